@@ -1,0 +1,1 @@
+//! Convoke's program on a host: frames in on stdin, frames out on stdout.

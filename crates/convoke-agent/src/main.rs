@@ -1,0 +1,3 @@
+//! Convoke's program on a host.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Which hosts: ranges, ordered host lists and host expressions.

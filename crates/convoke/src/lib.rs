@@ -1,0 +1,1 @@
+//! Run commands on many hosts: the engine and the library.
