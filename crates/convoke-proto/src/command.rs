@@ -1,0 +1,144 @@
+//! What a host is asked to start.
+
+use bstr::BString;
+use serde::{Deserialize, Serialize};
+
+/// A request to start one process on a channel of its own.
+///
+/// `argv` is an argument vector: no shell reads it on the way, and every byte except NUL arrives as
+/// given. The channel carries the process until its [`Exit`](crate::exit::Exit).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The program and its arguments; the program is looked up in the `PATH` of the new process.
+    pub argv: Vec<BString>,
+    /// Whether the command goes through the account's login shell.
+    pub shell: Shell,
+    /// The working directory; the login home when absent.
+    pub cwd: Option<BString>,
+    /// Variables set on top of the login environment; a later pair wins.
+    pub env: Vec<(BString, BString)>,
+    /// The file mode mask (octal `0` to `0o777`); the login's own when absent.
+    pub umask: Option<u16>,
+    /// Where stdin comes from.
+    pub stdin: Stdin,
+    /// Streams above 2 that the process gets, each on the descriptor of its number.
+    pub extra: Vec<ExtraStream>,
+    /// When the host ends the process by itself.
+    pub limits: Limits,
+    /// What becomes of processes that outlive the main process.
+    pub leftovers: Leftovers,
+    /// How long the process may live.
+    pub lifetime: Lifetime,
+    /// Which terminal the process gets.
+    pub terminal: Terminal,
+}
+
+/// Whether a command goes through the login shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Shell {
+    /// The program is executed directly.
+    #[default]
+    None,
+    /// `$SHELL -lc` runs it: the account's profile is read first.
+    Login,
+}
+
+/// Where the stdin of a process comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Stdin {
+    /// `/dev/null`.
+    #[default]
+    Null,
+    /// Stream 0 of the channel.
+    Stream,
+}
+
+/// A stream above 2 that a start request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraStream {
+    /// Stream number and descriptor in the process: 3 to 127, each at most once.
+    pub number: u8,
+    /// Which way the bytes go.
+    pub direction: Direction,
+}
+
+/// Which way the bytes of a stream go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// From the controller to the process.
+    In,
+    /// From the process to the controller.
+    Out,
+}
+
+/// When the host ends a process by itself. All in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// From the start to the end of the step.
+    pub total_ms: Option<u64>,
+    /// Without output. The clock stands still while a stream has data and no credit.
+    pub idle_ms: Option<u64>,
+    /// From TERM to KILL, whatever the reason for the kill.
+    pub grace_ms: u32,
+}
+
+impl Limits {
+    /// The grace between TERM and KILL unless a request says otherwise: 10 s, the time most service
+    /// managers give a well-behaved daemon to put its files in order.
+    pub const DEFAULT_GRACE_MS: u32 = 10_000;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            total_ms: None,
+            idle_ms: None,
+            grace_ms: Self::DEFAULT_GRACE_MS,
+        }
+    }
+}
+
+/// What becomes of processes that outlive the main process of their step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Leftovers {
+    /// They live on and are counted.
+    #[default]
+    Release,
+    /// They are killed like a tree whose main process still runs.
+    Kill,
+}
+
+/// How long a process may live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Lifetime {
+    /// As long as the link: it is ended when the link closes or falls silent.
+    #[default]
+    Link,
+}
+
+/// Which terminal a process gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Terminal {
+    /// None: its own session without a controlling terminal.
+    #[default]
+    None,
+}
+
+impl Start {
+    /// A start request for `argv` with everything else at its default.
+    pub fn new<A: Into<BString>>(argv: impl IntoIterator<Item = A>) -> Self {
+        Start {
+            argv: argv.into_iter().map(Into::into).collect(),
+            shell: Shell::None,
+            cwd: None,
+            env: Vec::new(),
+            umask: None,
+            stdin: Stdin::Null,
+            extra: Vec::new(),
+            limits: Limits::default(),
+            leftovers: Leftovers::Release,
+            lifetime: Lifetime::Link,
+            terminal: Terminal::None,
+        }
+    }
+}
