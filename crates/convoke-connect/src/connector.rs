@@ -1,0 +1,79 @@
+//! The one joint: whatever can reach a host implements this.
+
+use std::fmt;
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::ask::Ask;
+use crate::endpoint::Endpoint;
+use crate::error::ConnectError;
+use crate::surroundings::Surroundings;
+
+/// A boxed future, so that the traits here can be used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Opens endpoints of one scheme.
+///
+/// One instance serves all hosts of a run and is called from many tasks at once; it keeps no state
+/// of a host. Constructing one is not connecting.
+pub trait Connector: Send + Sync + fmt::Debug {
+    /// Its name in reports, such as `local`.
+    fn name(&self) -> &'static str;
+
+    /// Connects and runs `request.command` there: one connection, one command, never a second one.
+    ///
+    /// The command is one line that the account's login shell reads. The future may be dropped at
+    /// any moment; whatever was started is then ended. It returns as soon as the command can be
+    /// talked to, not when it has said something.
+    fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>>;
+}
+
+/// What a connector is asked to open.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Where to.
+    pub endpoint: &'a Endpoint,
+    /// The line for the host's shell.
+    pub command: &'a str,
+    /// The machine and account we run on.
+    pub surroundings: &'a Surroundings,
+    /// Who answers questions.
+    pub ask: &'a dyn Ask,
+}
+
+/// The streams of one remote command, and the handle that ends the connection.
+pub struct Pipes {
+    /// The command's stdout.
+    pub reader: Box<dyn AsyncRead + Send + Unpin>,
+    /// The command's stdin; dropping it is the end of its input.
+    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// The stderr of the command and of the connector itself: noise and causes, never output.
+    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
+    /// Ends the connection.
+    pub close: Box<dyn Close>,
+}
+
+impl fmt::Debug for Pipes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipes").finish_non_exhaustive()
+    }
+}
+
+/// Ends a connection.
+///
+/// Dropping it without [`Close::close`] ends the connection at once and leaves nothing behind that
+/// somebody must wait for.
+pub trait Close: Send {
+    /// Waits for the command's end, after reader and writer were dropped, and says how it ended.
+    ///
+    /// May be dropped at any moment, which is the same as dropping the handle.
+    fn close(self: Box<Self>) -> BoxFuture<'static, Ending>;
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ending {
+    /// What the connector can say about it, such as `exit status 127`; absent when all went well.
+    pub remark: Option<String>,
+}

@@ -1,0 +1,90 @@
+//! This machine: `local:` and `local:NAME`, where the name is only a label.
+
+use std::io;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use crate::connector::{BoxFuture, Close, Connector, Ending, Pipes, Request};
+use crate::error::{ConnectError, ConnectErrorKind};
+
+/// The shell that reads the command, as a login shell does elsewhere.
+const SHELL: &str = "/bin/sh";
+
+/// Reaches this machine, as the account we run as, through `/bin/sh`.
+///
+/// Every endpoint is a host of its own: `local:a` and `local:b` share nothing but the machine. The
+/// command runs in its own process group, so that a key pressed on our terminal does not reach it
+/// before us.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Local;
+
+impl Connector for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>> {
+        Box::pin(std::future::ready(spawn(request)))
+    }
+}
+
+fn spawn(request: Request<'_>) -> Result<Pipes, ConnectError> {
+    let child = Command::new(SHELL)
+        .arg("-c")
+        .arg(request.command)
+        .env_clear()
+        .envs(request.surroundings.environment.iter().map(|(k, v)| (k, v)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(failed)?;
+    pipes(child).ok_or_else(|| failed(io::Error::other("a pipe of the shell is missing")))
+}
+
+fn pipes(mut child: Child) -> Option<Pipes> {
+    Some(Pipes {
+        reader: Box::new(child.stdout.take()?),
+        writer: Box::new(child.stdin.take()?),
+        stderr: Box::new(child.stderr.take()?),
+        close: Box::new(Shell { child }),
+    })
+}
+
+fn failed(source: io::Error) -> ConnectError {
+    let kind = match rustix::io::Errno::from_io_error(&source) {
+        Some(
+            rustix::io::Errno::MFILE
+            | rustix::io::Errno::NFILE
+            | rustix::io::Errno::AGAIN
+            | rustix::io::Errno::NOMEM,
+        ) => ConnectErrorKind::Resources,
+        _ => ConnectErrorKind::Spawn,
+    };
+    ConnectError {
+        kind,
+        text: format!("{SHELL} could not be started: {source}"),
+        source: Some(source),
+    }
+}
+
+/// The running shell, or what it became.
+struct Shell {
+    child: Child,
+}
+
+impl Close for Shell {
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, Ending> {
+        Box::pin(async move {
+            let remark = match self.child.wait().await {
+                Ok(status) if status.success() => None,
+                Ok(status) => Some(status.to_string()),
+                Err(error) => Some(format!("its end could not be awaited: {error}")),
+            };
+            Ending { remark }
+        })
+    }
+}

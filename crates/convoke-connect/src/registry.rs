@@ -1,0 +1,55 @@
+//! Which connector opens which scheme.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::connector::Connector;
+use crate::endpoint::Endpoint;
+use crate::error::{ConnectError, ConnectErrorKind};
+use crate::local::Local;
+
+/// Connectors by url scheme. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    connectors: BTreeMap<&'static str, Arc<dyn Connector>>,
+}
+
+impl Registry {
+    /// A registry that knows nothing.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The connectors of this crate: `local`.
+    pub fn with_defaults() -> Self {
+        let mut registry = Self::empty();
+        registry.insert("local", Arc::new(Local));
+        registry
+    }
+
+    /// Lets `connector` open endpoints of `scheme`, instead of the one that did.
+    pub fn insert(&mut self, scheme: &'static str, connector: Arc<dyn Connector>) {
+        self.connectors.insert(scheme, connector);
+    }
+
+    /// The connector for an endpoint.
+    ///
+    /// # Errors
+    /// [`ConnectErrorKind::Endpoint`] when none is registered for its scheme.
+    pub fn find(&self, endpoint: &Endpoint) -> Result<Arc<dyn Connector>, ConnectError> {
+        let scheme = endpoint.scheme();
+        self.connectors
+            .get(scheme)
+            .cloned()
+            .ok_or_else(|| ConnectError {
+                kind: ConnectErrorKind::Endpoint,
+                text: format!("no connector for {scheme:?} endpoints ({endpoint})"),
+                source: None,
+            })
+    }
+
+    /// The schemes it knows, sorted.
+    pub fn schemes(&self) -> impl Iterator<Item = &'static str> {
+        self.connectors.keys().copied()
+    }
+}
