@@ -1,1 +1,13 @@
-//! Run commands on many hosts: the engine and the library.
+//! Run commands on many hosts: the engine, and the library that people use.
+//!
+//! An [`action`] takes a list of (host, work), runs one isolated task a host, and sends
+//! [`event`]s into one bounded queue; a [`report`] folds them. Every (host, step) ends in exactly
+//! one [`outcome`].
+
+pub mod outcome;
+
+pub mod event;
+
+pub use convoke_connect as connect;
+pub use convoke_inventory as inventory;
+pub use convoke_proto as proto;

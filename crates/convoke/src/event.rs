@@ -1,0 +1,206 @@
+//! Something that happened on a host.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::outcome::Outcome;
+
+/// The number of the JSON form of an event; raised when a consumer has to change.
+pub const SCHEMA: u32 = 1;
+
+/// Something that happened on a host.
+///
+/// Of one host, events arrive in the order of their `seq`, which counts from 0 without gaps; the
+/// last of each step is [`Kind::Ended`]. Serialised, an event is one JSON object: `schema`, `run`,
+/// `host`, `step`, `seq`, `at` (RFC 3339, UTC), `kind` (a word) and `data` (by kind).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The host's name, as in its expression.
+    pub host: Arc<str>,
+    /// The step.
+    pub step: Step,
+    /// Its number among the events of this host in this run.
+    pub seq: u64,
+    /// When the controller saw it.
+    pub at: SystemTime,
+    /// What happened.
+    pub kind: Kind,
+}
+
+/// The name of a run: 16 random hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RunId(Arc<str>);
+
+/// The number of a step with its path, such as `2.1`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Step(Arc<str>);
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The host answers: an agent runs there.
+    Connected(Connected),
+    /// The command was started.
+    Started {
+        /// Its process number on the host.
+        pid: u32,
+    },
+    /// A piece of output, in the order of its stream; pieces are not lines.
+    Output {
+        /// Which stream.
+        stream: Stream,
+        /// The bytes, at most 64 KiB.
+        data: Bytes,
+    },
+    /// Something the connection itself said: a banner, a warning of ssh. Not the command's output.
+    Notice {
+        /// The text, as it came.
+        text: Bytes,
+    },
+    /// The step is over; its last event.
+    Ended(Outcome),
+}
+
+/// A host answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connected {
+    /// The connector that reached it.
+    pub connector: &'static str,
+    /// Whether the agent had to be sent.
+    pub agent: AgentOrigin,
+    /// The host's platform, such as `x86_64-linux`.
+    pub platform: String,
+}
+
+/// Where the agent came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentOrigin {
+    /// The host had it.
+    Cached,
+    /// It was sent over this connection.
+    Sent,
+}
+
+/// The two output streams of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl RunId {
+    /// A new name from eight random bytes.
+    pub fn new(random: [u8; 8]) -> Self {
+        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        RunId(text.into())
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Step {
+    /// The first and only step of a run with one step.
+    pub fn first() -> Self {
+        Step("1".into())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Kind {
+    /// The kind's word in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Kind::Connected(_) => "connected",
+            Kind::Started { .. } => "started",
+            Kind::Output {
+                stream: Stream::Stdout,
+                ..
+            } => "stdout",
+            Kind::Output {
+                stream: Stream::Stderr,
+                ..
+            } => "stderr",
+            Kind::Notice { .. } => "notice",
+            Kind::Ended(_) => "ended",
+        }
+    }
+}
+
+impl AgentOrigin {
+    /// The origin's word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AgentOrigin::Cached => "cached",
+            AgentOrigin::Sent => "sent",
+        }
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let at = humantime::format_rfc3339_micros(self.at).to_string();
+        let mut map = serializer.serialize_map(Some(8))?;
+        map.serialize_entry("schema", &SCHEMA)?;
+        map.serialize_entry("run", &*self.run.0)?;
+        map.serialize_entry("host", &*self.host)?;
+        map.serialize_entry("step", &*self.step.0)?;
+        map.serialize_entry("seq", &self.seq)?;
+        map.serialize_entry("at", &at)?;
+        map.serialize_entry("kind", self.kind.word())?;
+        map.serialize_entry("data", &Data(&self.kind))?;
+        map.end()
+    }
+}
+
+/// The `data` of an event's JSON form.
+struct Data<'a>(&'a Kind);
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Kind::Ended(outcome) = self.0 {
+            return outcome.serialize(serializer);
+        }
+        let mut map = serializer.serialize_map(None)?;
+        match self.0 {
+            Kind::Connected(connected) => {
+                map.serialize_entry("connector", connected.connector)?;
+                map.serialize_entry("agent", connected.agent.as_str())?;
+                map.serialize_entry("platform", &connected.platform)?;
+            }
+            Kind::Started { pid } => map.serialize_entry("pid", pid)?,
+            Kind::Output { data, .. } => bytes_entry(&mut map, data)?,
+            Kind::Notice { text } => bytes_entry(&mut map, text)?,
+            Kind::Ended(_) => {}
+        }
+        map.end()
+    }
+}
+
+/// Bytes as `text` when they are UTF-8, else as `base64`: nothing is lost either way.
+fn bytes_entry<M: SerializeMap>(map: &mut M, bytes: &[u8]) -> Result<(), M::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => map.serialize_entry("text", text),
+        Err(_) => map.serialize_entry("base64", &STANDARD.encode(bytes)),
+    }
+}
