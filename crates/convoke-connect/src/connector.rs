@@ -64,16 +64,29 @@ impl fmt::Debug for Pipes {
 ///
 /// Dropping it without [`Close::close`] ends the connection at once and leaves nothing behind that
 /// somebody must wait for.
-pub trait Close: Send {
+pub trait Close: Send + Sync {
     /// Waits for the command's end, after reader and writer were dropped, and says how it ended.
     ///
     /// May be dropped at any moment, which is the same as dropping the handle.
     fn close(self: Box<Self>) -> BoxFuture<'static, Ending>;
 }
 
-/// How a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ending {
-    /// What the connector can say about it, such as `exit status 127`; absent when all went well.
-    pub remark: Option<String>,
+/// How the remote command of a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited by itself.
+    Exited {
+        /// Its exit code.
+        code: i32,
+    },
+    /// A signal ended it before it could put anything in order.
+    Killed {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The connection ended, and nothing is known of the command.
+    Unknown {
+        /// What the connector can say about it.
+        remark: String,
+    },
 }

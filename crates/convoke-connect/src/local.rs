@@ -1,7 +1,8 @@
 //! This machine: `local:` and `local:NAME`, where the name is only a label.
 
 use std::io;
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
 
 use tokio::process::{Child, Command};
 
@@ -79,12 +80,22 @@ struct Shell {
 impl Close for Shell {
     fn close(mut self: Box<Self>) -> BoxFuture<'static, Ending> {
         Box::pin(async move {
-            let remark = match self.child.wait().await {
-                Ok(status) if status.success() => None,
-                Ok(status) => Some(status.to_string()),
-                Err(error) => Some(format!("its end could not be awaited: {error}")),
-            };
-            Ending { remark }
+            match self.child.wait().await {
+                Ok(status) => ending(status),
+                Err(error) => Ending::Unknown {
+                    remark: format!("its end could not be awaited: {error}"),
+                },
+            }
         })
+    }
+}
+
+fn ending(status: ExitStatus) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exited { code },
+        (None, Some(signal)) => Ending::Killed { signal },
+        (None, None) => Ending::Unknown {
+            remark: status.to_string(),
+        },
     }
 }
