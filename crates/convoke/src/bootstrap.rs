@@ -1,0 +1,332 @@
+//! From a host's login shell to a running agent: one command line, one conversation.
+//!
+//! [`command`] is what the shell is given. Its script says whether the host has the agent already;
+//! when not, the agent is sent over the same connection. From then on the connection is the agent's
+//! wire. Nothing is sent before the script has said its nonce, so that nothing is lost in the input
+//! of some other program, and nothing beyond the agent before the script has said it is ready, so
+//! that no tool of the host that reads ahead can take bytes of the wire.
+
+mod error;
+mod scan;
+mod script;
+
+use std::fmt::Write as _;
+use std::io;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::agents::{Agent, Agents};
+use crate::event::AgentOrigin;
+use crate::outcome::UnreachableKind;
+
+pub use error::BootstrapError;
+pub use script::command;
+
+use scan::{Form, Reply, Scan};
+use script::{PLACES, REASONS};
+
+/// How much is read at once while the script talks.
+const READ_SIZE: usize = 4096;
+
+/// What the script begins its answers with: 32 random hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nonce(String);
+
+/// What a host's script said first. To be given to [`deliver`].
+#[derive(Debug)]
+pub struct Answer {
+    scan: Scan,
+    platform: String,
+    need: Option<Form>,
+}
+
+/// An agent runs at the other end.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Whether it had to be sent.
+    pub origin: AgentOrigin,
+    /// The host's platform, such as `x86_64-linux`.
+    pub platform: String,
+    /// Bytes of the agent that were read already.
+    pub rest: BytesMut,
+}
+
+impl Nonce {
+    /// A nonce from 16 random bytes.
+    pub fn new(random: [u8; 16]) -> Self {
+        Nonce(random.iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }))
+    }
+
+    /// A nonce from the kernel's random bytes.
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the kernel has random bytes on every system we run on");
+        Nonce::new(bytes)
+    }
+
+    /// Its digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Holds the whole conversation with the script of [`command`]: [`answer`], then [`deliver`].
+///
+/// Sets no time limit; when the future is dropped, the host removes what it has received as soon as
+/// its input ends.
+///
+/// # Errors
+/// See [`answer`] and [`deliver`].
+pub async fn exchange<R, W>(
+    reader: &mut R,
+    writer: &mut W,
+    agents: &Agents,
+    nonce: &Nonce,
+) -> Result<Greeting, BootstrapError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let answer = answer(reader, agents, nonce).await?;
+    deliver(answer, reader, writer, agents).await
+}
+
+/// Waits for the script's first answer, past what the login shell and its start-up files say.
+///
+/// Sets no time limit.
+///
+/// # Errors
+/// Kind `NoShell` when the connection ends or says more than 64 KiB without an answer, with the last
+/// 200 bytes; `NoAgent` when the host's platform is none of `agents`; `NoPlace` when no directory of
+/// the host may hold the agent, with each and the reason.
+pub async fn answer<R>(
+    reader: &mut R,
+    agents: &Agents,
+    nonce: &Nonce,
+) -> Result<Answer, BootstrapError>
+where
+    R: AsyncRead + Unpin,
+{
+    let mut scan = Scan::new(nonce);
+    let (platform, need) = loop {
+        match reply(reader, &mut scan).await {
+            Ok(Reply::Have { platform }) => break (platform, None),
+            Ok(Reply::Need { platform, form }) => break (platform, Some(form)),
+            Ok(Reply::Unknown { uname }) => return Err(no_agent(&uname, agents)),
+            Ok(Reply::Nowhere { reasons }) => return Err(no_place(&reasons)),
+            // Not what a script says first, so not ours: noise.
+            Ok(Reply::Ready | Reply::Bad { .. }) => {}
+            Err(silence) => return Err(no_shell(&scan, silence)),
+        }
+    };
+    Ok(Answer {
+        scan,
+        platform,
+        need,
+    })
+}
+
+/// Sends the agent if the host asked for it, and waits until it is ready.
+///
+/// Sets no time limit.
+///
+/// # Errors
+/// Kind `Upload` when the agent did not arrive whole or could not be stored; `NoAgent` when the host
+/// asks for one that is not among `agents`.
+pub async fn deliver<R, W>(
+    answer: Answer,
+    reader: &mut R,
+    writer: &mut W,
+    agents: &Agents,
+) -> Result<Greeting, BootstrapError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let Answer {
+        mut scan,
+        platform,
+        need,
+    } = answer;
+    let origin = match need {
+        None => AgentOrigin::Cached,
+        Some(form) => {
+            let agent = agents.find(&platform);
+            let agent = agent.ok_or_else(|| no_agent(&platform, agents))?;
+            upload(agent, form, reader, writer, &mut scan).await?;
+            AgentOrigin::Sent
+        }
+    };
+    Ok(Greeting {
+        origin,
+        platform,
+        rest: scan.rest(),
+    })
+}
+
+/// Sends exactly the bytes of the agent. The script is listened to all the while: a full disk is
+/// reported at once, and a script that gave up no longer reads.
+async fn upload<R, W>(
+    agent: &Agent,
+    form: Form,
+    reader: &mut R,
+    writer: &mut W,
+    scan: &mut Scan,
+) -> Result<(), BootstrapError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let inflated;
+    let bytes = match form {
+        Form::Gzip => agent.gzip(),
+        Form::Raw => {
+            inflated = agent.executable().map_err(|error| {
+                BootstrapError::new(UnreachableKind::Upload, "the embedded agent is damaged")
+                    .source(error)
+            })?;
+            &inflated
+        }
+    };
+    let sent = async {
+        writer.write_all(bytes).await?;
+        writer.flush().await
+    };
+    let arrived = async {
+        loop {
+            match reply(reader, scan).await {
+                Ok(Reply::Ready) => return Ok(()),
+                Ok(Reply::Bad { stored }) => return Err(damaged(agent, &stored)),
+                Ok(other) => {
+                    let text = format!("the host's script lost its way: {other:?}");
+                    return Err(BootstrapError::new(UnreachableKind::Upload, text));
+                }
+                Err(silence) => return Err(silence.during_upload()),
+            }
+        }
+    };
+    tokio::pin!(sent, arrived);
+    tokio::select! {
+        biased;
+        arrived = &mut arrived => {
+            arrived?;
+            // All bytes are there already; only our own flush may still be under way.
+            let _ = sent.await;
+            Ok(())
+        }
+        sent = &mut sent => {
+            // A script that ended says why before its end.
+            let arrived = arrived.await;
+            match sent {
+                Err(error) if arrived.is_err() => arrived.map_err(|why| why.source(error)),
+                _ => arrived,
+            }
+        }
+    }
+}
+
+/// Why no reply came.
+enum Silence {
+    /// The connection ended.
+    End,
+    /// It failed.
+    Failed(io::Error),
+    /// It says too much else.
+    Noise,
+}
+
+/// Reads until the next reply. Nothing is lost when the future is dropped.
+async fn reply<R>(reader: &mut R, scan: &mut Scan) -> Result<Reply, Silence>
+where
+    R: AsyncRead + Unpin,
+{
+    loop {
+        if let Some(reply) = scan.next() {
+            return Ok(reply);
+        }
+        if scan.is_exhausted() {
+            return Err(Silence::Noise);
+        }
+        scan.unread().reserve(READ_SIZE);
+        match reader.read_buf(scan.unread()).await {
+            Ok(0) => return Err(Silence::End),
+            Ok(_) => {}
+            Err(error) => return Err(Silence::Failed(error)),
+        }
+    }
+}
+
+impl Silence {
+    fn during_upload(self) -> BootstrapError {
+        let new = |text| BootstrapError::new(UnreachableKind::Upload, text);
+        match self {
+            Silence::End => new("the connection ended while the agent was sent"),
+            Silence::Failed(error) => {
+                new("the connection failed while the agent was sent").source(error)
+            }
+            Silence::Noise => {
+                new("something else writes to the connection while the agent is sent")
+            }
+        }
+    }
+}
+
+fn no_shell(scan: &Scan, silence: Silence) -> BootstrapError {
+    let said = match scan.last_words() {
+        Some(words) => format!("it said last: {words}"),
+        None => "it said nothing".to_owned(),
+    };
+    let new = |text| BootstrapError::new(UnreachableKind::NoShell, text);
+    match silence {
+        Silence::End => new(format!("the host's shell ended without an answer; {said}")),
+        Silence::Failed(error) => new(format!(
+            "the connection failed before the host's shell answered; {said}"
+        ))
+        .source(error),
+        Silence::Noise => new(format!(
+            "the host's shell said 64 KiB of other things and no answer; {said}"
+        ))
+        .hint(
+            "make the start-up files of the account's shell print less when it is not interactive",
+        ),
+    }
+}
+
+fn no_agent(platform: &str, agents: &Agents) -> BootstrapError {
+    let ours: Vec<_> = agents.iter().map(Agent::platform).collect();
+    let ours = match ours.is_empty() {
+        true => "none at all".to_owned(),
+        false => format!("those for {}", ours.join(", ")),
+    };
+    let text = format!(
+        "there is no agent for the host's platform, {platform}, in this build; it has {ours}"
+    );
+    let hint = "build convoke with CONVOKE_AGENT_DIR set to a directory that holds convoke-agent-PLATFORM, with PLATFORM such as x86_64-linux";
+    BootstrapError::new(UnreachableKind::NoAgent, text).hint(hint)
+}
+
+fn no_place(reasons: &[usize]) -> BootstrapError {
+    let mut text = "no directory of the host may hold the agent".to_owned();
+    for (place, reason) in PLACES.iter().zip(reasons) {
+        let words = reason.checked_sub(1).and_then(|index| REASONS.get(index));
+        let words = words.unwrap_or(&"it is unusable");
+        // Writing to a string cannot fail.
+        let _ = write!(text, "; {place}: {words}");
+    }
+    BootstrapError::new(UnreachableKind::NoPlace, text).hint(
+        "set XDG_CACHE_HOME on the host to a directory of the account where programs can be run",
+    )
+}
+
+fn damaged(agent: &Agent, stored: &str) -> BootstrapError {
+    let text = format!(
+        "the agent did not arrive whole: {stored} of {} bytes were stored, or others than were sent",
+        agent.size()
+    );
+    BootstrapError::new(UnreachableKind::Upload, text)
+}
