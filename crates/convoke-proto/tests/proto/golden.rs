@@ -1,0 +1,176 @@
+//! The layouts: a message that looks different on the wire than it did fails here.
+//!
+//! A layout never changes. Who wants another one takes a new tag and adds a row.
+
+use convoke_proto::command::{
+    Direction, ExtraStream, Leftovers, Lifetime, Limits, Shell, Start, Stdin, Terminal,
+};
+use convoke_proto::exit::{Cause, Exit, Killed, NotStarted, Stage, Status, Survivor};
+use convoke_proto::fault::{Fault, FaultKind};
+use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness};
+use convoke_proto::message::{Credit, Message, Started, Stream, Token};
+
+fn hello() -> Hello {
+    Hello {
+        protocol: 1,
+        capabilities: Capabilities(0x80),
+        platform: "x86_64-linux".into(),
+        link: LinkId(*b"0123456789abcdef"),
+        liveness: Liveness::default(),
+    }
+}
+
+fn full_start() -> Start {
+    Start {
+        argv: vec!["sh".into(), b"\xff\n".into()],
+        shell: Shell::Login,
+        cwd: Some("/tmp".into()),
+        env: vec![("A".into(), "b c".into())],
+        umask: Some(0o022),
+        stdin: Stdin::Stream,
+        extra: vec![
+            ExtraStream {
+                number: 3,
+                direction: Direction::In,
+            },
+            ExtraStream {
+                number: 127,
+                direction: Direction::Out,
+            },
+        ],
+        limits: Limits {
+            total_ms: Some(60_000),
+            idle_ms: Some(1),
+            grace_ms: 500,
+        },
+        leftovers: Leftovers::Kill,
+        lifetime: Lifetime::Link,
+        terminal: Terminal::None,
+    }
+}
+
+fn exit(status: Status, cause: Cause) -> Exit {
+    Exit {
+        status,
+        cause,
+        left_running: 300,
+        cut_streams: vec![1, 2],
+        survivors: vec![Survivor {
+            pid: 70_000,
+            uid: 0,
+        }],
+    }
+}
+
+fn not_started(stage: Stage) -> NotStarted {
+    NotStarted {
+        stage,
+        errno: 2,
+        tried: vec!["/bin/x".into()],
+    }
+}
+
+/// One row a message, and one a variant of what it carries; channel 0x01020304.
+pub(crate) fn table() -> Vec<(Message, &'static str)> {
+    let fault = |kind| {
+        Message::Fault(Fault {
+            kind,
+            text: "no".into(),
+        })
+    };
+    vec![
+        (
+            Message::Hello(hello()),
+            "0000002801020304010180010c7838365f36342d6c696e757830313233343536373839616263646566904eb0ea01c0cf24",
+        ),
+        (Message::Ping(Token(300)), "000000020102030402ac02"),
+        (
+            Message::Pong(Token(u64::MAX)),
+            "0000000a0102030403ffffffffffffffffff01",
+        ),
+        (Message::Noop, "000000000102030410"),
+        (
+            Message::Start(Start::new(["true"])),
+            "0000001301020304110104747275650000000000000000904e000000",
+        ),
+        (
+            Message::Start(full_start()),
+            "0000002801020304110202736802ff0a0101042f746d70010141036220630112010203007f0101e0d4030101f403010000",
+        ),
+        (
+            Message::Credit(Credit {
+                stream: 1,
+                bytes: 32_768,
+            }),
+            "00000004010203044001808002",
+        ),
+        (Message::Eof(Stream { stream: 2 }), "00000001010203044102"),
+        (
+            Message::Closed(Stream { stream: 0 }),
+            "00000001010203044200",
+        ),
+        (Message::Kill, "000000000102030443"),
+        (Message::Done, "000000000102030460"),
+        (fault(FaultKind::Unsupported), "00000004010203046100026e6f"),
+        (fault(FaultKind::Invalid), "00000004010203046101026e6f"),
+        (
+            Message::Started(Started { pid: 4_194_304 }),
+            "00000004010203046280808002",
+        ),
+        (
+            Message::NotStarted(not_started(Stage::Cwd)),
+            "0000000a0102030463000401062f62696e2f78",
+        ),
+        (
+            Message::NotStarted(not_started(Stage::User)),
+            "0000000a0102030463010401062f62696e2f78",
+        ),
+        (
+            Message::NotStarted(not_started(Stage::Exec)),
+            "0000000a0102030463020401062f62696e2f78",
+        ),
+        (
+            Message::NotStarted(not_started(Stage::Fork)),
+            "0000000a0102030463030401062f62696e2f78",
+        ),
+        (
+            Message::Exit(exit(Status::Code(255), Cause::Itself)),
+            "0000000d010203046400ff00ac0202010201f0a20400",
+        ),
+        (
+            Message::Exit(exit(Status::Signal(9), Cause::TotalLimit(Killed::Term))),
+            "0000000e010203046401090100ac0202010201f0a20400",
+        ),
+        (
+            Message::Exit(exit(Status::Signal(9), Cause::IdleLimit(Killed::Kill))),
+            "0000000e010203046401090201ac0202010201f0a20400",
+        ),
+        (
+            Message::Exit(exit(Status::Signal(15), Cause::Request(Killed::Kill))),
+            "0000000e0102030464010f0301ac0202010201f0a20400",
+        ),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_layout_of_every_message_is_what_it_always_was() {
+    let rows = table().into_iter().map(|(message, expected)| {
+        let mut frame = Vec::new();
+        message.encode(0x0102_0304, &mut frame).unwrap();
+        (format!("{message:?}"), hex(&frame), expected.to_owned())
+    });
+    let changed: Vec<_> = rows.filter(|(_, is, was)| is != was).collect();
+    assert!(changed.is_empty(), "{changed:#?}");
+}
+
+#[test]
+fn the_table_holds_every_known_message() {
+    use convoke_proto::frame::Tag;
+    let held: std::collections::BTreeSet<u8> = table().iter().map(|(m, _)| m.tag().0).collect();
+    let known = (0..0x80).filter(|tag| Tag(*tag).is_known());
+    assert!(known.eq(held));
+}
