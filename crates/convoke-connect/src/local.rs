@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
 use crate::connector::{BoxFuture, Close, Connector, Ending, Pipes, Request};
@@ -40,7 +41,6 @@ fn spawn(request: Request<'_>) -> Result<Pipes, ConnectError> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
         .spawn()
         .map_err(failed)?;
     pipes(child).ok_or_else(|| failed(io::Error::other("a pipe of the shell is missing")))
@@ -75,6 +75,19 @@ fn failed(source: io::Error) -> ConnectError {
 /// The running shell, or what it became.
 struct Shell {
     child: Child,
+}
+
+/// TERM to its process group, never KILL: whoever still cleans up there must be able to end that. A
+/// child that is left unreaped is reaped by the runtime.
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // A child that was reaped has no number any more, so nobody else can be hit.
+        let group = self.child.id().and_then(|pid| Pid::from_raw(pid as i32));
+        if let Some(group) = group {
+            // An error means that the group is gone.
+            let _ = kill_process_group(group, Signal::TERM);
+        }
+    }
 }
 
 impl Close for Shell {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use tokio::sync::mpsc;
 
 use crate::outcome::Outcome;
 
@@ -98,6 +100,45 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+}
+
+/// Sends the events of one host in one step, numbered and stamped. Clones share the numbering.
+#[derive(Debug, Clone)]
+pub struct Emitter {
+    run: RunId,
+    host: Arc<str>,
+    step: Step,
+    seq: Arc<AtomicU64>,
+    queue: mpsc::Sender<Event>,
+}
+
+impl Emitter {
+    /// An emitter into `queue`, whose first event has the number 0.
+    pub fn new(run: RunId, host: Arc<str>, step: Step, queue: mpsc::Sender<Event>) -> Self {
+        Emitter {
+            run,
+            host,
+            step,
+            seq: Arc::default(),
+            queue,
+        }
+    }
+
+    /// Waits for room in the queue and sends an event. When nobody listens any more it is dropped:
+    /// whoever stopped listening also cancels the run.
+    pub async fn send(&mut self, kind: Kind) {
+        let Ok(place) = self.queue.reserve().await else {
+            return;
+        };
+        place.send(Event {
+            run: self.run.clone(),
+            host: Arc::clone(&self.host),
+            step: self.step.clone(),
+            seq: self.seq.fetch_add(1, Ordering::Relaxed),
+            at: SystemTime::now(),
+            kind,
+        });
+    }
 }
 
 impl RunId {

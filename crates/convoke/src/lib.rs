@@ -4,9 +4,21 @@
 //! [`event`]s into one bounded queue; a [`report`] folds them. Every (host, step) ends in exactly
 //! one [`outcome`].
 
-pub mod outcome;
-
+pub mod cancel;
 pub mod event;
+pub mod outcome;
+mod printable;
+
+pub mod agents;
+pub mod bootstrap;
+pub mod link;
+
+pub mod process;
+pub mod report;
+
+pub mod host;
+
+pub mod action;
 
 pub use convoke_connect as connect;
 pub use convoke_inventory as inventory;

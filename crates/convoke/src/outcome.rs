@@ -83,6 +83,8 @@ pub struct Unreachable {
     pub kind: UnreachableKind,
     /// The facts, in words, safe to print.
     pub text: String,
+    /// What the user can do about it.
+    pub hint: Option<String>,
 }
 
 /// Why there was no working link.
@@ -123,6 +125,8 @@ pub struct Lost {
 pub enum Fate {
     /// The agent ends it: by this time at the latest it no longer runs.
     EndsBy(SystemTime),
+    /// The agent's guard has ended it.
+    Ended,
     /// Nothing is known.
     Unknown,
 }
@@ -247,9 +251,13 @@ impl Serialize for Outcome {
             Outcome::Unreachable(unreachable) => {
                 map.serialize_entry("kind", unreachable.kind.as_str())?;
                 map.serialize_entry("text", &unreachable.text)?;
+                if let Some(hint) = &unreachable.hint {
+                    map.serialize_entry("hint", hint)?;
+                }
             }
             Outcome::Lost(lost) => {
                 map.serialize_entry("text", &lost.text)?;
+                map.serialize_entry("fate", lost.fate.as_str())?;
                 map.serialize_entry("may_run_until", &lost.fate.time())?;
             }
             Outcome::Cancelled(cancelled) => {
@@ -288,11 +296,20 @@ impl NotStarted {
 }
 
 impl Fate {
+    /// The fate's word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fate::EndsBy(_) => "ends_by",
+            Fate::Ended => "ended",
+            Fate::Unknown => "unknown",
+        }
+    }
+
     /// The time after which it no longer runs, as RFC 3339, when that is known.
     fn time(self) -> Option<String> {
         match self {
             Fate::EndsBy(time) => Some(humantime::format_rfc3339_seconds(time).to_string()),
-            Fate::Unknown => None,
+            Fate::Ended | Fate::Unknown => None,
         }
     }
 }

@@ -1,0 +1,53 @@
+//! Convoke beside its peers and limits, measured in the same run.
+//!
+//! Machines are shared and noisy, so every figure is a ratio of medians whose runs alternate.
+//! `cargo run --release -p convoke-bench -- [PART]…` runs all parts or those that are named.
+
+mod fleet;
+mod hosts;
+mod lines;
+mod link;
+mod measure;
+mod start;
+
+use std::process::ExitCode;
+
+/// A part of the benchmark by its name.
+type Part = (&'static str, fn(&measure::Tools) -> std::io::Result<()>);
+
+const PARTS: [Part; 6] = [
+    ("true", link::sequential),
+    ("noop", link::noop),
+    ("lines", lines::run),
+    ("fleet", fleet::run),
+    ("hosts", hosts::run),
+    ("start", start::run),
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted
+        .iter()
+        .find(|w| PARTS.iter().all(|(name, _)| name != w))
+    {
+        let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        eprintln!("error: no part {unknown:?}; there are {}", names.join(", "));
+        return ExitCode::from(2);
+    }
+    let ran = measure::Tools::find().and_then(|tools| {
+        PARTS
+            .iter()
+            .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name))
+            .try_for_each(|(name, part)| {
+                println!("\n## {name}");
+                part(&tools)
+            })
+    });
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! One agent session: requests go down, what the agent says comes up by channel.
+//!
+//! [`machine`] is the protocol without I/O, [`inbox`] the queue of one channel, [`drive`] the task
+//! that owns the two pipes.
+
+mod drive;
+mod error;
+mod inbox;
+mod machine;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use convoke_proto::command::Start;
+use convoke_proto::credit::{Allowance, Budget};
+use convoke_proto::fault::Fault;
+use convoke_proto::frame::MAX_DATA;
+use convoke_proto::hello::{Hello, LinkId, Liveness};
+use convoke_proto::message::{Message, Oversized};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
+
+pub use error::LinkError;
+pub use inbox::Delivery;
+pub use machine::Machine;
+
+use inbox::Inbox;
+
+/// How many bytes of stdin wait for the pipe to the host before [`Channel::room`] waits.
+const MAX_UNSENT: usize = 256 * 1024;
+
+/// How many channels of one link are open at once; the next request waits.
+const MAX_CHANNELS: usize = 4096;
+
+/// How long a closed link waits for what it has written to be taken, and for the agent to end.
+pub const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a link is told about itself.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its random name.
+    pub id: LinkId,
+    /// How long silence is tolerated.
+    pub liveness: Liveness,
+    /// What all links of the process may buffer together.
+    pub budget: Budget,
+}
+
+/// One open agent session. Dropping it closes the pipes at once: running commands are ended by the
+/// agent.
+#[derive(Debug)]
+pub struct Link {
+    control: mpsc::UnboundedSender<Control>,
+    state: watch::Receiver<State>,
+    unsent: Arc<Semaphore>,
+    channels: Arc<Semaphore>,
+    task: AbortOnDropHandle<()>,
+}
+
+/// What the handles ask of the link's task.
+///
+/// The queue needs no bound of its own: a channel has at most one entry for every delivery it took,
+/// data waits for `unsent` permits, and the number of channels is bounded.
+#[derive(Debug)]
+enum Control {
+    /// A request on a new channel, whose answers go to the inbox.
+    Open(Message, Arc<Inbox>),
+    /// Bytes for a stream, or its end when empty.
+    Send(Arc<Inbox>, u8, Bytes),
+    /// So many bytes of a stream were consumed.
+    Consumed(Arc<Inbox>, u8, usize),
+    /// The process of the channel shall end.
+    Kill(Arc<Inbox>),
+    /// Nobody listens on the channel any more.
+    Forget(Arc<Inbox>),
+}
+
+/// How far the link is.
+#[derive(Debug, Clone)]
+enum State {
+    /// The agent's hello has not come.
+    Greeting,
+    /// It has.
+    Up(Arc<Hello>),
+    /// The link is over, and whether a hello ever came.
+    Down(LinkError),
+}
+
+impl Link {
+    /// Begins a session on pipes whose other end is an agent; `rest` was read from them already.
+    ///
+    /// Needs a tokio runtime. The hello is sent at once; requests may follow without waiting for
+    /// the agent's.
+    pub fn open<R, W>(reader: R, writer: W, rest: BytesMut, options: Options) -> Self
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let (control, requests) = mpsc::unbounded_channel();
+        let (progress, state) = watch::channel(State::Greeting);
+        let unsent = Arc::new(Semaphore::new(MAX_UNSENT));
+        let machine = Machine::new(options, rest);
+        let driver = drive::Driver::new(machine, requests, progress, Arc::clone(&unsent));
+        let span = tracing::Span::current();
+        let task = tokio::spawn(driver.run(reader, writer).instrument(span));
+        Link {
+            control,
+            state,
+            unsent,
+            channels: Arc::new(Semaphore::new(MAX_CHANNELS)),
+            task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    /// Waits for the agent's hello.
+    ///
+    /// # Errors
+    /// Why the link ended before it came.
+    pub async fn hello(&self) -> Result<Arc<Hello>, LinkError> {
+        let mut state = self.state.clone();
+        loop {
+            match &*state.borrow_and_update() {
+                State::Greeting => {}
+                State::Up(hello) => return Ok(Arc::clone(hello)),
+                State::Down(error) => return Err(error.clone()),
+            }
+            if state.changed().await.is_err() {
+                return Err(LinkError::Closed);
+            }
+        }
+    }
+
+    /// Asks for nothing and waits for the answer.
+    ///
+    /// # Errors
+    /// Why the link ended.
+    pub async fn noop(&self) -> Result<(), LinkError> {
+        let mut channel = self.send_noop().await?;
+        match channel.next().await {
+            Delivery::Done => Ok(()),
+            Delivery::Fault(fault) => Err(LinkError::refused(fault)),
+            Delivery::Lost(error) => Err(error),
+            _ => Err(LinkError::Closed),
+        }
+    }
+
+    /// Asks for nothing without waiting for the answer: [`Delivery::Done`], the only delivery of the
+    /// channel.
+    ///
+    /// # Errors
+    /// Why the link ended.
+    pub async fn send_noop(&self) -> Result<Channel, LinkError> {
+        self.request(Message::Noop).await
+    }
+
+    /// Asks for a process. It lives at most as long as the channel that is returned.
+    ///
+    /// # Errors
+    /// [`StartError::Oversized`] when the request does not fit a frame, before anything is sent;
+    /// [`StartError::Lost`] when the link is over.
+    pub async fn start(&self, start: Start) -> Result<Channel, StartError> {
+        let message = Message::Start(start);
+        message.encode(0, &mut Vec::new())?;
+        Ok(self.request(message).await?)
+    }
+
+    /// Ends the session: running processes are ended by the agent. Waits until the pipes are closed.
+    pub async fn close(self) {
+        let Link { control, task, .. } = self;
+        drop(control);
+        if tokio::time::timeout(CLOSE_LIMIT, task).await.is_err() {
+            tracing::debug!("the link did not close in time");
+        }
+    }
+
+    async fn request(&self, message: Message) -> Result<Channel, LinkError> {
+        let slot = Arc::clone(&self.channels).acquire_owned().await;
+        let slot = slot.map_err(|_| LinkError::Closed)?;
+        let inbox = Arc::new(Inbox::default());
+        let request = Control::Open(message, Arc::clone(&inbox));
+        if self.control.send(request).is_err() {
+            return Err(match &*self.state.borrow() {
+                State::Down(error) => error.clone(),
+                _ => LinkError::Closed,
+            });
+        }
+        Ok(Channel {
+            inbox,
+            control: self.control.clone(),
+            unsent: Arc::clone(&self.unsent),
+            stdin: Allowance::default(),
+            held: None,
+            is_over: false,
+            _slot: slot,
+        })
+    }
+}
+
+/// Why a process could not be asked for.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StartError {
+    /// The request does not fit a frame.
+    #[error(transparent)]
+    Oversized(#[from] Oversized),
+    /// The link is over.
+    #[error(transparent)]
+    Lost(#[from] LinkError),
+}
+
+/// Room for a piece of stdin on the way to a host.
+#[derive(Debug)]
+pub struct Room {
+    permit: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+/// One request and everything that belongs to it.
+///
+/// Dropping it before its last delivery ends the process and throws away what still comes.
+#[derive(Debug)]
+pub struct Channel {
+    inbox: Arc<Inbox>,
+    control: mpsc::UnboundedSender<Control>,
+    unsent: Arc<Semaphore>,
+    stdin: Allowance,
+    held: Option<(u8, usize)>,
+    is_over: bool,
+    _slot: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Channel {
+    /// Waits for the next delivery. Output that the previous call returned now counts as consumed,
+    /// which lets the host send more. May be dropped and called again; after the last delivery
+    /// (see [`Delivery::is_last`]) it repeats that the channel is over.
+    pub async fn next(&mut self) -> Delivery {
+        if let Some((stream, bytes)) = self.held.take() {
+            let consumed = Control::Consumed(Arc::clone(&self.inbox), stream, bytes);
+            self.tell(consumed);
+        }
+        if self.is_over {
+            return Delivery::Lost(LinkError::Closed);
+        }
+        let delivery = self.inbox.take().await;
+        match &delivery {
+            Delivery::Output { stream, data } => self.held = Some((*stream, data.len())),
+            Delivery::Credit { stream: 0, bytes } => {
+                // The machine has refused more than a window already.
+                let _ = self.stdin.grant(*bytes);
+            }
+            last => self.is_over = last.is_last(),
+        }
+        delivery
+    }
+
+    /// The bytes that may be sent to stdin now. Grows when [`Channel::next`] returns a credit.
+    pub fn stdin_credit(&self) -> usize {
+        self.stdin.left().min(MAX_DATA)
+    }
+
+    /// Waits until the link has room for `bytes` of stdin, at most 64 KiB. Borrows nothing, so that
+    /// it can be awaited beside [`Channel::next`].
+    pub fn room(&self, bytes: usize) -> impl Future<Output = Room> + Send + use<> {
+        let unsent = Arc::clone(&self.unsent);
+        let permits = bytes.min(MAX_DATA) as u32;
+        async move {
+            Room {
+                // Only a closed semaphore fails, and this one is never closed.
+                permit: unsent.acquire_many_owned(permits).await.ok(),
+            }
+        }
+    }
+
+    /// Sends bytes to stdin, at most [`Channel::stdin_credit`]; `room` was asked for as many.
+    pub fn send(&mut self, data: Bytes, room: Room) {
+        debug_assert!(data.len() <= self.stdin_credit());
+        if data.is_empty() {
+            return;
+        }
+        if let Some(permit) = room.permit {
+            permit.forget();
+        }
+        self.stdin.spend(data.len());
+        self.tell(Control::Send(Arc::clone(&self.inbox), 0, data));
+    }
+
+    /// Ends stdin.
+    pub fn end_stdin(&mut self) {
+        self.tell(Control::Send(Arc::clone(&self.inbox), 0, Bytes::new()));
+    }
+
+    /// Ends the process: TERM to its tree, KILL after the grace. Its exit still comes.
+    pub fn kill(&mut self) {
+        self.tell(Control::Kill(Arc::clone(&self.inbox)));
+    }
+
+    /// The link's task is gone only when the link is down, which the inbox says.
+    fn tell(&self, control: Control) {
+        let _ = self.control.send(control);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.tell(Control::Forget(Arc::clone(&self.inbox)));
+        }
+    }
+}
+
+impl LinkError {
+    fn refused(fault: Fault) -> Self {
+        LinkError::Refused { text: fault.text }
+    }
+}
+
+#[cfg(test)]
+mod tests;

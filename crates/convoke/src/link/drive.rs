@@ -1,0 +1,260 @@
+//! The task that owns the two pipes of a link.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use convoke_proto::message::Message;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::error::LinkError;
+use super::inbox::{Delivery, Inbox};
+use super::machine::{Arrival, Machine};
+use super::{Control, State};
+
+/// The room for the first read of a link: a hello and a short answer.
+const FIRST_READ: usize = 2 * 1024;
+
+/// The room for a read of a link that keeps filling it: a few full frames at once.
+const MAX_READ: usize = 256 * 1024;
+
+/// How many requests are taken before the pipe is written to again.
+const REQUESTS_A_ROUND: usize = 256;
+
+/// Everything a link's task holds besides the pipes.
+pub(super) struct Driver {
+    machine: Machine,
+    inboxes: HashMap<u32, Arc<Inbox>>,
+    requests: mpsc::UnboundedReceiver<Control>,
+    state: watch::Sender<State>,
+    unsent: Arc<Semaphore>,
+    /// Bytes of stdin in `outgoing`, for which permits are given back once they are written.
+    unsent_bytes: usize,
+    read_room: usize,
+}
+
+/// Why the task goes on no longer.
+enum End {
+    /// The handles are gone.
+    Dropped,
+    /// The link is over.
+    Failed(LinkError),
+}
+
+impl Driver {
+    pub(super) fn new(
+        machine: Machine,
+        requests: mpsc::UnboundedReceiver<Control>,
+        state: watch::Sender<State>,
+        unsent: Arc<Semaphore>,
+    ) -> Self {
+        Driver {
+            machine,
+            inboxes: HashMap::new(),
+            requests,
+            state,
+            unsent,
+            unsent_bytes: 0,
+            read_room: FIRST_READ,
+        }
+    }
+
+    /// Moves bytes until the handles are gone or the link is over; then both pipes are closed.
+    pub(super) async fn run<R, W>(mut self, mut reader: R, mut writer: W)
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let error = match self.go(&mut reader, &mut writer).await {
+            End::Failed(error) => {
+                tracing::debug!(%error, "link ended");
+                error
+            }
+            End::Dropped => {
+                // Closing stdin is the goodbye; whatever the agent still says is of no interest.
+                let _ = writer.shutdown().await;
+                LinkError::Closed
+            }
+        };
+        self.give_up(error);
+    }
+
+    async fn go<R, W>(&mut self, reader: &mut R, writer: &mut W) -> End
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        loop {
+            if let Err(violation) = self.deliver() {
+                return End::Failed(violation.into());
+            }
+            let now = Instant::now();
+            let deadline = self.machine.deadline(now.into_std());
+            let room = self.read_room;
+            if self.machine.buffer().spare_capacity_mut().len() < room / 2 {
+                self.machine.buffer().reserve(room);
+            }
+            // The buffers are taken out while they are used, since the machine lends only one.
+            let mut buffer = std::mem::take(self.machine.buffer());
+            let outgoing = std::mem::take(self.machine.outgoing());
+            let before = buffer.len();
+            let step = tokio::select! {
+                read = reader.read_buf(&mut buffer) => Step::Read(read),
+                wrote = writer.write(&outgoing), if !outgoing.is_empty() => Step::Wrote(wrote),
+                request = self.requests.recv() => Step::Request(request),
+                () = sleep_until(deadline.into()) => Step::Tick,
+            };
+            *self.machine.buffer() = buffer;
+            *self.machine.outgoing() = outgoing;
+            let went_on = match step {
+                Step::Read(read) => self.read(read, before),
+                Step::Wrote(wrote) => self.wrote(wrote),
+                Step::Request(Some(request)) => self.requests(request),
+                Step::Request(None) => return self.drain(writer).await,
+                Step::Tick => self.machine.tick(Instant::now().into_std()),
+            };
+            if let Err(error) = went_on {
+                return End::Failed(error);
+            }
+        }
+    }
+
+    /// Writes what was asked for before the handles went.
+    async fn drain<W: AsyncWrite + Unpin>(&mut self, writer: &mut W) -> End {
+        let outgoing = std::mem::take(self.machine.outgoing());
+        match writer.write_all(&outgoing).await {
+            Ok(()) => End::Dropped,
+            Err(error) => End::Failed(broken(&error)),
+        }
+    }
+
+    fn read(&mut self, read: std::io::Result<usize>, before: usize) -> Result<(), LinkError> {
+        match read {
+            Ok(0) => return Err(LinkError::Closed),
+            Ok(bytes) if bytes >= self.read_room / 2 => {
+                self.read_room = (self.read_room * 2).min(MAX_READ);
+            }
+            Ok(_) => {}
+            Err(error) => return Err(broken(&error)),
+        }
+        debug_assert!(self.machine.buffer().len() > before);
+        self.machine.heard(Instant::now().into_std());
+        Ok(())
+    }
+
+    fn wrote(&mut self, wrote: std::io::Result<usize>) -> Result<(), LinkError> {
+        let bytes = wrote.map_err(|error| broken(&error))?;
+        let outgoing = self.machine.outgoing();
+        outgoing.drain(..bytes);
+        if outgoing.is_empty() {
+            self.unsent
+                .add_permits(std::mem::take(&mut self.unsent_bytes));
+        }
+        Ok(())
+    }
+
+    /// Acts on a request and on those that wait behind it.
+    fn requests(&mut self, first: Control) -> Result<(), LinkError> {
+        self.request(first);
+        for _ in 1..REQUESTS_A_ROUND {
+            match self.requests.try_recv() {
+                Ok(request) => self.request(request),
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, request: Control) {
+        match request {
+            Control::Open(message, inbox) => self.open(message, inbox),
+            Control::Send(inbox, stream, data) => {
+                self.unsent_bytes += data.len();
+                self.on(&inbox, |machine, channel| {
+                    machine.send(channel, stream, &data);
+                });
+            }
+            Control::Consumed(inbox, stream, bytes) => self.on(&inbox, |machine, channel| {
+                machine.consumed(channel, stream, bytes);
+            }),
+            Control::Kill(inbox) => self.on(&inbox, Machine::kill),
+            Control::Forget(inbox) => {
+                self.on(&inbox, Machine::forget);
+                if let Some(channel) = inbox.channel() {
+                    self.inboxes.remove(&channel);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, message: Message, inbox: Arc<Inbox>) {
+        let channel = match message {
+            Message::Start(start) => match self.machine.start(start) {
+                Ok(channel) => channel,
+                // `Link::start` has tried the same encoding before.
+                Err(_) => return inbox.put(Delivery::Lost(LinkError::Closed)),
+            },
+            _ => self.machine.noop(),
+        };
+        inbox.set_channel(channel);
+        self.inboxes.insert(channel, inbox);
+    }
+
+    fn on(&mut self, inbox: &Inbox, act: impl FnOnce(&mut Machine, u32)) {
+        if let Some(channel) = inbox.channel() {
+            act(&mut self.machine, channel);
+        }
+    }
+
+    /// Hands out everything that the buffered bytes say.
+    fn deliver(&mut self) -> Result<(), convoke_proto::fault::Violation> {
+        while let Some(arrival) = self.machine.next()? {
+            match arrival {
+                Arrival::Hello(hello) => {
+                    self.state.send_replace(State::Up(Arc::new(hello)));
+                }
+                Arrival::For(channel, delivery) => {
+                    let is_last = delivery.is_last();
+                    if let Some(inbox) = self.inboxes.get(&channel) {
+                        inbox.put(delivery);
+                    }
+                    if is_last {
+                        self.inboxes.remove(&channel);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells everybody who waits, and those whose requests nobody took, that the link is over.
+    fn give_up(mut self, error: LinkError) {
+        self.state.send_replace(State::Down(error.clone()));
+        self.requests.close();
+        while let Ok(request) = self.requests.try_recv() {
+            if let Control::Open(_, inbox) = request {
+                inbox.put(Delivery::Lost(error.clone()));
+            }
+        }
+        for inbox in self.inboxes.into_values() {
+            inbox.put(Delivery::Lost(error.clone()));
+        }
+    }
+}
+
+enum Step {
+    Read(std::io::Result<usize>),
+    Wrote(std::io::Result<usize>),
+    Request(Option<Control>),
+    Tick,
+}
+
+fn broken(error: &std::io::Error) -> LinkError {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset => LinkError::Closed,
+        _ => LinkError::Broken {
+            text: error.to_string(),
+        },
+    }
+}

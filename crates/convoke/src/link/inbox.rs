@@ -1,0 +1,142 @@
+//! What waits for the owner of one channel.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use convoke_proto::exit::{Exit, NotStarted};
+use convoke_proto::fault::Fault;
+use tokio::sync::Notify;
+
+use super::error::LinkError;
+
+/// Output pieces shorter than this are joined while they wait, so that a command that writes byte by
+/// byte costs memory for its bytes, not for as many entries.
+const JOIN_BELOW: usize = 4 * 1024;
+
+/// What arrives on a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The process runs.
+    Started {
+        /// Its process number on the host.
+        pid: u32,
+    },
+    /// A piece of output.
+    Output {
+        /// The stream's number.
+        stream: u8,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// A stream of output is at its end.
+    Eof {
+        /// The stream's number.
+        stream: u8,
+    },
+    /// More bytes may be sent on a stream.
+    Credit {
+        /// The stream's number.
+        stream: u8,
+        /// How many more.
+        bytes: u32,
+    },
+    /// The process takes no more of a stream.
+    InputClosed {
+        /// The stream's number.
+        stream: u8,
+    },
+    /// The process ended; the last delivery.
+    Exit(Exit),
+    /// The process could not be started; the last delivery.
+    NotStarted(NotStarted),
+    /// The request is done; the last delivery.
+    Done,
+    /// The request was refused; the last delivery.
+    Fault(Fault),
+    /// The link ended before the channel did; the last delivery.
+    Lost(LinkError),
+}
+
+impl Delivery {
+    /// Whether nothing follows.
+    pub fn is_last(&self) -> bool {
+        matches!(
+            self,
+            Delivery::Exit(_)
+                | Delivery::NotStarted(_)
+                | Delivery::Done
+                | Delivery::Fault(_)
+                | Delivery::Lost(_)
+        )
+    }
+}
+
+/// The queue of one channel; its bytes are bounded by credit.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The channel's number, once its request is on the way.
+    channel: Option<u32>,
+    deliveries: VecDeque<Delivery>,
+}
+
+impl Inbox {
+    pub(super) fn set_channel(&self, channel: u32) {
+        self.lock().channel = Some(channel);
+    }
+
+    pub(super) fn channel(&self) -> Option<u32> {
+        self.lock().channel
+    }
+
+    pub(super) fn put(&self, delivery: Delivery) {
+        let mut waiting = self.lock();
+        let delivery = match waiting.deliveries.back_mut() {
+            Some(last) => join(last, delivery),
+            None => Some(delivery),
+        };
+        waiting.deliveries.extend(delivery);
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Waits for the next delivery; one owner at a time.
+    pub(super) async fn take(&self) -> Delivery {
+        loop {
+            if let Some(delivery) = self.lock().deliveries.pop_front() {
+                return delivery;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Nothing panics while the lock is held, so a poisoned one still holds whole values.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Joins a short piece of output to the one that waits before it; gives it back when it cannot.
+fn join(last: &mut Delivery, delivery: Delivery) -> Option<Delivery> {
+    match (last, &delivery) {
+        (
+            Delivery::Output { stream, data },
+            Delivery::Output {
+                stream: same,
+                data: more,
+            },
+        ) if stream == same && data.len() + more.len() <= JOIN_BELOW => {
+            let mut joined = BytesMut::from(std::mem::take(data));
+            joined.extend_from_slice(more);
+            *data = joined.freeze();
+            None
+        }
+        _ => Some(delivery),
+    }
+}

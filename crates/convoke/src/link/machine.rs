@@ -1,0 +1,477 @@
+//! The controller's half of the protocol: bytes in, deliveries out, no I/O and no clock of its own.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use convoke_proto::codec::{Decoder, Incoming};
+use convoke_proto::command::{Direction, Start};
+use convoke_proto::credit::{Allowance, Budget, MAX_WINDOW, Window};
+use convoke_proto::fault::Violation;
+use convoke_proto::frame::{Family, Header, LINK_CHANNEL, Tag};
+use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
+use convoke_proto::message::{Credit, Message, Oversized, Stream, Token};
+
+use super::Options;
+use super::error::LinkError;
+use super::inbox::Delivery;
+
+/// A timer that fires this much too late means that the whole process was stopped meanwhile
+/// (Ctrl-Z, a sleeping machine): the silence was ours.
+const SUSPENDED: Duration = Duration::from_secs(5);
+
+/// The controller's half of one link.
+///
+/// Bytes from the agent go into [`Machine::buffer`], and [`Machine::next`] takes what they say; bytes
+/// for the agent collect in [`Machine::outgoing`]. An error is final.
+#[derive(Debug)]
+pub struct Machine {
+    id: LinkId,
+    budget: Budget,
+    decoder: Decoder,
+    outgoing: Vec<u8>,
+    hello: Option<Hello>,
+    channels: HashMap<u32, Channel>,
+    last_channel: u32,
+    life: Life,
+}
+
+/// What arrived, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// The agent's hello.
+    Hello(Hello),
+    /// Something for the owner of a channel.
+    For(u32, Delivery),
+}
+
+/// What is known of an open channel.
+#[derive(Debug)]
+struct Channel {
+    request: Request,
+    inbound: Vec<Inbound>,
+    stdin: Allowance,
+    is_forgotten: bool,
+}
+
+/// How far the request of a channel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    Noop,
+    Starting,
+    Running,
+}
+
+/// A stream from the agent.
+#[derive(Debug)]
+struct Inbound {
+    stream: u8,
+    window: Window,
+    is_open: bool,
+}
+
+/// Who was heard when.
+#[derive(Debug)]
+struct Life {
+    limits: Liveness,
+    heard: Option<Instant>,
+    pinged: bool,
+}
+
+impl Machine {
+    /// A link whose hello is ready to be sent. `rest` came from the agent already.
+    pub fn new(options: Options, rest: BytesMut) -> Self {
+        let mut decoder = Decoder::new();
+        *decoder.buffer() = rest;
+        let mut machine = Machine {
+            id: options.id,
+            budget: options.budget,
+            decoder,
+            outgoing: Vec::new(),
+            hello: None,
+            channels: HashMap::new(),
+            last_channel: LINK_CHANNEL,
+            life: Life {
+                limits: options.liveness,
+                heard: None,
+                pinged: false,
+            },
+        };
+        machine.say(
+            LINK_CHANNEL,
+            &Message::Hello(Hello {
+                protocol: PROTOCOL,
+                capabilities: Capabilities::default(),
+                platform: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+                link: options.id,
+                liveness: options.liveness,
+            }),
+        );
+        machine
+    }
+
+    /// The place where bytes from the agent are appended.
+    pub fn buffer(&mut self) -> &mut BytesMut {
+        self.decoder.buffer()
+    }
+
+    /// Bytes for the agent; whoever writes them takes them off the front.
+    pub fn outgoing(&mut self) -> &mut Vec<u8> {
+        &mut self.outgoing
+    }
+
+    /// Whether the agent's hello has come.
+    pub fn is_up(&self) -> bool {
+        self.hello.is_some()
+    }
+
+    /// Takes the next thing the agent said; `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// The rule that the other end broke; the link is over then.
+    #[allow(clippy::should_implement_trait)] // An iterator's `None` is final; this one means "not yet".
+    pub fn next(&mut self) -> Result<Option<Arrival>, Violation> {
+        while let Some((channel, incoming)) = self.decoder.next()? {
+            trace_incoming(channel, &incoming);
+            let arrival = match incoming {
+                Incoming::Message(message) => self.message(channel, message)?,
+                Incoming::Data { stream, body } => self.data(channel, stream, body)?,
+                Incoming::Unknown(tag) => {
+                    self.unknown(channel, tag)?;
+                    None
+                }
+            };
+            if arrival.is_some() {
+                return Ok(arrival);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks for nothing; returns the channel of the answer.
+    pub fn noop(&mut self) -> u32 {
+        let channel = self.open(Request::Noop, Vec::new());
+        self.say(channel, &Message::Noop);
+        channel
+    }
+
+    /// Asks for a process; returns its channel. Its streams may send at once.
+    ///
+    /// # Errors
+    /// [`Oversized`] when the request does not fit a frame; nothing happened then.
+    pub fn start(&mut self, start: Start) -> Result<u32, Oversized> {
+        let extra = start.extra.iter();
+        let outbound = extra.filter(|extra| extra.direction == Direction::Out);
+        let streams: Vec<u8> = [1, 2]
+            .into_iter()
+            .chain(outbound.map(|extra| extra.number))
+            .collect();
+        let message = Message::Start(start);
+        message.encode(self.last_channel + 1, &mut self.outgoing)?;
+        let mut grants = Vec::with_capacity(streams.len());
+        let mut inbound = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let (window, bytes) = Window::open(&self.budget);
+            grants.push(Credit { stream, bytes });
+            inbound.push(Inbound {
+                stream,
+                window,
+                is_open: true,
+            });
+        }
+        let channel = self.open(Request::Starting, inbound);
+        for grant in grants {
+            self.say(channel, &Message::Credit(grant));
+        }
+        Ok(channel)
+    }
+
+    /// Sends bytes of a stream, within the credit that was delivered; empty bytes end the stream.
+    /// Does nothing on a channel that is over.
+    pub fn send(&mut self, channel: u32, stream: u8, data: &[u8]) {
+        let Some(open) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        if data.is_empty() {
+            self.say(channel, &Message::Eof(Stream { stream }));
+            return;
+        }
+        open.stdin.spend(data.len());
+        let header = Header {
+            length: data.len(),
+            channel,
+            tag: Tag::data(stream),
+        };
+        self.outgoing.extend_from_slice(&header.to_bytes());
+        self.outgoing.extend_from_slice(data);
+    }
+
+    /// Notes that the owner of a channel consumed bytes of a stream.
+    pub fn consumed(&mut self, channel: u32, stream: u8, bytes: usize) {
+        let Some(inbound) = self.inbound(channel, stream) else {
+            return;
+        };
+        let grant = inbound.window.consume(bytes);
+        if let (Some(bytes), true) = (grant, inbound.is_open) {
+            self.say(channel, &Message::Credit(Credit { stream, bytes }));
+        }
+    }
+
+    /// Asks for the end of the process of a channel.
+    pub fn kill(&mut self, channel: u32) {
+        if self.channels.contains_key(&channel) {
+            self.say(channel, &Message::Kill);
+        }
+    }
+
+    /// Nobody listens on the channel any more: its process is ended, what it still says is dropped.
+    pub fn forget(&mut self, channel: u32) {
+        let Some(open) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        open.is_forgotten = true;
+        let is_process = open.request != Request::Noop;
+        let held: Vec<(u8, usize)> = open
+            .inbound
+            .iter()
+            .map(|inbound| (inbound.stream, inbound.window.buffered()))
+            .collect();
+        if is_process {
+            self.say(channel, &Message::Kill);
+        }
+        for (stream, bytes) in held {
+            self.consumed(channel, stream, bytes);
+        }
+    }
+
+    /// Notes that bytes arrived at `now`.
+    pub fn heard(&mut self, now: Instant) {
+        self.life.heard = Some(now);
+        self.life.pinged = false;
+    }
+
+    /// When [`Machine::tick`] has something to do, at the latest.
+    pub fn deadline(&mut self, now: Instant) -> Instant {
+        let heard = *self.life.heard.get_or_insert(now);
+        let after = match self.life.pinged {
+            false => self.life.limits.ping_ms,
+            true => self.life.limits.lost_ms,
+        };
+        heard + Duration::from_millis(after.into())
+    }
+
+    /// Acts on silence: a ping, later the end.
+    ///
+    /// # Errors
+    /// [`LinkError::Silent`] when there was no sign of life for too long.
+    pub fn tick(&mut self, now: Instant) -> Result<(), LinkError> {
+        let deadline = self.deadline(now);
+        if now < deadline {
+            return Ok(());
+        }
+        if now - deadline > SUSPENDED {
+            self.heard(now);
+        } else if self.life.pinged {
+            let silence = Duration::from_millis(self.life.limits.lost_ms.into());
+            return Err(LinkError::Silent(silence));
+        }
+        self.life.pinged = true;
+        self.say(LINK_CHANNEL, &Message::Ping(Token(0)));
+        Ok(())
+    }
+
+    fn open(&mut self, request: Request, inbound: Vec<Inbound>) -> u32 {
+        self.last_channel += 1;
+        let channel = Channel {
+            request,
+            inbound,
+            stdin: Allowance::default(),
+            is_forgotten: false,
+        };
+        self.channels.insert(self.last_channel, channel);
+        self.last_channel
+    }
+
+    fn say(&mut self, channel: u32, message: &Message) {
+        tracing::trace!(
+            channel,
+            tag = format_args!("{:#04x}", message.tag().0),
+            "frame out"
+        );
+        // Only a start request can be too long, and that one is checked in `start`.
+        let _ = message.encode(channel, &mut self.outgoing);
+    }
+
+    fn inbound(&mut self, channel: u32, stream: u8) -> Option<&mut Inbound> {
+        let open = self.channels.get_mut(&channel)?;
+        open.inbound
+            .iter_mut()
+            .find(|inbound| inbound.stream == stream)
+    }
+
+    fn unknown(&self, channel: u32, tag: Tag) -> Result<(), Violation> {
+        match tag.family() {
+            Family::Request => Err(refuse(channel, tag, "an agent sends no requests")),
+            _ if self.hello.is_none() => Err(refuse(channel, tag, "the hello comes first")),
+            _ => Ok(()),
+        }
+    }
+
+    fn message(&mut self, channel: u32, message: Message) -> Result<Option<Arrival>, Violation> {
+        let tag = message.tag();
+        if let Message::Hello(hello) = message {
+            return self.greet(channel, hello).map(Some);
+        }
+        if self.hello.is_none() {
+            return Err(refuse(channel, tag, "the hello comes first"));
+        }
+        match message {
+            Message::Ping(token) if channel == LINK_CHANNEL => {
+                self.say(LINK_CHANNEL, &Message::Pong(token));
+                Ok(None)
+            }
+            Message::Pong(_) if channel == LINK_CHANNEL => Ok(None),
+            message => self.on_channel(channel, message),
+        }
+    }
+
+    fn greet(&mut self, channel: u32, hello: Hello) -> Result<Arrival, Violation> {
+        if self.hello.is_some() || channel != LINK_CHANNEL {
+            return Err(refuse(channel, Tag::HELLO, "a second hello"));
+        }
+        if hello.protocol != PROTOCOL {
+            return Err(Violation::Protocol {
+                theirs: hello.protocol,
+                ours: PROTOCOL,
+            });
+        }
+        if hello.link != self.id {
+            return Err(Violation::WrongLink);
+        }
+        self.hello = Some(hello.clone());
+        Ok(Arrival::Hello(hello))
+    }
+
+    fn on_channel(&mut self, channel: u32, message: Message) -> Result<Option<Arrival>, Violation> {
+        let tag = message.tag();
+        let Some(open) = self.channels.get_mut(&channel) else {
+            return Err(refuse(channel, tag, "the channel is not open"));
+        };
+        let delivery = open.accept(channel, message)?;
+        let is_forgotten = open.is_forgotten;
+        if delivery.is_last() {
+            self.channels.remove(&channel);
+        }
+        Ok((!is_forgotten).then_some(Arrival::For(channel, delivery)))
+    }
+
+    fn data(
+        &mut self,
+        channel: u32,
+        stream: u8,
+        body: Bytes,
+    ) -> Result<Option<Arrival>, Violation> {
+        let tag = Tag::data(stream);
+        let Some(inbound) = self.inbound(channel, stream) else {
+            return Err(refuse(channel, tag, "the stream is not open"));
+        };
+        if !inbound.is_open {
+            return Err(refuse(channel, tag, "the stream has ended"));
+        }
+        if !inbound.window.receive(body.len()) {
+            return Err(Violation::Overrun { channel, stream });
+        }
+        let is_forgotten = self.channels.get(&channel).is_none_or(|c| c.is_forgotten);
+        if is_forgotten {
+            self.consumed(channel, stream, body.len());
+            return Ok(None);
+        }
+        let delivery = Delivery::Output { stream, data: body };
+        Ok(
+            (!matches!(&delivery, Delivery::Output { data, .. } if data.is_empty()))
+                .then_some(Arrival::For(channel, delivery)),
+        )
+    }
+}
+
+impl Channel {
+    /// Checks that a message may come now and says what it means.
+    fn accept(&mut self, channel: u32, message: Message) -> Result<Delivery, Violation> {
+        let tag = message.tag();
+        match (self.request, message) {
+            (Request::Noop, Message::Done) => Ok(Delivery::Done),
+            (Request::Noop | Request::Starting, Message::Fault(fault)) => {
+                Ok(Delivery::Fault(fault))
+            }
+            (Request::Starting, Message::Started(started)) => {
+                self.request = Request::Running;
+                Ok(Delivery::Started { pid: started.pid })
+            }
+            (Request::Starting, Message::NotStarted(reason)) => Ok(Delivery::NotStarted(reason)),
+            (Request::Running, Message::Credit(credit)) => self.credit(channel, credit),
+            (Request::Running, Message::Closed(Stream { stream })) => {
+                Ok(Delivery::InputClosed { stream })
+            }
+            (Request::Running, Message::Eof(Stream { stream })) => self.eof(channel, stream),
+            (Request::Running, Message::Exit(exit)) => self.exit(channel, exit),
+            _ => Err(refuse(channel, tag, "it answers nothing that was asked")),
+        }
+    }
+
+    fn credit(&mut self, channel: u32, credit: Credit) -> Result<Delivery, Violation> {
+        let Credit { stream, bytes } = credit;
+        let is_absurd = bytes as usize > MAX_WINDOW || (stream == 0 && !self.stdin.grant(bytes));
+        if is_absurd {
+            return Err(refuse(
+                channel,
+                Tag::CREDIT,
+                "more credit than a window holds",
+            ));
+        }
+        Ok(Delivery::Credit { stream, bytes })
+    }
+
+    fn eof(&mut self, channel: u32, stream: u8) -> Result<Delivery, Violation> {
+        let inbound = self.inbound.iter_mut().find(|i| i.stream == stream);
+        match inbound {
+            Some(inbound) if inbound.is_open => {
+                inbound.is_open = false;
+                Ok(Delivery::Eof { stream })
+            }
+            _ => Err(refuse(channel, Tag::EOF, "the stream is not open")),
+        }
+    }
+
+    fn exit(
+        &mut self,
+        channel: u32,
+        exit: convoke_proto::exit::Exit,
+    ) -> Result<Delivery, Violation> {
+        match self.inbound.iter().any(|inbound| inbound.is_open) {
+            true => Err(refuse(channel, Tag::EXIT, "a stream has not ended")),
+            false => Ok(Delivery::Exit(exit)),
+        }
+    }
+}
+
+fn refuse(channel: u32, tag: Tag, why: &'static str) -> Violation {
+    Violation::OutOfOrder {
+        channel,
+        tag: tag.0,
+        why,
+    }
+}
+
+fn trace_incoming(channel: u32, incoming: &Incoming) {
+    let (tag, length) = match incoming {
+        Incoming::Message(message) => (message.tag(), None),
+        Incoming::Data { stream, body } => (Tag::data(*stream), Some(body.len())),
+        Incoming::Unknown(tag) => (*tag, None),
+    };
+    tracing::trace!(
+        channel,
+        tag = format_args!("{:#04x}", tag.0),
+        length,
+        "frame in"
+    );
+}

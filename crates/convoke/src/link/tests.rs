@@ -1,0 +1,1 @@
+//! The link against an agent that is played by the test.

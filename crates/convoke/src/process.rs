@@ -1,0 +1,275 @@
+//! One command on one host, from its start request to its outcome.
+
+mod input;
+
+use std::time::{Duration, SystemTime};
+
+use bstr::BString;
+use bytes::Bytes;
+use convoke_proto::command::{Limits, Start, Stdin};
+use convoke_proto::exit::{Cause, Exit};
+use tokio::time::Instant;
+
+use crate::cancel::Cancel;
+use crate::event::{Emitter, Kind, Stream};
+use crate::link::{Channel, Delivery, Link, LinkError, StartError};
+use crate::outcome::{Cancelled, Exited, Fate, Limit, Lost, NotStarted, Outcome, TimedOut};
+
+pub use input::{Input, Source};
+
+use input::Feed;
+
+/// How long beyond the grace a killed command's exit is waited for before its host counts as lost:
+/// the agent searches the tree again after KILL, on a machine that may be busy.
+const EXIT_MARGIN: Duration = Duration::from_secs(10);
+
+/// A command and its input.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// What the host is asked to start. Its `stdin` follows from `input`.
+    pub start: Start,
+    /// Where its stdin comes from.
+    pub input: Input,
+}
+
+impl Command {
+    /// A command from an argument vector: no shell on the way, every byte except NUL arrives.
+    pub fn new<A: Into<BString>>(argv: impl IntoIterator<Item = A>) -> Self {
+        Command {
+            start: Start::new(argv),
+            input: Input::None,
+        }
+    }
+
+    /// A line for the host's `/bin/sh`, with its positional parameters `$1`, `$2`, …; no implicit
+    /// `-e`.
+    pub fn shell<A: Into<BString>>(
+        line: impl Into<BString>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let fixed = ["/bin/sh".into(), "-c".into(), line.into(), "sh".into()];
+        Self::new(
+            fixed
+                .into_iter()
+                .chain(arguments.into_iter().map(Into::into)),
+        )
+    }
+
+    fn request(&self) -> Start {
+        let mut start = self.start.clone();
+        start.stdin = match self.input {
+            Input::None => Stdin::Null,
+            Input::Bytes(_) | Input::Source(_) => Stdin::Stream,
+        };
+        start
+    }
+}
+
+/// How a command's link ended before the command's exit came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// Why.
+    pub(crate) error: LinkError,
+    /// Whether the host had said that the command runs.
+    pub(crate) was_started: bool,
+}
+
+/// Runs a command on an open link and sends what happens to `events`.
+///
+/// Waiting for room in the queue of events stops reading from the host, which stops the command:
+/// that is the back-pressure. A cancelled command is killed on the host, and what it said until its
+/// end is still sent.
+pub(crate) async fn run(
+    link: &Link,
+    command: &Command,
+    events: &mut Emitter,
+    cancel: &Cancel,
+) -> Result<Outcome, Broken> {
+    let started = link.start(command.request()).await;
+    let channel = started.map_err(|error| Broken {
+        error: match error {
+            StartError::Lost(error) => error,
+            StartError::Oversized(oversized) => LinkError::Refused {
+                text: oversized.to_string(),
+            },
+        },
+        was_started: false,
+    })?;
+    let running = Running {
+        channel,
+        feed: Feed::new(&command.input),
+        limits: command.start.limits,
+        was_started: false,
+        kill_by: None,
+    };
+    running.finish(events, cancel).await
+}
+
+struct Running {
+    channel: Channel,
+    feed: Feed,
+    limits: Limits,
+    was_started: bool,
+    /// Once it is killed: when its exit is overdue.
+    kill_by: Option<Instant>,
+}
+
+impl Running {
+    async fn finish(mut self, events: &mut Emitter, cancel: &Cancel) -> Result<Outcome, Broken> {
+        loop {
+            let credit = self.channel.stdin_credit();
+            let room = self.channel.room(credit);
+            let is_killed = self.kill_by.is_some();
+            let overdue = self.kill_by.unwrap_or_else(Instant::now);
+            tokio::select! {
+                biased;
+                () = cancel.fired(), if !is_killed => self.kill(),
+                () = tokio::time::sleep_until(overdue), if is_killed => {
+                    return Err(self.broken(LinkError::Silent(self.grace() + EXIT_MARGIN)));
+                }
+                delivery = self.channel.next() => {
+                    if let Some(outcome) = self.take(delivery, events, cancel).await? {
+                        return Ok(outcome);
+                    }
+                }
+                (data, room) = self.feed.next(credit, room), if self.feed.is_ready(credit) => {
+                    match data {
+                        Some(data) => self.channel.send(data, room),
+                        None => self.channel.end_stdin(),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Acts on a delivery; the outcome when it is the last.
+    async fn take(
+        &mut self,
+        delivery: Delivery,
+        events: &mut Emitter,
+        cancel: &Cancel,
+    ) -> Result<Option<Outcome>, Broken> {
+        match delivery {
+            Delivery::Started { pid } => {
+                self.was_started = true;
+                self.send(events, Kind::Started { pid }, cancel).await;
+            }
+            Delivery::Output { stream, data } => {
+                if let Some(kind) = output(stream, data) {
+                    self.send(events, kind, cancel).await;
+                }
+            }
+            Delivery::InputClosed { stream: 0 } => self.feed.close(),
+            Delivery::Credit { .. } | Delivery::InputClosed { .. } | Delivery::Eof { .. } => {}
+            Delivery::Exit(exit) => return Ok(Some(self.outcome(exit, cancel))),
+            Delivery::NotStarted(reason) => {
+                return Ok(Some(Outcome::NotStarted(NotStarted {
+                    stage: reason.stage,
+                    errno: reason.errno,
+                    tried: reason.tried,
+                })));
+            }
+            Delivery::Fault(fault) => {
+                return Err(self.broken(LinkError::Refused { text: fault.text }));
+            }
+            Delivery::Done => return Err(self.broken(LinkError::Closed)),
+            Delivery::Lost(error) => return Err(self.broken(error)),
+        }
+        Ok(None)
+    }
+
+    /// Sends an event; a cancel is heard while the queue is full.
+    async fn send(&mut self, events: &mut Emitter, kind: Kind, cancel: &Cancel) {
+        let sent = events.send(kind);
+        tokio::pin!(sent);
+        if self.kill_by.is_none() {
+            tokio::select! {
+                () = &mut sent => return,
+                () = cancel.fired() => self.kill(),
+            }
+        }
+        sent.await;
+        // The time the queue was full is not the host's.
+        if self.kill_by.is_some() {
+            self.expect_exit();
+        }
+    }
+
+    fn kill(&mut self) {
+        self.channel.kill();
+        self.feed.close();
+        self.expect_exit();
+    }
+
+    fn expect_exit(&mut self) {
+        self.kill_by = Some(Instant::now() + self.grace() + EXIT_MARGIN);
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_millis(self.limits.grace_ms.into())
+    }
+
+    fn broken(&self, error: LinkError) -> Broken {
+        Broken {
+            error,
+            was_started: self.was_started,
+        }
+    }
+
+    fn outcome(&self, exit: Exit, cancel: &Cancel) -> Outcome {
+        let survivors = exit.survivors;
+        let timed_out = |limit, killed, survivors| {
+            Outcome::TimedOut(TimedOut {
+                limit,
+                killed,
+                survivors,
+            })
+        };
+        match exit.cause {
+            Cause::Itself => Outcome::Exited(Exited {
+                status: exit.status,
+                left_running: exit.left_running,
+                stream_cut: !exit.cut_streams.is_empty(),
+                survivors,
+            }),
+            Cause::TotalLimit(killed) => timed_out(Limit::Total, killed, survivors),
+            Cause::IdleLimit(killed) => timed_out(Limit::Idle, killed, survivors),
+            Cause::Request(_) => Outcome::Cancelled(Cancelled {
+                why: cancel.cause(),
+                was_running: true,
+                survivors,
+            }),
+        }
+    }
+}
+
+impl Broken {
+    /// The outcome of a command that had been started when its link ended.
+    pub(crate) fn lost(self, fate: Fate) -> Outcome {
+        Outcome::Lost(Lost {
+            text: self.error.to_string(),
+            fate,
+        })
+    }
+
+    /// When the agent has ended the command at the latest, from what it promises at a closed or a
+    /// silent link.
+    pub(crate) fn ends_by(&self, limits: Limits, give_up: Duration) -> SystemTime {
+        let grace = Duration::from_millis(limits.grace_ms.into());
+        let heard = match self.error {
+            LinkError::Silent(_) => give_up,
+            _ => Duration::ZERO,
+        };
+        SystemTime::now() + heard + grace + EXIT_MARGIN
+    }
+}
+
+/// The event for a piece of a stream; streams above 2 have none.
+fn output(stream: u8, data: Bytes) -> Option<Kind> {
+    let stream = match stream {
+        1 => Stream::Stdout,
+        2 => Stream::Stderr,
+        _ => return None,
+    };
+    Some(Kind::Output { stream, data })
+}
