@@ -1,3 +1,5 @@
 //! Convoke's program on a host.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    convoke_agent::run::run(std::env::args_os())
+}

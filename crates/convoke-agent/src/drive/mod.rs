@@ -1,0 +1,293 @@
+//! The worker's loop: one thread that waits for everything at once and does the system calls.
+
+mod steps;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use convoke_proto::hello::LinkId;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::read;
+
+use crate::guard::WorkerEnd;
+use crate::order::Login;
+use crate::process::{MAX_WAITING, Process};
+use crate::register::{Record, Register};
+use crate::serve::{Effect, Serve};
+use crate::signals::Signals;
+use crate::spawn::Spawner;
+
+pub use wire::{Wire, close_inherited, let_go_of_standard_descriptors, touch_own_file};
+
+/// The wire is no longer read while more than this waits to be sent, in bytes: replies to a peer that
+/// does not read them must not grow for ever. Above what children may fill, so that a slow reader can
+/// still kill.
+const MAX_REPLIES: usize = 2 * MAX_WAITING;
+
+/// This host's platform, as the hello names it.
+const PLATFORM: &str = match cfg!(target_arch = "aarch64") {
+    true => "aarch64-linux",
+    false => "x86_64-linux",
+};
+
+/// The worker: the link, its steps, and everything they share.
+#[derive(Debug)]
+pub struct Worker {
+    /// None once the link is closed.
+    wire: Option<Wire>,
+    serve: Serve,
+    link: LinkId,
+    heard: Instant,
+    give_up: Option<Duration>,
+    in_good_order: bool,
+    signals: Signals,
+    guard: WorkerEnd,
+    register: Register,
+    login: Login,
+    spawner: Spawner,
+    processes: BTreeMap<u32, Process>,
+    /// Pipes that somebody still holds although their stream is over.
+    held: Vec<Option<OwnedFd>>,
+    /// Whether no process is left below us, dead or alive.
+    childless: bool,
+    spare: Box<[u8]>,
+}
+
+/// What the loop waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    WireIn,
+    WireOut,
+    Signals,
+    Guard,
+    GuardClogged,
+    Output(u32, usize),
+    Input(u32, usize),
+    Held(usize),
+}
+
+impl Worker {
+    /// A worker on `wire`; nothing happens before [`Worker::run`].
+    pub fn new(wire: Wire, signals: Signals, guard: WorkerEnd) -> Self {
+        let mut spawner = Spawner::new();
+        spawner.raise_descriptor_limit();
+        Worker {
+            wire: Some(wire),
+            serve: Serve::new(PLATFORM),
+            link: LinkId([0; 16]),
+            heard: Instant::now(),
+            give_up: None,
+            in_good_order: true,
+            signals,
+            guard,
+            register: Register::default(),
+            login: Login::of_this_process(),
+            spawner,
+            processes: BTreeMap::new(),
+            held: Vec::new(),
+            childless: true,
+            spare: vec![0; wire::CHUNK].into(),
+        }
+    }
+
+    /// Serves the link until it is closed and every running step is ended; whether it was closed in
+    /// good order.
+    pub fn run(mut self) -> bool {
+        while self.wire.is_some() || !self.processes.is_empty() {
+            let ready = self.wait();
+            let now = Instant::now();
+            for (source, flags) in ready {
+                self.handle(source, flags, now);
+            }
+            self.check_silence(now);
+            self.tick(now);
+            self.finish_steps(now);
+            self.held.retain(Option::is_some);
+            self.send();
+        }
+        self.tell(Record::Goodbye);
+        self.in_good_order
+    }
+
+    fn wait(&mut self) -> Vec<(Source, PollFlags)> {
+        let timeout = self.timeout();
+        let (mut polled, sources) = self.interests();
+        if poll(&mut polled, timeout.as_ref()).is_err() {
+            return Vec::new();
+        }
+        let happened = sources.into_iter().zip(polled.iter().map(PollFd::revents));
+        happened.filter(|(_, flags)| !flags.is_empty()).collect()
+    }
+
+    fn timeout(&self) -> Option<Timespec> {
+        let steps = self.processes.values().filter_map(Process::deadline);
+        let silence = self
+            .wire
+            .as_ref()
+            .and(self.give_up)
+            .map(|give_up| self.heard + give_up);
+        let next = steps.chain(silence).min()?;
+        Timespec::try_from(next.saturating_duration_since(Instant::now())).ok()
+    }
+
+    fn interests(&self) -> (Vec<PollFd<'_>>, Vec<Source>) {
+        let mut interests = Vec::with_capacity(8 + 2 * self.processes.len());
+        interests.push((self.signals.fd(), PollFlags::IN, Source::Signals));
+        if let Some(wire) = &self.wire {
+            let waiting = self.serve.outgoing().len();
+            if waiting < MAX_REPLIES {
+                interests.push((wire.input(), PollFlags::IN, Source::WireIn));
+            }
+            let flags = if waiting > 0 {
+                PollFlags::OUT
+            } else {
+                PollFlags::empty()
+            };
+            interests.push((wire.output(), flags, Source::WireOut));
+            interests.push((self.guard.alive(), PollFlags::IN, Source::Guard));
+        }
+        if let Some(clogged) = self.guard.clogged() {
+            interests.push((clogged, PollFlags::OUT, Source::GuardClogged));
+        }
+        for (channel, process) in &self.processes {
+            for (index, output) in process.outputs.iter().enumerate() {
+                let interest = output.interest(*channel, &self.serve);
+                interests.extend(
+                    interest.map(|(fd, flags)| (fd, flags, Source::Output(*channel, index))),
+                );
+            }
+            for (index, input) in process.inputs.iter().enumerate() {
+                let interest = input.interest(*channel, &self.serve);
+                interests.extend(
+                    interest.map(|(fd, flags)| (fd, flags, Source::Input(*channel, index))),
+                );
+            }
+        }
+        let held = self.held.iter().flatten().enumerate();
+        interests.extend(held.map(|(index, pipe)| (pipe, PollFlags::IN, Source::Held(index))));
+        let polled = interests
+            .iter()
+            .map(|(fd, flags, _)| PollFd::new(*fd, *flags))
+            .collect();
+        (
+            polled,
+            interests.into_iter().map(|(_, _, source)| source).collect(),
+        )
+    }
+
+    fn handle(&mut self, source: Source, flags: PollFlags, now: Instant) {
+        match source {
+            Source::WireIn => self.receive(now),
+            Source::WireOut if flags.intersects(PollFlags::ERR | PollFlags::HUP) => {
+                self.close(None, now)
+            }
+            Source::WireOut => {}
+            Source::Signals => self.take_signals(now),
+            Source::Guard => self.close(Some("the guard is gone"), now),
+            Source::GuardClogged => self.guard.flush(),
+            Source::Output(channel, index) => self.pump_output(channel, index, now),
+            Source::Input(channel, index) => self.pump_input(channel, index, flags),
+            Source::Held(index) => self.discard_held(index),
+        }
+    }
+
+    fn receive(&mut self, now: Instant) {
+        let Some(wire) = &self.wire else {
+            return;
+        };
+        let count = match wire.read(&mut self.spare) {
+            Ok(0) => return,
+            Ok(count) => count,
+            Err(wire::Broken) => return self.close(None, now),
+        };
+        self.heard = now;
+        let fed = self.serve.feed(self.spare.get(..count).unwrap_or_default());
+        while let Some(effect) = self.serve.next_effect() {
+            self.carry_out(effect, now);
+        }
+        if let Err(violation) = fed {
+            self.send();
+            self.in_good_order = false;
+            self.close(Some(&violation.to_string()), now);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, now: Instant) {
+        match effect {
+            Effect::Greeted { link, give_up } => {
+                self.link = link;
+                self.give_up = Some(give_up);
+                self.tell(Record::Link(link));
+            }
+            Effect::Start { channel, request } => self.start(channel, &request),
+            Effect::Kill { channel } => self.kill(channel, now),
+            Effect::Credit { channel, stream } => self.credited(channel, stream, now),
+            Effect::Discard { channel, stream } => self.discard(channel, stream),
+            Effect::Input { channel, stream } => self.input_arrived(channel, stream),
+            Effect::Close(violation) => {
+                self.send();
+                self.in_good_order = false;
+                self.close(Some(&violation.to_string()), now);
+            }
+        }
+    }
+
+    fn take_signals(&mut self, now: Instant) {
+        let arrived = self.signals.take();
+        if arrived.end {
+            self.close(Some("asked to end by a signal"), now);
+        }
+        if arrived.child {
+            self.reap(now);
+        }
+    }
+
+    fn check_silence(&mut self, now: Instant) {
+        let silent_for = now.saturating_duration_since(self.heard);
+        if self.wire.is_some() && self.give_up.is_some_and(|give_up| silent_for >= give_up) {
+            self.close(Some("the controller has been silent for too long"), now);
+        }
+    }
+
+    /// Sends what waits, as far as it goes.
+    fn send(&mut self) {
+        let waiting = self.serve.outgoing();
+        let Some(wire) = self.wire.as_mut().filter(|_| !waiting.is_empty()) else {
+            return;
+        };
+        match wire.write(waiting) {
+            Ok(count) => self.serve.sent(count),
+            Err(wire::Broken) => self.close(None, Instant::now()),
+        }
+    }
+
+    /// Acts as at a closed link: running trees are ended, the rest is let go.
+    fn close(&mut self, cause: Option<&str>, now: Instant) {
+        if self.wire.take().is_none() {
+            return;
+        }
+        if let Some(cause) = cause {
+            wire::complain(cause);
+        }
+        self.serve.shut();
+        self.abandon_steps(now);
+    }
+
+    fn tell(&mut self, record: Record) {
+        self.register.apply(record);
+        self.guard.tell(record);
+    }
+
+    /// Throws away what a released process writes, until nobody can write any more.
+    fn discard_held(&mut self, index: usize) {
+        let Some(place) = self.held.get_mut(index) else {
+            return;
+        };
+        let over = |pipe: &OwnedFd| read(pipe, &mut self.spare[..]) == Ok(0);
+        if place.as_ref().is_some_and(over) {
+            *place = None;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The two descriptors of the wire.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use crate::process::set_nonblocking;
+
+/// How much is read at once, in bytes.
+pub(super) const CHUNK: usize = 64 * 1024;
+
+/// The size that the outgoing pipe gets once it carries much, in bytes.
+const PIPE_SIZE: usize = 1024 * 1024;
+
+/// A write of this many bytes is much.
+const MUCH: usize = 128 * 1024;
+
+/// Where frames come from and go to.
+#[derive(Debug)]
+pub struct Wire {
+    input: OwnedFd,
+    output: OwnedFd,
+    enlarged: bool,
+}
+
+/// Why the wire is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken;
+
+impl Wire {
+    /// Takes the wire off stdin and stdout, where no child must find it, and leaves `/dev/null` there.
+    ///
+    /// # Errors
+    /// No descriptor is left, or stdin or stdout is of a kind that only waits.
+    pub fn take_over() -> Result<Self, Errno> {
+        let input = fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+        let output = fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+        let null = open_null()?;
+        dup2_stdin(&null)?;
+        dup2_stdout(&null)?;
+        set_nonblocking(&input)?;
+        set_nonblocking(&output)?;
+        Ok(Wire {
+            input,
+            output,
+            enlarged: false,
+        })
+    }
+
+    pub(super) fn input(&self) -> &OwnedFd {
+        &self.input
+    }
+
+    pub(super) fn output(&self) -> &OwnedFd {
+        &self.output
+    }
+
+    /// Reads what there is; no bytes when there is nothing now.
+    pub(super) fn read(&self, room: &mut [u8]) -> Result<usize, Broken> {
+        match read(&self.input, room) {
+            Ok(0) => Err(Broken),
+            Ok(count) => Ok(count),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(_) => Err(Broken),
+        }
+    }
+
+    /// Writes what goes; no bytes when nothing goes now.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
+        if bytes.len() >= MUCH && !self.enlarged {
+            self.enlarged = true;
+            // Refused where it is no pipe, or where users may have less: then it stays as it was.
+            let _ = fcntl_setpipe_size(&self.output, PIPE_SIZE);
+        }
+        match write(&self.output, bytes) {
+            Ok(count) => Ok(count),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(_) => Err(Broken),
+        }
+    }
+}
+
+/// Leaves `/dev/null` on the three standard descriptors.
+///
+/// # Errors
+/// There is no `/dev/null`.
+pub fn let_go_of_standard_descriptors() -> Result<(), Errno> {
+    let null = open_null()?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    dup2_stderr(&null)
+}
+
+/// Closes every inherited descriptor above 2. Nothing may have been opened before.
+pub fn close_inherited() {
+    let Ok(list) = std::fs::read_dir("/proc/self/fd") else {
+        // Without `/proc`: every number there may be, as far as a login's limit goes.
+        return (3..65_536).for_each(crate::signals::close);
+    };
+    let numbers = list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let inherited: Vec<i32> = numbers.filter(|number| *number > 2).collect();
+    inherited.into_iter().for_each(crate::signals::close);
+}
+
+fn open_null() -> Result<OwnedFd, Errno> {
+    open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Writes one line to stderr, unless that would wait.
+pub(super) fn complain(cause: &str) {
+    let stderr = rustix::stdio::stderr();
+    let mut polled = [rustix::event::PollFd::from_borrowed_fd(
+        stderr.as_fd(),
+        rustix::event::PollFlags::OUT,
+    )];
+    let at_once = rustix::event::Timespec::default();
+    if rustix::event::poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0) {
+        let line = format!("convoke-agent: {cause}\n");
+        let _ = write(stderr, line.as_bytes());
+    }
+}
+
+/// Touches our own file, by which the cache knows that it is in use.
+pub fn touch_own_file() {
+    let touched = File::open("/proc/self/exe")
+        .and_then(|file| file.set_modified(std::time::SystemTime::now()));
+    // A read-only cache cannot be touched, nor need it be.
+    let _ = touched;
+}

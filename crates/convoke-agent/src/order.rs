@@ -1,0 +1,187 @@
+//! From a start request to a program: its words, its environment, its directory.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
+
+use bstr::{BString, ByteSlice};
+use convoke_proto::command::{Shell, Start};
+use convoke_proto::exit::{NotStarted, Stage};
+use convoke_proto::hello::LinkId;
+
+use crate::account::Account;
+use crate::spawn::{Directory, Program, Spawner};
+
+/// The variable that marks every process of a step: `<link id>.<channel>`.
+pub const MARK: &str = "CONVOKE_STEP";
+
+/// The variable that carries the words of a command past the login shell.
+const LINE: &str = "CONVOKE_LINE";
+
+/// What a login shell is told to do. No shell reads anything in it but the single quotes, and those
+/// all shells read alike; the words of the command, in [`LINE`], are seen by `sh` alone.
+const LOGIN_TEXT: &str = "exec /bin/sh -c 'eval \"$CONVOKE_LINE\"'";
+
+/// What every program of this agent is given.
+#[derive(Debug)]
+pub struct Login {
+    environment: Vec<(Vec<u8>, CString)>,
+    account: Option<Account>,
+}
+
+impl Login {
+    /// The login of this process.
+    pub fn of_this_process() -> Self {
+        let environment = std::env::vars_os()
+            .map(|(name, value)| (name.into_vec(), value.into_vec()))
+            .filter(|(name, _)| name != MARK.as_bytes())
+            .filter_map(|(name, value)| Some((name.clone(), pair(&name, &value)?)))
+            .collect();
+        Login {
+            environment,
+            account: None,
+        }
+    }
+
+    /// The program that a valid request asks for, without its descriptors.
+    ///
+    /// # Errors
+    /// A text with a NUL byte, which no valid request has.
+    pub fn program(
+        &mut self,
+        request: &Start,
+        mark: &Mark,
+        spawner: &mut Spawner,
+    ) -> Result<Program, NotStarted> {
+        let account = self
+            .account
+            .get_or_insert_with(|| Account::of_this_process(spawner));
+        let words = match request.shell {
+            Shell::None => Words::plain(&request.argv),
+            Shell::Login => Words::through(&account.shell, &request.argv),
+        };
+        let directory = match &request.cwd {
+            None => Directory::Home(text(&account.home)?),
+            Some(path) if path.starts_with(b"/") || path.is_empty() => {
+                Directory::Given(text(path)?)
+            }
+            Some(path) => Directory::Given(text(&[account.home.as_slice(), b"/", path].concat())?),
+        };
+        Ok(Program {
+            name: text(&words.name)?,
+            argv: words
+                .argv
+                .iter()
+                .map(|word| text(word))
+                .collect::<Result<_, _>>()?,
+            env: self.environment(&request.env, words.line, mark)?,
+            directory,
+            umask: request.umask.map(Into::into),
+            files: Vec::new(),
+        })
+    }
+
+    /// The mark comes first: a search for it then reads little of every environment.
+    fn environment(
+        &self,
+        added: &[(BString, BString)],
+        line: Option<Vec<u8>>,
+        mark: &Mark,
+    ) -> Result<Vec<CString>, NotStarted> {
+        let mut set: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
+        set.extend(
+            added
+                .iter()
+                .map(|(name, value)| (name.as_slice(), value.as_slice())),
+        );
+        set.remove(MARK.as_bytes());
+        if let Some(line) = &line {
+            set.insert(LINE.as_bytes(), line);
+        }
+        let inherited = self
+            .environment
+            .iter()
+            .filter(|(name, _)| !set.contains_key(name.as_slice()));
+        let mut all = vec![text(mark.to_string().as_bytes())?];
+        all.extend(inherited.map(|(_, pair)| pair.clone()));
+        for (name, value) in &set {
+            all.push(pair(name, value).ok_or_else(unwritable)?);
+        }
+        Ok(all)
+    }
+}
+
+/// The mark of one step, as it stands in the environment of its processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The link.
+    pub link: LinkId,
+    /// The step's channel.
+    pub channel: u32,
+}
+
+impl std::fmt::Display for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{MARK}={}.{}", self.link, self.channel)
+    }
+}
+
+struct Words {
+    name: Vec<u8>,
+    argv: Vec<Vec<u8>>,
+    line: Option<Vec<u8>>,
+}
+
+impl Words {
+    fn plain(argv: &[BString]) -> Self {
+        Words {
+            name: argv.first().map(|name| name.to_vec()).unwrap_or_default(),
+            argv: argv.iter().map(|word| word.to_vec()).collect(),
+            line: None,
+        }
+    }
+
+    fn through(shell: &BString, argv: &[BString]) -> Self {
+        let base = shell
+            .rsplit(|byte| *byte == b'/')
+            .next()
+            .unwrap_or_default();
+        // These take `-l` only when it stands alone; a dash before their name says the same.
+        let words = match base {
+            b"csh" | b"tcsh" | b"bsd-csh" => vec![[b"-", base].concat(), b"-c".to_vec()],
+            _ => vec![shell.to_vec(), b"-lc".to_vec()],
+        };
+        Words {
+            name: shell.to_vec(),
+            argv: words.into_iter().chain([LOGIN_TEXT.into()]).collect(),
+            line: Some(line(argv)),
+        }
+    }
+}
+
+/// The line by which `sh` becomes the program.
+fn line(argv: &[BString]) -> Vec<u8> {
+    let mut line = format!("unset {LINE}; exec").into_bytes();
+    for word in argv {
+        line.extend_from_slice(b" '");
+        line.extend_from_slice(&word.replace("'", r"'\''"));
+        line.push(b'\'');
+    }
+    line
+}
+
+fn pair(name: &[u8], value: &[u8]) -> Option<CString> {
+    CString::new([name, b"=", value].concat()).ok()
+}
+
+fn text(bytes: &[u8]) -> Result<CString, NotStarted> {
+    CString::new(bytes).map_err(|_| unwritable())
+}
+
+fn unwritable() -> NotStarted {
+    NotStarted {
+        stage: Stage::Exec,
+        errno: libc::EINVAL,
+        tried: Vec::new(),
+    }
+}

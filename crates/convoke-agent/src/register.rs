@@ -1,0 +1,324 @@
+//! Which steps run, and which process belongs to which.
+//!
+//! Worker and guard each keep one, fed by the same [`Record`]s.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use convoke_proto::hello::LinkId;
+
+use crate::order::MARK;
+use crate::tree::{self, Seen};
+
+/// One change of the register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// The link has a name.
+    Link(LinkId),
+    /// A step is about to start; its processes will carry its mark.
+    Begin {
+        /// Its channel.
+        channel: u32,
+        /// From TERM to KILL, in milliseconds.
+        grace_ms: u32,
+    },
+    /// Its main process runs.
+    Running {
+        /// Its channel.
+        channel: u32,
+        /// The main process, and its session and group.
+        pid: i32,
+    },
+    /// Its main process ended by itself: what it left is no longer ours.
+    Released {
+        /// Its channel.
+        channel: u32,
+    },
+    /// A process that a step left running.
+    Spared {
+        /// Its number.
+        pid: i32,
+        /// Its session.
+        session: i32,
+        /// When it began.
+        start: u64,
+    },
+    /// The step is over.
+    End {
+        /// Its channel.
+        channel: u32,
+    },
+    /// The worker ends and nothing is left to do.
+    Goodbye,
+}
+
+/// Whose a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// That of the step on this channel.
+    Step(u32),
+    /// Nobody's any more; never signalled.
+    Released,
+    /// Nobody knows: it left its session and its environment behind.
+    Stray,
+}
+
+/// Every descendant of this process, and whose it is.
+pub type Census = Vec<(Owner, Seen)>;
+
+/// The running steps, and the processes that earlier ones left behind.
+#[derive(Debug, Default)]
+pub struct Register {
+    link: Option<LinkId>,
+    steps: BTreeMap<u32, Step>,
+    spared: BTreeSet<(i32, u64)>,
+    spared_sessions: BTreeSet<i32>,
+}
+
+/// A step between its `Begin` and its `End`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The main process, once it runs.
+    pub main: Option<i32>,
+    /// From TERM to KILL.
+    pub grace: Duration,
+    /// Whether its main process ended by itself.
+    pub released: bool,
+}
+
+impl Register {
+    /// Takes a change.
+    pub fn apply(&mut self, record: Record) {
+        match record {
+            Record::Link(link) => self.link = Some(link),
+            Record::Begin { channel, grace_ms } => {
+                let grace = Duration::from_millis(grace_ms.into());
+                self.steps.insert(
+                    channel,
+                    Step {
+                        main: None,
+                        grace,
+                        released: false,
+                    },
+                );
+            }
+            Record::Running { channel, pid } => {
+                self.change(channel, |step| step.main = Some(pid));
+            }
+            Record::Released { channel } => self.change(channel, |step| step.released = true),
+            Record::Spared {
+                pid,
+                session,
+                start,
+            } => {
+                self.spared.insert((pid, start));
+                self.spared_sessions.insert(session);
+            }
+            Record::End { channel } => {
+                self.steps.remove(&channel);
+            }
+            Record::Goodbye => self.steps.clear(),
+        }
+    }
+
+    fn change(&mut self, channel: u32, change: impl FnOnce(&mut Step)) {
+        if let Some(step) = self.steps.get_mut(&channel) {
+            change(step);
+        }
+    }
+
+    /// The steps by channel.
+    pub fn steps(&self) -> &BTreeMap<u32, Step> {
+        &self.steps
+    }
+
+    /// Finds every descendant of this process; `None` when `/proc` cannot be read.
+    ///
+    /// Everything that a step starts stays below us whatever it does to its session, its parents or
+    /// its environment, as we are the reaper of orphans.
+    pub fn census(&mut self) -> Option<Census> {
+        let all = tree::look()?;
+        let us = rustix::process::getpid().as_raw_nonzero().get();
+        let mut by_parent: BTreeMap<i32, Vec<Seen>> = BTreeMap::new();
+        for seen in &all {
+            by_parent.entry(seen.parent).or_default().push(*seen);
+        }
+        self.forget_gone(&all);
+        let mut census = Census::new();
+        let children = by_parent.remove(&us).unwrap_or_default();
+        let mut open: Vec<_> = children
+            .into_iter()
+            .map(|child| (self.owner(&child), child))
+            .collect();
+        while let Some((owner, seen)) = open.pop() {
+            let below = by_parent.remove(&seen.pid).unwrap_or_default();
+            open.extend(below.into_iter().map(|child| (owner, child)));
+            census.push((owner, seen));
+        }
+        Some(census)
+    }
+
+    /// Whose a direct child of this process is: a main process, or an orphan.
+    fn owner(&self, child: &Seen) -> Owner {
+        let by_main = |pid| self.steps.iter().find(|(_, step)| step.main == Some(pid));
+        if let Some((channel, _)) = by_main(child.pid) {
+            return Owner::Step(*channel);
+        }
+        if self.spared.contains(&(child.pid, child.start)) {
+            return Owner::Released;
+        }
+        if let Some((channel, _)) = by_main(child.session) {
+            return Owner::Step(*channel);
+        }
+        if self.spared_sessions.contains(&child.session) {
+            return Owner::Released;
+        }
+        match tree::variable(child.pid, MARK) {
+            Some(mark) => self.owner_by_mark(&mark),
+            None => Owner::Stray,
+        }
+    }
+
+    /// A mark of ours whose step is over was left behind; one of another link has an agent of its own.
+    fn owner_by_mark(&self, mark: &[u8]) -> Owner {
+        let ours = self.link.map(|link| format!("{link}.")).unwrap_or_default();
+        let channel = mark.strip_prefix(ours.as_bytes());
+        let channel = channel.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        match channel {
+            Some(channel) if self.steps.contains_key(&channel) => Owner::Step(channel),
+            _ => Owner::Released,
+        }
+    }
+
+    fn forget_gone(&mut self, all: &[Seen]) {
+        if self.spared.is_empty() && self.spared_sessions.is_empty() {
+            return;
+        }
+        let alive: BTreeSet<_> = all.iter().map(|seen| (seen.pid, seen.start)).collect();
+        let sessions: BTreeSet<_> = all.iter().map(|seen| seen.session).collect();
+        self.spared.retain(|spared| alive.contains(spared));
+        self.spared_sessions
+            .retain(|session| sessions.contains(session));
+    }
+}
+
+impl Record {
+    /// The length of every record in bytes.
+    pub const LEN: usize = 24;
+
+    /// The record as it goes through a pipe, whole because it is short.
+    pub fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let (kind, first, second, rest) = match self {
+            Record::Link(LinkId(id)) => {
+                bytes[8..].copy_from_slice(&id);
+                bytes[0] = 1;
+                return bytes;
+            }
+            Record::Begin { channel, grace_ms } => (2, channel, grace_ms, 0),
+            Record::Running { channel, pid } => (3, channel, pid as u32, 0),
+            Record::Released { channel } => (4, channel, 0, 0),
+            Record::Spared {
+                pid,
+                session,
+                start,
+            } => (5, pid as u32, session as u32, start),
+            Record::End { channel } => (6, channel, 0, 0),
+            Record::Goodbye => (7, 0, 0, 0),
+        };
+        bytes[0] = kind;
+        bytes[8..12].copy_from_slice(&first.to_ne_bytes());
+        bytes[12..16].copy_from_slice(&second.to_ne_bytes());
+        bytes[16..].copy_from_slice(&rest.to_ne_bytes());
+        bytes
+    }
+
+    /// Reads what [`Record::to_bytes`] wrote.
+    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Option<Self> {
+        let word = |at: usize| {
+            bytes
+                .get(at..at + 4)?
+                .try_into()
+                .ok()
+                .map(u32::from_ne_bytes)
+        };
+        let (first, second) = (word(8)?, word(12)?);
+        let rest = u64::from_ne_bytes(*bytes.last_chunk()?);
+        Some(match bytes.first()? {
+            1 => Record::Link(LinkId(*bytes.last_chunk()?)),
+            2 => Record::Begin {
+                channel: first,
+                grace_ms: second,
+            },
+            3 => Record::Running {
+                channel: first,
+                pid: second as i32,
+            },
+            4 => Record::Released { channel: first },
+            5 => Record::Spared {
+                pid: first as i32,
+                session: second as i32,
+                start: rest,
+            },
+            6 => Record::End { channel: first },
+            7 => Record::Goodbye,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_survives_the_pipe() {
+        let table = [
+            Record::Link(LinkId([9; 16])),
+            Record::Begin {
+                channel: u32::MAX,
+                grace_ms: 7,
+            },
+            Record::Running {
+                channel: 1,
+                pid: i32::MAX,
+            },
+            Record::Released { channel: 3 },
+            Record::Spared {
+                pid: 5,
+                session: 6,
+                start: u64::MAX,
+            },
+            Record::End { channel: 8 },
+            Record::Goodbye,
+        ];
+        for record in table {
+            assert_eq!(Record::from_bytes(&record.to_bytes()), Some(record));
+        }
+        assert_eq!(Record::from_bytes(&[0; Record::LEN]), None);
+    }
+
+    #[test]
+    fn a_mark_of_a_finished_step_or_another_link_is_nobodys() {
+        let mut register = Register::default();
+        register.apply(Record::Link(LinkId([0xab; 16])));
+        register.apply(Record::Begin {
+            channel: 4,
+            grace_ms: 0,
+        });
+        let link = "ab".repeat(16);
+        let other = "cd".repeat(16);
+        assert_eq!(
+            register.owner_by_mark(format!("{link}.4").as_bytes()),
+            Owner::Step(4)
+        );
+        assert_eq!(
+            register.owner_by_mark(format!("{link}.3").as_bytes()),
+            Owner::Released
+        );
+        assert_eq!(
+            register.owner_by_mark(format!("{other}.4").as_bytes()),
+            Owner::Released
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! An open channel: the credit of its streams, and what arrived for the process.
+
+use bytes::{Buf, BytesMut};
+use convoke_proto::command::{Direction, Start, Stdin};
+use convoke_proto::credit::{Allowance, Budget, Window};
+
+/// The streams of one channel.
+#[derive(Debug)]
+pub(super) struct Channel {
+    outputs: Vec<Output>,
+    inputs: Vec<Input>,
+}
+
+/// A stream from the process to the controller.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) number: u8,
+    pub(super) allowance: Allowance,
+}
+
+/// A stream from the controller to the process.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) number: u8,
+    /// None until the process runs: nothing may be sent to one that may not start.
+    window: Option<Window>,
+    waiting: BytesMut,
+    ended: bool,
+    refused: bool,
+}
+
+impl Channel {
+    /// The streams that a valid request asks for.
+    pub(super) fn new(request: &Start) -> Self {
+        let extra = |direction| {
+            let of_direction =
+                move |s: &&convoke_proto::command::ExtraStream| s.direction == direction;
+            request.extra.iter().filter(of_direction).map(|s| s.number)
+        };
+        let stdin = (request.stdin == Stdin::Stream).then_some(0);
+        Channel {
+            outputs: [1, 2]
+                .into_iter()
+                .chain(extra(Direction::Out))
+                .map(Output::new)
+                .collect(),
+            inputs: stdin
+                .into_iter()
+                .chain(extra(Direction::In))
+                .map(Input::new)
+                .collect(),
+        }
+    }
+
+    pub(super) fn output(&self, number: u8) -> Option<&Output> {
+        self.outputs.iter().find(|output| output.number == number)
+    }
+
+    pub(super) fn output_mut(&mut self, number: u8) -> Option<&mut Output> {
+        self.outputs
+            .iter_mut()
+            .find(|output| output.number == number)
+    }
+
+    pub(super) fn input(&self, number: u8) -> Option<&Input> {
+        self.inputs.iter().find(|input| input.number == number)
+    }
+
+    pub(super) fn input_mut(&mut self, number: u8) -> Option<&mut Input> {
+        self.inputs.iter_mut().find(|input| input.number == number)
+    }
+
+    pub(super) fn inputs(&mut self) -> &mut [Input] {
+        &mut self.inputs
+    }
+}
+
+impl Output {
+    fn new(number: u8) -> Self {
+        Output {
+            number,
+            allowance: Allowance::default(),
+        }
+    }
+}
+
+impl Input {
+    fn new(number: u8) -> Self {
+        Input {
+            number,
+            window: None,
+            waiting: BytesMut::new(),
+            ended: false,
+            refused: false,
+        }
+    }
+
+    /// Opens the stream and returns the credit to grant at once.
+    pub(super) fn open(&mut self, budget: &Budget) -> u32 {
+        let (window, credit) = Window::open(budget);
+        self.window = Some(window);
+        credit
+    }
+
+    /// Takes bytes that arrived; `false` when nobody granted them.
+    pub(super) fn receive(&mut self, body: &[u8]) -> bool {
+        let granted = match &mut self.window {
+            Some(window) => window.receive(body.len()),
+            None => body.is_empty(),
+        };
+        if granted && !self.refused {
+            self.waiting.extend_from_slice(body);
+        }
+        granted
+    }
+
+    /// Notes that no more bytes come; `false` when that was said before.
+    pub(super) fn end(&mut self) -> bool {
+        !core::mem::replace(&mut self.ended, true)
+    }
+
+    /// Whether the sender said that no more bytes come.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The bytes that the process has not taken yet.
+    pub(super) fn waiting(&self) -> &[u8] {
+        &self.waiting
+    }
+
+    /// Notes that the process took `count` of the waiting bytes; returns the credit to grant, if any.
+    pub(super) fn consume(&mut self, count: usize) -> Option<u32> {
+        let count = count.min(self.waiting.len());
+        self.waiting.advance(count);
+        if self.waiting.is_empty() {
+            self.waiting = BytesMut::new();
+        }
+        let credit = self.window.as_mut()?.consume(count)?;
+        (!self.ended).then_some(credit)
+    }
+
+    /// The process takes no more: what waits and what still comes is thrown away.
+    pub(super) fn refuse(&mut self) {
+        self.refused = true;
+        self.waiting = BytesMut::new();
+    }
+}

@@ -1,0 +1,506 @@
+//! The agent's half of the protocol: bytes in, bytes and effects out, and no I/O.
+//!
+//! Everything a peer can send is judged here; what is left for the caller are [`Effect`]s that are
+//! already valid. Drivable from bytes alone, for tests and fuzzing.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod channel;
+mod check;
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use convoke_proto::codec::{Decoder, Incoming};
+use convoke_proto::command::Start;
+use convoke_proto::credit::{AGENT_BUDGET, Budget};
+use convoke_proto::exit::{Exit, NotStarted};
+use convoke_proto::fault::{Fault, FaultKind, Violation};
+use convoke_proto::frame::{Family, Header, LINK_CHANNEL, MAX_DATA, Tag};
+use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
+use convoke_proto::message::{Credit, Message, Started, Stream};
+
+use channel::Channel;
+use outbox::Outbox;
+
+/// The state of one link.
+///
+/// Bytes from the peer go in by [`Serve::feed`]; the caller then takes every [`Effect`], carries it
+/// out and says what became of it; what has to be sent stands in [`Serve::outgoing`].
+#[derive(Debug)]
+pub struct Serve {
+    platform: String,
+    phase: Phase,
+    decoder: Decoder,
+    highest: u32,
+    channels: BTreeMap<u32, Channel>,
+    budget: Budget,
+    effects: VecDeque<Effect>,
+    outbox: Outbox,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Waiting for the peer's hello.
+    Greeting,
+    Open,
+    /// Nothing more is taken; what waits is still sent.
+    Closing,
+    /// Nothing goes either way.
+    Shut,
+}
+
+/// What the peer's bytes ask of the host. Channels are open and streams exist.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The link has a name, and the peer may be silent for this long.
+    Greeted {
+        /// The link.
+        link: LinkId,
+        /// After this much silence the agent acts as at a closed link.
+        give_up: Duration,
+    },
+    /// Start a process; answered by [`Serve::started`] or [`Serve::not_started`].
+    Start {
+        /// Its channel.
+        channel: u32,
+        /// What to start.
+        request: Box<Start>,
+    },
+    /// End the process of this channel.
+    Kill {
+        /// Its channel.
+        channel: u32,
+    },
+    /// More of an outbound stream may be sent.
+    Credit {
+        /// Its channel.
+        channel: u32,
+        /// The stream's number.
+        stream: u8,
+    },
+    /// The peer wants no more of an outbound stream: read it and throw it away.
+    Discard {
+        /// Its channel.
+        channel: u32,
+        /// The stream's number.
+        stream: u8,
+    },
+    /// Bytes or the end of an inbound stream arrived.
+    Input {
+        /// Its channel.
+        channel: u32,
+        /// The stream's number.
+        stream: u8,
+    },
+    /// The peer speaks another protocol: send what waits, then close.
+    Close(Violation),
+}
+
+/// What waits for a process on one inbound stream.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inbound<'a> {
+    /// These bytes, never none.
+    Bytes(&'a [u8]),
+    /// Nothing now.
+    Nothing,
+    /// Nothing, ever again.
+    Ended,
+}
+
+impl Serve {
+    /// A link on which nothing has been said, for a host of this `platform`.
+    pub fn new(platform: impl Into<String>) -> Self {
+        Serve {
+            platform: platform.into(),
+            phase: Phase::Greeting,
+            decoder: Decoder::new(),
+            highest: 0,
+            channels: BTreeMap::new(),
+            budget: Budget::new(AGENT_BUDGET),
+            effects: VecDeque::new(),
+            outbox: Outbox::new(),
+        }
+    }
+
+    /// Takes bytes from the peer and every whole frame among them.
+    ///
+    /// # Errors
+    /// The peer broke the protocol; the link must be closed, and feeding it again does nothing.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        self.decoder.feed(bytes);
+        while matches!(self.phase, Phase::Greeting | Phase::Open) {
+            let frame = match self.decoder.next() {
+                Ok(None) => return Ok(()),
+                Ok(Some((channel, incoming))) => self.take(channel, incoming),
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = frame {
+                self.phase = Phase::Closing;
+                self.decoder = Decoder::new();
+                return Err(violation);
+            }
+        }
+        self.decoder = Decoder::new();
+        Ok(())
+    }
+
+    /// Takes the next effect, in the order of the peer's frames.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Bytes that wait to be sent.
+    pub fn outgoing(&self) -> &[u8] {
+        self.outbox.waiting()
+    }
+
+    /// Notes that the first `count` bytes of [`Serve::outgoing`] were sent.
+    pub fn sent(&mut self, count: usize) {
+        self.outbox.sent(count);
+    }
+
+    /// Ends the link on this side: nothing is taken or sent from here on.
+    pub fn shut(&mut self) {
+        self.phase = Phase::Shut;
+        self.outbox.clear();
+        self.effects.clear();
+        self.channels.clear();
+        self.decoder = Decoder::new();
+    }
+
+    /// Says that the process of a channel runs, and opens its inbound streams.
+    pub fn started(&mut self, channel: u32, pid: u32) {
+        self.push(channel, &Message::Started(Started { pid }));
+        let Some(open) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let mut grants = Vec::new();
+        for input in open.inputs() {
+            let bytes = input.open(&self.budget);
+            grants.push(Credit {
+                stream: input.number,
+                bytes,
+            });
+        }
+        for grant in grants {
+            self.push(channel, &Message::Credit(grant));
+        }
+    }
+
+    /// Says that the process of a channel could not be started; the channel is over.
+    pub fn not_started(&mut self, channel: u32, why: NotStarted) {
+        self.finish(channel, &Message::NotStarted(why));
+    }
+
+    /// Says how the process of a channel ended; the channel is over. Every outbound stream must have
+    /// been ended before.
+    pub fn exited(&mut self, channel: u32, exit: Exit) {
+        self.finish(channel, &Message::Exit(exit));
+    }
+
+    /// How many bytes of an outbound stream may be sent now.
+    pub fn credit(&self, channel: u32, stream: u8) -> usize {
+        let output = self.channels.get(&channel).and_then(|c| c.output(stream));
+        output.map_or(0, |output| output.allowance.left())
+    }
+
+    /// Sends bytes of an outbound stream: `read` puts them in place and says how many there are.
+    ///
+    /// `read` is not called without credit. Returns what it returned; no bytes send no frame.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn send<E>(
+        &mut self,
+        channel: u32,
+        stream: u8,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let Some(output) = self
+            .channels
+            .get_mut(&channel)
+            .and_then(|c| c.output_mut(stream))
+        else {
+            return Ok(0);
+        };
+        let limit = output.allowance.left().min(MAX_DATA);
+        if limit == 0 {
+            return Ok(0);
+        }
+        let header = Header {
+            length: 0,
+            channel,
+            tag: Tag::data(stream),
+        };
+        let count = self.outbox.push_with(header, limit, read)?;
+        output.allowance.spend(count);
+        Ok(count)
+    }
+
+    /// Says that an outbound stream has no more bytes.
+    pub fn end_output(&mut self, channel: u32, stream: u8) {
+        self.push(channel, &Message::Eof(Stream { stream }));
+    }
+
+    /// What waits on an inbound stream.
+    pub fn inbound(&self, channel: u32, stream: u8) -> Inbound<'_> {
+        match self.channels.get(&channel).and_then(|c| c.input(stream)) {
+            Some(input) if !input.waiting().is_empty() => Inbound::Bytes(input.waiting()),
+            Some(input) if !input.ended() => Inbound::Nothing,
+            _ => Inbound::Ended,
+        }
+    }
+
+    /// Notes that the process took `count` bytes of an inbound stream.
+    pub fn consumed(&mut self, channel: u32, stream: u8, count: usize) {
+        let input = self
+            .channels
+            .get_mut(&channel)
+            .and_then(|c| c.input_mut(stream));
+        if let Some(bytes) = input.and_then(|input| input.consume(count)) {
+            self.push(channel, &Message::Credit(Credit { stream, bytes }));
+        }
+    }
+
+    /// Says that the process takes no more of an inbound stream; what still comes is thrown away.
+    pub fn refuse_input(&mut self, channel: u32, stream: u8) {
+        if let Some(input) = self
+            .channels
+            .get_mut(&channel)
+            .and_then(|c| c.input_mut(stream))
+        {
+            input.refuse();
+            self.push(channel, &Message::Closed(Stream { stream }));
+        }
+    }
+
+    fn take(&mut self, channel: u32, incoming: Incoming) -> Result<(), Violation> {
+        match incoming {
+            Incoming::Message(Message::Hello(hello)) => self.greet(channel, hello),
+            Incoming::Message(other) if self.phase == Phase::Greeting => Err(out_of_order(
+                channel,
+                other.tag(),
+                "the first frame must be a hello",
+            )),
+            Incoming::Message(message) => self.message(channel, message),
+            Incoming::Data { stream, .. } if self.phase == Phase::Greeting => Err(out_of_order(
+                channel,
+                Tag::data(stream),
+                "the first frame must be a hello",
+            )),
+            Incoming::Data { stream, body } => self.data(channel, stream, &body),
+            Incoming::Unknown(tag) => self.unknown(channel, tag),
+        }
+    }
+
+    fn greet(&mut self, channel: u32, theirs: Hello) -> Result<(), Violation> {
+        if channel != LINK_CHANNEL || self.phase != Phase::Greeting {
+            return Err(out_of_order(
+                channel,
+                Tag::HELLO,
+                "a hello comes once, and on channel 0",
+            ));
+        }
+        self.phase = Phase::Open;
+        let ours = Hello {
+            protocol: PROTOCOL,
+            capabilities: Capabilities::default(),
+            platform: self.platform.clone(),
+            link: theirs.link,
+            liveness: theirs.liveness,
+        };
+        self.push(LINK_CHANNEL, &Message::Hello(ours));
+        if theirs.protocol != PROTOCOL {
+            self.phase = Phase::Closing;
+            self.effects.push_back(Effect::Close(Violation::Protocol {
+                theirs: theirs.protocol,
+                ours: PROTOCOL,
+            }));
+            return Ok(());
+        }
+        let give_up = theirs.liveness.give_up_ms.max(Liveness::MIN_GIVE_UP_MS);
+        self.effects.push_back(Effect::Greeted {
+            link: theirs.link,
+            give_up: Duration::from_millis(give_up.into()),
+        });
+        Ok(())
+    }
+
+    fn message(&mut self, channel: u32, message: Message) -> Result<(), Violation> {
+        let tag = message.tag();
+        match message {
+            Message::Ping(token) if channel == LINK_CHANNEL => {
+                self.push(LINK_CHANNEL, &Message::Pong(token));
+                Ok(())
+            }
+            Message::Pong(_) if channel == LINK_CHANNEL => Ok(()),
+            Message::Noop => self.noop(channel),
+            Message::Start(request) => self.start(channel, request),
+            Message::Credit(credit) => self.granted(channel, credit),
+            Message::Eof(Stream { stream }) => self.input_ended(channel, stream),
+            Message::Closed(Stream { stream }) => self.output_refused(channel, stream),
+            Message::Kill => self.kill(channel),
+            _ => Err(out_of_order(
+                channel,
+                tag,
+                "the agent does not take this message here",
+            )),
+        }
+    }
+
+    fn unknown(&mut self, channel: u32, tag: Tag) -> Result<(), Violation> {
+        if tag.family() != Family::Request || self.phase == Phase::Greeting {
+            return Ok(());
+        }
+        self.open(channel, tag)?;
+        self.refuse(
+            channel,
+            FaultKind::Unsupported,
+            format!("request {:#04x} is not known here", tag.0),
+        );
+        Ok(())
+    }
+
+    fn noop(&mut self, channel: u32) -> Result<(), Violation> {
+        self.open(channel, Tag::NOOP)?;
+        self.push(channel, &Message::Done);
+        Ok(())
+    }
+
+    fn start(&mut self, channel: u32, request: Start) -> Result<(), Violation> {
+        self.open(channel, Tag::START)?;
+        if let Some(why) = check::reason_against(&request) {
+            self.refuse(channel, FaultKind::Invalid, why.to_owned());
+            return Ok(());
+        }
+        self.channels.insert(channel, Channel::new(&request));
+        let request = Box::new(request);
+        self.effects.push_back(Effect::Start { channel, request });
+        Ok(())
+    }
+
+    fn kill(&mut self, channel: u32) -> Result<(), Violation> {
+        if self.running(channel, Tag::KILL)?.is_some() {
+            self.effects.push_back(Effect::Kill { channel });
+        }
+        Ok(())
+    }
+
+    fn granted(&mut self, channel: u32, Credit { stream, bytes }: Credit) -> Result<(), Violation> {
+        let Some(open) = self.running(channel, Tag::CREDIT)? else {
+            return Ok(());
+        };
+        let Some(output) = open.output_mut(stream) else {
+            return Err(out_of_order(
+                channel,
+                Tag::CREDIT,
+                "the stream is not outbound",
+            ));
+        };
+        if !output.allowance.grant(bytes) {
+            return Err(out_of_order(
+                channel,
+                Tag::CREDIT,
+                "more credit than any window holds",
+            ));
+        }
+        self.effects.push_back(Effect::Credit { channel, stream });
+        Ok(())
+    }
+
+    fn data(&mut self, channel: u32, stream: u8, body: &[u8]) -> Result<(), Violation> {
+        let tag = Tag::data(stream);
+        let Some(open) = self.running(channel, tag)? else {
+            return Ok(());
+        };
+        let Some(input) = open.input_mut(stream) else {
+            return Err(out_of_order(channel, tag, "the stream is not inbound"));
+        };
+        if input.ended() {
+            return Err(out_of_order(channel, tag, "the stream has ended"));
+        }
+        if !input.receive(body) {
+            return Err(Violation::Overrun { channel, stream });
+        }
+        self.effects.push_back(Effect::Input { channel, stream });
+        Ok(())
+    }
+
+    fn input_ended(&mut self, channel: u32, stream: u8) -> Result<(), Violation> {
+        let Some(open) = self.running(channel, Tag::EOF)? else {
+            return Ok(());
+        };
+        match open.input_mut(stream).map(channel::Input::end) {
+            Some(true) => self.effects.push_back(Effect::Input { channel, stream }),
+            Some(false) => return Err(out_of_order(channel, Tag::EOF, "the stream has ended")),
+            None => return Err(out_of_order(channel, Tag::EOF, "the stream is not inbound")),
+        }
+        Ok(())
+    }
+
+    fn output_refused(&mut self, channel: u32, stream: u8) -> Result<(), Violation> {
+        let Some(open) = self.running(channel, Tag::CLOSED)? else {
+            return Ok(());
+        };
+        if open.output(stream).is_none() {
+            return Err(out_of_order(
+                channel,
+                Tag::CLOSED,
+                "the stream is not outbound",
+            ));
+        }
+        self.effects.push_back(Effect::Discard { channel, stream });
+        Ok(())
+    }
+
+    /// The channel of a frame about one; `None` when its work is over, which the peer may not know.
+    fn running(&mut self, channel: u32, tag: Tag) -> Result<Option<&mut Channel>, Violation> {
+        if channel == LINK_CHANNEL || channel > self.highest {
+            return Err(out_of_order(channel, tag, "the channel was never opened"));
+        }
+        Ok(self.channels.get_mut(&channel))
+    }
+
+    /// Uses up a channel number for a request.
+    fn open(&mut self, channel: u32, tag: Tag) -> Result<(), Violation> {
+        if channel <= self.highest {
+            return Err(out_of_order(
+                channel,
+                tag,
+                "the numbers of channels must ascend from 1",
+            ));
+        }
+        self.highest = channel;
+        Ok(())
+    }
+
+    fn refuse(&mut self, channel: u32, kind: FaultKind, text: String) {
+        self.push(channel, &Message::Fault(Fault { kind, text }));
+    }
+
+    /// The last message of a channel, which is over with it.
+    fn finish(&mut self, channel: u32, last: &Message) {
+        if self.channels.remove(&channel).is_some() {
+            self.push(channel, last);
+        }
+    }
+
+    fn push(&mut self, channel: u32, message: &Message) {
+        if self.phase != Phase::Shut {
+            // Replies have bounds of their own, far below that of a frame.
+            let fitted = self.outbox.push(channel, message);
+            debug_assert!(fitted.is_ok(), "{message:?}");
+        }
+    }
+}
+
+fn out_of_order(channel: u32, tag: Tag, why: &'static str) -> Violation {
+    Violation::OutOfOrder {
+        channel,
+        tag: tag.0,
+        why,
+    }
+}

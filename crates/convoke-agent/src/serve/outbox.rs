@@ -1,0 +1,106 @@
+//! Frames that wait for the wire: written in one place, sent from the front.
+
+use convoke_proto::frame::{HEADER_LEN, Header};
+use convoke_proto::message::{Message, Oversized};
+
+/// How much room an outbox has from the start, in bytes: what may wait before the children are no
+/// longer read, twice, so that moving what waits to the front is rare. The kernel gives the pages
+/// only once they are used.
+const ROOM: usize = 512 * 1024;
+
+/// Bytes that wait to be sent.
+///
+/// The part of `bytes` beyond `tail` is initialised room: the bytes of a data frame are read straight
+/// into it, behind the place of their header.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    bytes: Vec<u8>,
+    head: usize,
+    tail: usize,
+    scratch: Vec<u8>,
+}
+
+impl Outbox {
+    pub(super) fn new() -> Self {
+        Outbox {
+            bytes: vec![0; ROOM],
+            head: 0,
+            tail: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// What waits, in order.
+    pub(super) fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.head..self.tail).unwrap_or_default()
+    }
+
+    /// Notes that the first `count` bytes of what waits were sent.
+    pub(super) fn sent(&mut self, count: usize) {
+        self.head = (self.head + count).min(self.tail);
+        if self.head == self.tail {
+            (self.head, self.tail) = (0, 0);
+        }
+    }
+
+    /// Throws away what waits.
+    pub(super) fn clear(&mut self) {
+        (self.head, self.tail) = (0, 0);
+    }
+
+    /// Appends a message as one frame.
+    pub(super) fn push(&mut self, channel: u32, message: &Message) -> Result<(), Oversized> {
+        self.scratch.clear();
+        message.encode(channel, &mut self.scratch)?;
+        let frame = core::mem::take(&mut self.scratch);
+        if let Some(room) = self.room(frame.len()) {
+            room.copy_from_slice(&frame);
+            self.tail += frame.len();
+        }
+        self.scratch = frame;
+        Ok(())
+    }
+
+    /// Appends a frame whose body, at most `limit` bytes, `read` puts in place; none for no bytes.
+    pub(super) fn push_with<E>(
+        &mut self,
+        header: Header,
+        limit: usize,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let Some((place, body)) = self
+            .room(HEADER_LEN + limit)
+            .and_then(|room| room.split_first_chunk_mut::<HEADER_LEN>())
+        else {
+            return Ok(0);
+        };
+        let length = read(body)?.min(limit);
+        if length > 0 {
+            *place = Header { length, ..header }.to_bytes();
+            self.tail += HEADER_LEN + length;
+        }
+        Ok(length)
+    }
+
+    /// Room for `count` bytes behind what waits.
+    fn room(&mut self, count: usize) -> Option<&mut [u8]> {
+        if self.tail + count > self.bytes.len() {
+            self.make_room(count);
+        }
+        self.bytes.get_mut(self.tail..self.tail + count)
+    }
+
+    fn make_room(&mut self, count: usize) {
+        let waiting = self.tail - self.head;
+        if waiting + count <= self.bytes.len() {
+            self.bytes.copy_within(self.head..self.tail, 0);
+        } else {
+            let mut larger = vec![0; (waiting + count).next_power_of_two()];
+            if let Some(front) = larger.get_mut(..waiting) {
+                front.copy_from_slice(self.waiting());
+            }
+            self.bytes = larger;
+        }
+        (self.head, self.tail) = (0, waiting);
+    }
+}

@@ -1,0 +1,390 @@
+//! Starts a program in a session of its own.
+//!
+//! The child shares the agent's memory until it executes (`clone` with `CLONE_VM` and `CLONE_VFORK`
+//! on a stack of its own): no page table is copied, and the kernel wakes us when the program runs or
+//! the child has written down why it does not. Everything it needs is prepared beforehand; it only
+//! makes system calls.
+//!
+//! `unsafe` because that is what sharing memory with a half-born process is. What keeps it sound: the
+//! parent sleeps until the child is gone from its memory, all signals are blocked meanwhile, and the
+//! child neither allocates nor returns.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::ptr::{null, null_mut};
+
+use bstr::BString;
+use convoke_proto::exit::{NotStarted, Stage};
+use rustix::process::Pid;
+
+/// The child's stack in bytes. It holds a path and a few small frames, also of an unoptimised build.
+const STACK: usize = 64 * 1024;
+
+/// The longest path the kernel takes, with its end.
+const PATH_MAX: usize = libc::PATH_MAX as usize;
+
+/// Where `execvp` looks when there is no `PATH`.
+const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
+
+/// How many bytes of tried paths an answer names at most; a long `PATH` must not fill a frame.
+const MAX_TRIED: usize = 16 * 1024;
+
+/// Everything about a program that is to be started.
+#[derive(Debug)]
+pub struct Program {
+    /// What is looked up in the `PATH` of `env`, or used directly when it holds a slash.
+    pub name: CString,
+    /// The arguments, the first of which is what the program is called.
+    pub argv: Vec<CString>,
+    /// The whole environment, as `NAME=value`.
+    pub env: Vec<CString>,
+    /// The working directory.
+    pub directory: Directory,
+    /// The file mode mask; ours when absent.
+    pub umask: Option<libc::mode_t>,
+    /// Which of our descriptors the program gets, and on which numbers; 0, 1 and 2 are kept when not named.
+    pub files: Vec<(OwnedFd, RawFd)>,
+}
+
+/// A working directory.
+#[derive(Debug)]
+pub enum Directory {
+    /// This one or no start.
+    Given(CString),
+    /// This one, or the root when it cannot be entered.
+    Home(CString),
+}
+
+/// Starts programs; holds what every start needs.
+#[derive(Debug)]
+pub struct Spawner {
+    stack: Box<[MaybeUninit<u8>]>,
+    /// Signals that this process ignores and a program must not.
+    ignored: Vec<c_int>,
+    /// The limit of descriptors that a program gets back.
+    nofile: Option<libc::rlimit>,
+}
+
+/// What the child reads and, at the end, writes. Plain pointers into memory that the parent keeps.
+struct Shared {
+    name: *const [u8],
+    path: *const [u8],
+    argv: *const *const c_char,
+    env: *const *const c_char,
+    directory: *const c_char,
+    at_home: bool,
+    umask: Option<libc::mode_t>,
+    files: *const [(RawFd, RawFd)],
+    ignored: *const [c_int],
+    nofile: Option<libc::rlimit>,
+    failed: Option<Stage>,
+    errno: c_int,
+    tried: usize,
+}
+
+impl Spawner {
+    /// A spawner for programs that get the signal actions at their defaults, whatever ours are now.
+    pub fn new() -> Self {
+        Spawner {
+            stack: vec![MaybeUninit::uninit(); STACK].into(),
+            ignored: ignored_signals(),
+            nofile: None,
+        }
+    }
+
+    /// Raises our own limit of descriptors to the hard one; programs get the old one back.
+    pub fn raise_descriptor_limit(&mut self) {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: both calls read or write one local.
+        unsafe {
+            if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0
+                || limit.rlim_cur == limit.rlim_max
+            {
+                return;
+            }
+            let raised = libc::rlimit {
+                rlim_cur: limit.rlim_max,
+                ..limit
+            };
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) == 0 {
+                self.nofile = Some(limit);
+            }
+        }
+    }
+
+    /// Starts `program`: own session, no controlling terminal, default signals, empty mask.
+    ///
+    /// Returns when it runs. Its descriptors above 2 are those of [`Program::files`] as long as every
+    /// other one of ours is closed on exec. The caller reaps it. Sleeps as long as entering the
+    /// directory and reading the program's first page takes, also on a file system that hangs.
+    ///
+    /// # Errors
+    /// The stage, the kernel's error and the paths that were tried.
+    pub fn spawn(&mut self, program: &Program) -> Result<Pid, NotStarted> {
+        let path = search_path(&program.env);
+        let argv = pointers(&program.argv);
+        let env = pointers(&program.env);
+        let moved = move_files(&program.files).map_err(|error| not_forked(&error))?;
+        let (directory, at_home) = match &program.directory {
+            Directory::Given(path) => (path, false),
+            Directory::Home(path) => (path, true),
+        };
+        let mut shared = Shared {
+            name: program.name.as_bytes(),
+            path,
+            argv: argv.as_ptr(),
+            env: env.as_ptr(),
+            directory: directory.as_ptr(),
+            at_home,
+            umask: program.umask,
+            files: moved.pairs.as_slice(),
+            ignored: self.ignored.as_slice(),
+            nofile: self.nofile,
+            failed: None,
+            errno: 0,
+            tried: 0,
+        };
+        let pid = self
+            .clone_into(&mut shared)
+            .map_err(|error| not_forked(&error))?;
+        let Some(stage) = shared.failed else {
+            return Pid::from_raw(pid)
+                .ok_or_else(|| not_forked(&io::Error::from_raw_os_error(libc::ECHILD)));
+        };
+        // SAFETY: the child ended by itself and is ours to reap.
+        unsafe { libc::waitpid(pid, null_mut(), 0) };
+        let tried = match stage {
+            Stage::Cwd => vec![directory.as_bytes().into()],
+            _ => tried_paths(program.name.as_bytes(), path, shared.tried),
+        };
+        Err(NotStarted {
+            stage,
+            errno: shared.errno,
+            tried,
+        })
+    }
+
+    fn clone_into(&mut self, shared: &mut Shared) -> io::Result<c_int> {
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let mut all = MaybeUninit::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: the stack outlives the child's use of it, as CLONE_VFORK keeps us here; with every
+        // signal blocked no handler runs on it. Both sets are filled before they are read.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            let top = self.stack.as_mut_ptr_range().end;
+            let top = top.wrapping_sub(top as usize % 16).cast::<c_void>();
+            let pid = libc::clone(child, top, flags, (&raw mut *shared).cast());
+            let error = io::Error::last_os_error();
+            libc::sigprocmask(libc::SIG_SETMASK, before.as_ptr(), null_mut());
+            if pid < 0 { Err(error) } else { Ok(pid) }
+        }
+    }
+}
+
+impl Default for Spawner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The child, in the parent's memory.
+extern "C" fn child(shared: *mut c_void) -> c_int {
+    // SAFETY: the parent passed a `Shared` and sleeps; its pointers are valid until it wakes.
+    unsafe {
+        let shared = &mut *shared.cast::<Shared>();
+        let stage = match prepare(shared) {
+            Ok(()) => execute(shared),
+            Err(stage) => stage,
+        };
+        shared.failed = Some(stage);
+        if shared.errno == 0 {
+            shared.errno = errno();
+        }
+        libc::_exit(127)
+    }
+}
+
+/// Makes this process what the program expects to be.
+unsafe fn prepare(shared: &mut Shared) -> Result<(), Stage> {
+    // SAFETY: see `child`; every call takes plain numbers or pointers that the parent keeps valid.
+    unsafe {
+        libc::setsid();
+        for &(ours, number) in &*shared.files {
+            if libc::dup2(ours, number) < 0 {
+                return Err(Stage::Fork);
+            }
+        }
+        if let Some(limit) = &shared.nofile {
+            libc::setrlimit(libc::RLIMIT_NOFILE, limit);
+        }
+        if let Some(mask) = shared.umask {
+            libc::umask(mask);
+        }
+        let entered = libc::chdir(shared.directory) == 0
+            || (shared.at_home && libc::chdir(c"/".as_ptr()) == 0);
+        if !entered {
+            return Err(Stage::Cwd);
+        }
+        for &signal in &*shared.ignored {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = MaybeUninit::uninit();
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), null_mut());
+    }
+    Ok(())
+}
+
+/// Executes the first program that the path has, by the rules of `execvp`; returns when none can be.
+unsafe fn execute(shared: &mut Shared) -> Stage {
+    // SAFETY: see `child`.
+    unsafe {
+        let (name, path) = (&*shared.name, &*shared.path);
+        let mut denied = false;
+        let mut buffer = [0_u8; PATH_MAX];
+        for place in candidates(name, path) {
+            shared.tried += 1;
+            shared.errno = match place.join(name, &mut buffer) {
+                true => {
+                    libc::execve(buffer.as_ptr().cast(), shared.argv, shared.env);
+                    errno()
+                }
+                false => libc::ENAMETOOLONG,
+            };
+            match shared.errno {
+                libc::EACCES => denied = true,
+                libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
+                _ => return Stage::Exec,
+            }
+        }
+        if denied {
+            shared.errno = libc::EACCES;
+        }
+    }
+    Stage::Exec
+}
+
+/// One place where a program may be.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// The name itself says where.
+    Direct,
+    /// This directory.
+    In(&'a [u8]),
+}
+
+impl Place<'_> {
+    /// Writes the path of `name` here, with its end; `false` when it does not fit.
+    fn join(self, name: &[u8], buffer: &mut [u8; PATH_MAX]) -> bool {
+        let parts = match self {
+            Place::Direct | Place::In(b"") => [b"".as_slice(), b"", name],
+            Place::In(directory) => [directory, b"/", name],
+        };
+        let mut length = 0;
+        for part in parts.iter().chain([&b"\0".as_slice()]) {
+            let Some(room) = buffer.get_mut(length..length + part.len()) else {
+                return false;
+            };
+            room.copy_from_slice(part);
+            length += part.len();
+        }
+        true
+    }
+}
+
+fn candidates<'a>(name: &[u8], path: &'a [u8]) -> impl Iterator<Item = Place<'a>> {
+    let direct = name.is_empty() || name.contains(&b'/');
+    let searched = path.split(|byte| *byte == b':').map(Place::In);
+    let searched = searched.take(if direct { 0 } else { usize::MAX });
+    direct.then_some(Place::Direct).into_iter().chain(searched)
+}
+
+/// The first `count` paths that were tried, as many as an answer holds.
+fn tried_paths(name: &[u8], path: &[u8], count: usize) -> Vec<BString> {
+    let mut room = MAX_TRIED;
+    let mut buffer = [0; PATH_MAX];
+    let mut tried = Vec::new();
+    for place in candidates(name, path).take(count) {
+        let whole = match place.join(name, &mut buffer) {
+            true => CStr::from_bytes_until_nul(&buffer).map_or(name, CStr::to_bytes),
+            false => name,
+        };
+        let Some(left) = room.checked_sub(whole.len()) else {
+            break;
+        };
+        room = left;
+        tried.push(whole.into());
+    }
+    tried
+}
+
+/// The program's own `PATH`; as for the program itself, the first one counts.
+fn search_path(env: &[CString]) -> &[u8] {
+    let path = env
+        .iter()
+        .find_map(|pair| pair.as_bytes().strip_prefix(b"PATH="));
+    path.unwrap_or(DEFAULT_PATH)
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|s| s.as_ptr()).chain([null()]).collect()
+}
+
+/// Descriptors and the numbers they go to, such that none is overwritten before it is copied.
+struct Moved {
+    pairs: Vec<(RawFd, RawFd)>,
+    _copies: Vec<OwnedFd>,
+}
+
+fn move_files(files: &[(OwnedFd, RawFd)]) -> io::Result<Moved> {
+    let highest = files.iter().map(|(_, number)| *number).max().unwrap_or(0);
+    let mut moved = Moved {
+        pairs: Vec::with_capacity(files.len()),
+        _copies: Vec::new(),
+    };
+    for (file, number) in files {
+        let ours = if file.as_raw_fd() > highest {
+            file.as_raw_fd()
+        } else {
+            let copy = rustix::io::fcntl_dupfd_cloexec(file, highest + 1)?;
+            let ours = copy.as_raw_fd();
+            moved._copies.push(copy);
+            ours
+        };
+        moved.pairs.push((ours, *number));
+    }
+    Ok(moved)
+}
+
+fn ignored_signals() -> Vec<c_int> {
+    let ignored = |signal: &c_int| {
+        let mut action = MaybeUninit::<libc::sigaction>::uninit();
+        // SAFETY: asks only; the action is read when the call filled it.
+        unsafe {
+            libc::sigaction(*signal, null(), action.as_mut_ptr()) == 0
+                && action.assume_init_ref().sa_sigaction == libc::SIG_IGN
+        }
+    };
+    (1..=libc::SIGRTMAX()).filter(ignored).collect()
+}
+
+fn errno() -> c_int {
+    // SAFETY: the address of this thread's own number.
+    unsafe { *libc::__errno_location() }
+}
+
+fn not_forked(error: &io::Error) -> NotStarted {
+    NotStarted {
+        stage: Stage::Fork,
+        errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
+        tried: Vec::new(),
+    }
+}
