@@ -130,25 +130,19 @@ mod tests {
 
     #[test]
     fn an_entry_is_found_by_its_user_number() {
-        let table: &[(&[u8], Option<(&str, &str)>)] = &[
-            (
-                b"a:x:7:7::/home/a:/bin/zsh\n",
-                Some(("/home/a", "/bin/zsh")),
-            ),
-            (
-                b"b:x:8:7::/b:/b\nno line\na:x:7:7:::\n",
-                Some(("/", "/bin/sh")),
-            ),
-            (b"a:x:77:7::/home/a:/bin/zsh", None),
-            (b"a:x:7", Some(("/", "/bin/sh"))),
-            (b"", None),
+        let account = |home: &str, shell: &str| Account {
+            home: home.into(),
+            shell: shell.into(),
+        };
+        let table = [
+            ("a:x:7:7::/home/a:/bin/zsh\n", Some(account("/home/a", "/bin/zsh"))),
+            ("b:x:8:7::/b:/b\nno line\na:x:7:7:::\n", Some(account("/", "/bin/sh"))),
+            ("a:x:77:7::/home/a:/bin/zsh", None),
+            ("a:x:7", Some(account("/", "/bin/sh"))),
+            ("", None),
         ];
         for (lines, expected) in table {
-            let expected = expected.map(|(home, shell)| Account {
-                home: home.into(),
-                shell: shell.into(),
-            });
-            assert_eq!(entry(lines, b"7"), expected, "{:?}", lines.as_bstr());
+            assert_eq!(entry(lines.as_bytes(), b"7"), expected, "{lines:?}");
         }
     }
 }
