@@ -7,7 +7,7 @@ mod range;
 
 use std::fmt;
 
-pub use range::{MAX_DIGITS, Range, Ranges};
+pub use range::{MAX_DIGITS, Ranges};
 
 use crate::error::Error;
 
@@ -19,18 +19,18 @@ pub const MAX_NAMES: u64 = 1_000_000;
 
 /// A stretch of neighbouring numbers that are all written with the same number of digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// How many digits every number has, leading zeros included.
-    pub digits: u8,
+    pub(crate) digits: u8,
     /// The first number.
-    pub low: u64,
+    pub(crate) low: u64,
     /// The last number, itself included.
-    pub high: u64,
+    pub(crate) high: u64,
 }
 
 impl Interval {
     /// Makes an interval of one number.
-    pub fn of(digits: u8, value: u64) -> Self {
+    pub(crate) fn of(digits: u8, value: u64) -> Self {
         Self {
             digits,
             low: value,
@@ -39,7 +39,7 @@ impl Interval {
     }
 
     /// Returns how many numbers there are.
-    pub fn count(&self) -> u64 {
+    fn count(&self) -> u64 {
         (self.high - self.low).saturating_add(1)
     }
 
@@ -111,7 +111,7 @@ impl RangeSet {
     }
 
     /// Returns the intervals in order.
-    pub fn intervals(&self) -> &[Interval] {
+    pub(crate) fn intervals(&self) -> &[Interval] {
         &self.intervals
     }
 

@@ -8,7 +8,7 @@ pub const MAX_DIGITS: usize = 18;
 
 /// One range as written: `7`, `01-10` or `0-8/2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
+struct Range {
     first: u64,
     last: u64,
     step: u64,
@@ -70,7 +70,7 @@ impl Range {
     }
 
     /// Returns how many numbers the range has.
-    pub fn count(&self) -> u64 {
+    fn count(&self) -> u64 {
         (self.last - self.first) / self.step + 1
     }
 
@@ -141,7 +141,7 @@ impl Ranges {
     }
 
     /// Returns the intervals of all ranges in the order they are written.
-    pub fn intervals(&self) -> impl Iterator<Item = Interval> + '_ {
+    pub(crate) fn intervals(&self) -> impl Iterator<Item = Interval> + '_ {
         self.ranges.iter().flat_map(|range| range.intervals())
     }
 
