@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::fault::Violation;
-use crate::frame::{HEADER_LEN, Header, Tag};
+use crate::frame::{Family, HEADER_LEN, Header, Tag};
 use crate::message::Message;
 
 /// Bodies below this size are copied out of the read buffer, so that a few bytes in a queue do not
@@ -22,7 +22,7 @@ pub enum Incoming {
         /// The bytes, at most [`MAX_DATA`](crate::frame::MAX_DATA).
         body: Bytes,
     },
-    /// A frame whose tag this build does not know; its body is skipped.
+    /// A frame whose tag this build does not know or does not take; its body is skipped.
     Unknown(Tag),
 }
 
@@ -34,6 +34,7 @@ pub enum Incoming {
 pub struct Decoder {
     buffer: BytesMut,
     skip: usize,
+    skips_requests: bool,
     broken: Option<Violation>,
 }
 
@@ -41,6 +42,15 @@ impl Decoder {
     /// A decoder at the border of a frame.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A decoder for what an agent says, which asks for nothing: requests are reported as unknown,
+    /// so that their bodies, up to 4 MiB each, are neither waited for nor decoded.
+    pub fn of_answers() -> Self {
+        Decoder {
+            skips_requests: true,
+            ..Self::default()
+        }
     }
 
     /// The place where the reader appends what it has read.
@@ -80,7 +90,7 @@ impl Decoder {
         let Some(header) = self.peek_header()? else {
             return Ok(None);
         };
-        if !header.tag.is_known() {
+        if self.skips(header.tag) {
             self.buffer.advance(HEADER_LEN);
             self.skip = header.length;
             return Ok(Some((header.channel, Incoming::Unknown(header.tag))));
@@ -101,6 +111,10 @@ impl Decoder {
             },
         };
         Ok(Some((header.channel, incoming)))
+    }
+
+    fn skips(&self, tag: Tag) -> bool {
+        !tag.is_known() || (self.skips_requests && tag.family() == Family::Request)
     }
 
     fn peek_header(&self) -> Result<Option<Header>, Violation> {

@@ -169,6 +169,16 @@ fn an_unknown_tag_is_reported_before_its_body_comes_and_its_body_never_piles_up(
 }
 
 #[test]
+fn a_decoder_of_answers_waits_for_the_body_of_no_request() {
+    let mut decoder = Decoder::of_answers();
+    decoder.feed(&header(4_000_000, Tag::START));
+    assert_eq!(decoder.next(), Ok(Some((1, Incoming::Unknown(Tag::START)))));
+    decoder.feed(&[0; 1_000]);
+    assert_eq!(decoder.next(), Ok(None));
+    assert!(decoder.buffer().is_empty());
+}
+
+#[test]
 fn an_error_is_final() {
     for bytes in [
         header(0x00ff_ffff, Tag::HELLO).to_vec(),
