@@ -1,12 +1,13 @@
 //! One agent session: requests go down, what the agent says comes up by channel.
 //!
-//! [`machine`] is the protocol without I/O, [`inbox`] the queue of one channel, [`drive`] the task
-//! that owns the two pipes.
+//! [`machine`] is the protocol without I/O, [`order`] its rules on one channel, [`inbox`] the queue of
+//! one channel, [`drive`] the task that owns the two pipes.
 
 mod drive;
 mod error;
 mod inbox;
 mod machine;
+mod order;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,8 +86,8 @@ enum State {
     Greeting,
     /// It has.
     Up(Arc<Hello>),
-    /// The link is over, and whether a hello ever came.
-    Down(LinkError),
+    /// The link is over; with the hello if one ever came.
+    Down(LinkError, Option<Arc<Hello>>),
 }
 
 impl Link {
@@ -115,7 +116,7 @@ impl Link {
         }
     }
 
-    /// Waits for the agent's hello.
+    /// Waits for the agent's hello. One that came counts even when the link is over by now.
     ///
     /// # Errors
     /// Why the link ended before it came.
@@ -124,8 +125,8 @@ impl Link {
         loop {
             match &*state.borrow_and_update() {
                 State::Greeting => {}
-                State::Up(hello) => return Ok(Arc::clone(hello)),
-                State::Down(error) => return Err(error.clone()),
+                State::Up(hello) | State::Down(_, Some(hello)) => return Ok(Arc::clone(hello)),
+                State::Down(error, None) => return Err(error.clone()),
             }
             if state.changed().await.is_err() {
                 return Err(LinkError::Closed);
@@ -183,7 +184,7 @@ impl Link {
         let request = Control::Open(message, Arc::clone(&inbox));
         if self.control.send(request).is_err() {
             return Err(match &*self.state.borrow() {
-                State::Down(error) => error.clone(),
+                State::Down(error, _) => error.clone(),
                 _ => LinkError::Closed,
             });
         }

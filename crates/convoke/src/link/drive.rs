@@ -230,7 +230,11 @@ impl Driver {
 
     /// Tells everybody who waits, and those whose requests nobody took, that the link is over.
     fn give_up(mut self, error: LinkError) {
-        self.state.send_replace(State::Down(error.clone()));
+        let hello = match &*self.state.borrow() {
+            State::Up(hello) => Some(Arc::clone(hello)),
+            State::Greeting | State::Down(..) => None,
+        };
+        self.state.send_replace(State::Down(error.clone(), hello));
         self.requests.close();
         while let Ok(request) = self.requests.try_recv() {
             if let Control::Open(_, inbox) = request {

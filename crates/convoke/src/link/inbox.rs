@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::{Bytes, BytesMut};
 use convoke_proto::exit::{Exit, NotStarted};
 use convoke_proto::fault::Fault;
+use convoke_proto::frame::MAX_STREAM;
 use tokio::sync::Notify;
 
 use super::error::LinkError;
@@ -13,6 +14,11 @@ use super::error::LinkError;
 /// Output pieces shorter than this are joined while they wait, so that a command that writes byte by
 /// byte costs memory for its bytes, not for as many entries.
 const JOIN_BELOW: usize = 4 * 1024;
+
+/// How many deliveries wait in the order of their arrival. Beyond it, a short piece is also joined to
+/// one of its stream that stands before pieces of other streams: a command that writes to two streams
+/// in turn must not cost an entry for every byte either.
+const ORDERED: usize = 1024;
 
 /// What arrives on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +90,58 @@ struct Waiting {
     /// The channel's number, once its request is on the way.
     channel: Option<u32>,
     deliveries: VecDeque<Delivery>,
+    /// Credit by stream, summed up: it overtakes everything, and costs the same however often it came.
+    credits: Vec<(u8, u32)>,
+}
+
+impl Waiting {
+    fn put(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Credit { stream, bytes } => self.add_credit(stream, bytes),
+            Delivery::Output { stream, data } => {
+                if let Some(data) = self.join(stream, data) {
+                    self.deliveries.push_back(Delivery::Output { stream, data });
+                }
+            }
+            other => self.deliveries.push_back(other),
+        }
+    }
+
+    fn take(&mut self) -> Option<Delivery> {
+        let credit = self.credits.pop();
+        credit
+            .map(|(stream, bytes)| Delivery::Credit { stream, bytes })
+            .or_else(|| self.deliveries.pop_front())
+    }
+
+    fn add_credit(&mut self, stream: u8, bytes: u32) {
+        match self.credits.iter_mut().find(|(same, _)| *same == stream) {
+            Some((_, sum)) => *sum = sum.saturating_add(bytes),
+            None => self.credits.push((stream, bytes)),
+        }
+    }
+
+    /// Joins a short piece of output to one that waits; gives it back when it cannot.
+    fn join(&mut self, stream: u8, more: Bytes) -> Option<Bytes> {
+        let look_back = match self.deliveries.len() {
+            0..=ORDERED => 1,
+            _ => usize::from(MAX_STREAM),
+        };
+        let waiting = self.deliveries.iter_mut().rev().take(look_back);
+        let mut pieces = waiting.map_while(|delivery| match delivery {
+            Delivery::Output { stream, data } => Some((stream, data)),
+            _ => None,
+        });
+        match pieces.find(|(of, _)| **of == stream) {
+            Some((_, data)) if data.len() + more.len() <= JOIN_BELOW => {
+                let mut joined = BytesMut::from(std::mem::take(data));
+                joined.extend_from_slice(&more);
+                *data = joined.freeze();
+                None
+            }
+            _ => Some(more),
+        }
+    }
 }
 
 impl Inbox {
@@ -96,20 +154,14 @@ impl Inbox {
     }
 
     pub(super) fn put(&self, delivery: Delivery) {
-        let mut waiting = self.lock();
-        let delivery = match waiting.deliveries.back_mut() {
-            Some(last) => join(last, delivery),
-            None => Some(delivery),
-        };
-        waiting.deliveries.extend(delivery);
-        drop(waiting);
+        self.lock().put(delivery);
         self.filled.notify_one();
     }
 
     /// Waits for the next delivery; one owner at a time.
     pub(super) async fn take(&self) -> Delivery {
         loop {
-            if let Some(delivery) = self.lock().deliveries.pop_front() {
+            if let Some(delivery) = self.lock().take() {
                 return delivery;
             }
             self.filled.notified().await;
@@ -119,24 +171,5 @@ impl Inbox {
     /// Nothing panics while the lock is held, so a poisoned one still holds whole values.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Joins a short piece of output to the one that waits before it; gives it back when it cannot.
-fn join(last: &mut Delivery, delivery: Delivery) -> Option<Delivery> {
-    match (last, &delivery) {
-        (
-            Delivery::Output { stream, data },
-            Delivery::Output {
-                stream: same,
-                data: more,
-            },
-        ) if stream == same && data.len() + more.len() <= JOIN_BELOW => {
-            let mut joined = BytesMut::from(std::mem::take(data));
-            joined.extend_from_slice(more);
-            *data = joined.freeze();
-            None
-        }
-        _ => Some(delivery),
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use convoke_proto::codec::{Decoder, Incoming};
-use convoke_proto::command::{Direction, Start};
-use convoke_proto::credit::{Allowance, Budget, MAX_WINDOW, Window};
+use convoke_proto::command::Start;
+use convoke_proto::credit::Budget;
 use convoke_proto::fault::Violation;
 use convoke_proto::frame::{Family, Header, LINK_CHANNEL, Tag};
 use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
@@ -15,10 +15,15 @@ use convoke_proto::message::{Credit, Message, Oversized, Stream, Token};
 use super::Options;
 use super::error::LinkError;
 use super::inbox::Delivery;
+use super::order::{Channel, Inbound, refuse};
 
 /// A timer that fires this much too late means that the whole process was stopped meanwhile
 /// (Ctrl-Z, a sleeping machine): the silence was ours.
 const SUSPENDED: Duration = Duration::from_secs(5);
+
+/// While this much waits to be sent, pings are not answered: what waits is a sign of life already, and
+/// an agent that asks without reading the answers must not fill our memory.
+const NO_PONGS_ABOVE: usize = 64 * 1024;
 
 /// The controller's half of one link.
 ///
@@ -45,31 +50,6 @@ pub enum Arrival {
     For(u32, Delivery),
 }
 
-/// What is known of an open channel.
-#[derive(Debug)]
-struct Channel {
-    request: Request,
-    inbound: Vec<Inbound>,
-    stdin: Allowance,
-    is_forgotten: bool,
-}
-
-/// How far the request of a channel is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Request {
-    Noop,
-    Starting,
-    Running,
-}
-
-/// A stream from the agent.
-#[derive(Debug)]
-struct Inbound {
-    stream: u8,
-    window: Window,
-    is_open: bool,
-}
-
 /// Who was heard when.
 #[derive(Debug)]
 struct Life {
@@ -81,7 +61,7 @@ struct Life {
 impl Machine {
     /// A link whose hello is ready to be sent. `rest` came from the agent already.
     pub fn new(options: Options, rest: BytesMut) -> Self {
-        let mut decoder = Decoder::new();
+        let mut decoder = Decoder::of_answers();
         *decoder.buffer() = rest;
         let mut machine = Machine {
             id: options.id,
@@ -148,9 +128,14 @@ impl Machine {
         Ok(None)
     }
 
+    #[cfg(test)]
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// Asks for nothing; returns the channel of the answer.
     pub fn noop(&mut self) -> u32 {
-        let channel = self.open(Request::Noop, Vec::new());
+        let channel = self.open(Channel::noop());
         self.say(channel, &Message::Noop);
         channel
     }
@@ -160,26 +145,10 @@ impl Machine {
     /// # Errors
     /// [`Oversized`] when the request does not fit a frame; nothing happened then.
     pub fn start(&mut self, start: Start) -> Result<u32, Oversized> {
-        let extra = start.extra.iter();
-        let outbound = extra.filter(|extra| extra.direction == Direction::Out);
-        let streams: Vec<u8> = [1, 2]
-            .into_iter()
-            .chain(outbound.map(|extra| extra.number))
-            .collect();
+        let (opened, grants) = Channel::starting(&start, &self.budget);
         let message = Message::Start(start);
         message.encode(self.last_channel + 1, &mut self.outgoing)?;
-        let mut grants = Vec::with_capacity(streams.len());
-        let mut inbound = Vec::with_capacity(streams.len());
-        for stream in streams {
-            let (window, bytes) = Window::open(&self.budget);
-            grants.push(Credit { stream, bytes });
-            inbound.push(Inbound {
-                stream,
-                window,
-                is_open: true,
-            });
-        }
-        let channel = self.open(Request::Starting, inbound);
+        let channel = self.open(opened);
         for grant in grants {
             self.say(channel, &Message::Credit(grant));
         }
@@ -196,7 +165,9 @@ impl Machine {
             self.say(channel, &Message::Eof(Stream { stream }));
             return;
         }
-        open.stdin.spend(data.len());
+        if let Some(outbound) = open.outbound(stream) {
+            outbound.allowance.spend(data.len());
+        }
         let header = Header {
             length: data.len(),
             channel,
@@ -230,10 +201,9 @@ impl Machine {
             return;
         };
         open.is_forgotten = true;
-        let is_process = open.request != Request::Noop;
-        let held: Vec<(u8, usize)> = open
-            .inbound
-            .iter()
+        let is_process = open.is_process();
+        let inbound = open.inbound().iter();
+        let held: Vec<(u8, usize)> = inbound
             .map(|inbound| (inbound.stream, inbound.window.buffered()))
             .collect();
         if is_process {
@@ -280,14 +250,8 @@ impl Machine {
         Ok(())
     }
 
-    fn open(&mut self, request: Request, inbound: Vec<Inbound>) -> u32 {
+    fn open(&mut self, channel: Channel) -> u32 {
         self.last_channel += 1;
-        let channel = Channel {
-            request,
-            inbound,
-            stdin: Allowance::default(),
-            is_forgotten: false,
-        };
         self.channels.insert(self.last_channel, channel);
         self.last_channel
     }
@@ -304,9 +268,8 @@ impl Machine {
 
     fn inbound(&mut self, channel: u32, stream: u8) -> Option<&mut Inbound> {
         let open = self.channels.get_mut(&channel)?;
-        open.inbound
-            .iter_mut()
-            .find(|inbound| inbound.stream == stream)
+        let mut inbound = open.inbound().iter_mut();
+        inbound.find(|inbound| inbound.stream == stream)
     }
 
     fn unknown(&self, channel: u32, tag: Tag) -> Result<(), Violation> {
@@ -327,7 +290,9 @@ impl Machine {
         }
         match message {
             Message::Ping(token) if channel == LINK_CHANNEL => {
-                self.say(LINK_CHANNEL, &Message::Pong(token));
+                if self.outgoing.len() < NO_PONGS_ABOVE {
+                    self.say(LINK_CHANNEL, &Message::Pong(token));
+                }
                 Ok(None)
             }
             Message::Pong(_) if channel == LINK_CHANNEL => Ok(None),
@@ -337,7 +302,11 @@ impl Machine {
 
     fn greet(&mut self, channel: u32, hello: Hello) -> Result<Arrival, Violation> {
         if self.hello.is_some() || channel != LINK_CHANNEL {
-            return Err(refuse(channel, Tag::HELLO, "a second hello"));
+            return Err(refuse(
+                channel,
+                Tag::HELLO,
+                "a hello comes once, on channel 0",
+            ));
         }
         if hello.protocol != PROTOCOL {
             return Err(Violation::Protocol {
@@ -371,94 +340,20 @@ impl Machine {
         stream: u8,
         body: Bytes,
     ) -> Result<Option<Arrival>, Violation> {
-        let tag = Tag::data(stream);
-        let Some(inbound) = self.inbound(channel, stream) else {
-            return Err(refuse(channel, tag, "the stream is not open"));
+        let Some(open) = self.channels.get_mut(&channel) else {
+            return Err(refuse(
+                channel,
+                Tag::data(stream),
+                "the channel is not open",
+            ));
         };
-        if !inbound.is_open {
-            return Err(refuse(channel, tag, "the stream has ended"));
-        }
-        if !inbound.window.receive(body.len()) {
-            return Err(Violation::Overrun { channel, stream });
-        }
-        let is_forgotten = self.channels.get(&channel).is_none_or(|c| c.is_forgotten);
-        if is_forgotten {
+        open.receive(channel, stream, body.len())?;
+        if open.is_forgotten {
             self.consumed(channel, stream, body.len());
             return Ok(None);
         }
-        let delivery = Delivery::Output { stream, data: body };
-        Ok(
-            (!matches!(&delivery, Delivery::Output { data, .. } if data.is_empty()))
-                .then_some(Arrival::For(channel, delivery)),
-        )
-    }
-}
-
-impl Channel {
-    /// Checks that a message may come now and says what it means.
-    fn accept(&mut self, channel: u32, message: Message) -> Result<Delivery, Violation> {
-        let tag = message.tag();
-        match (self.request, message) {
-            (Request::Noop, Message::Done) => Ok(Delivery::Done),
-            (Request::Noop | Request::Starting, Message::Fault(fault)) => {
-                Ok(Delivery::Fault(fault))
-            }
-            (Request::Starting, Message::Started(started)) => {
-                self.request = Request::Running;
-                Ok(Delivery::Started { pid: started.pid })
-            }
-            (Request::Starting, Message::NotStarted(reason)) => Ok(Delivery::NotStarted(reason)),
-            (Request::Running, Message::Credit(credit)) => self.credit(channel, credit),
-            (Request::Running, Message::Closed(Stream { stream })) => {
-                Ok(Delivery::InputClosed { stream })
-            }
-            (Request::Running, Message::Eof(Stream { stream })) => self.eof(channel, stream),
-            (Request::Running, Message::Exit(exit)) => self.exit(channel, exit),
-            _ => Err(refuse(channel, tag, "it answers nothing that was asked")),
-        }
-    }
-
-    fn credit(&mut self, channel: u32, credit: Credit) -> Result<Delivery, Violation> {
-        let Credit { stream, bytes } = credit;
-        let is_absurd = bytes as usize > MAX_WINDOW || (stream == 0 && !self.stdin.grant(bytes));
-        if is_absurd {
-            return Err(refuse(
-                channel,
-                Tag::CREDIT,
-                "more credit than a window holds",
-            ));
-        }
-        Ok(Delivery::Credit { stream, bytes })
-    }
-
-    fn eof(&mut self, channel: u32, stream: u8) -> Result<Delivery, Violation> {
-        let inbound = self.inbound.iter_mut().find(|i| i.stream == stream);
-        match inbound {
-            Some(inbound) if inbound.is_open => {
-                inbound.is_open = false;
-                Ok(Delivery::Eof { stream })
-            }
-            _ => Err(refuse(channel, Tag::EOF, "the stream is not open")),
-        }
-    }
-
-    fn exit(
-        &mut self,
-        channel: u32,
-        exit: convoke_proto::exit::Exit,
-    ) -> Result<Delivery, Violation> {
-        match self.inbound.iter().any(|inbound| inbound.is_open) {
-            true => Err(refuse(channel, Tag::EXIT, "a stream has not ended")),
-            false => Ok(Delivery::Exit(exit)),
-        }
-    }
-}
-
-fn refuse(channel: u32, tag: Tag, why: &'static str) -> Violation {
-    Violation::OutOfOrder {
-        channel,
-        tag: tag.0,
-        why,
+        let output = |data| Arrival::For(channel, Delivery::Output { stream, data });
+        Ok((!body.is_empty()).then(|| output(body)))
     }
 }
 
