@@ -1,2 +1,87 @@
-//! bench
-fn main() {}
+//! What starting `true` costs: our spawn, the standard library's two ways, and the agent over its wire.
+//!
+//! Every way gives the program pipes on stdout and stderr and waits for its end. Prints microseconds
+//! for one start, the median of several rounds.
+#![allow(unsafe_code, clippy::unwrap_used)] // The fork with a hook is one of the ways compared.
+
+use std::ffi::CString;
+use std::hint::black_box;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use convoke_agent::spawn::{Directory, Program, Spawner};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{WaitOptions, waitpid};
+
+const STARTS: u32 = 400;
+const ROUNDS: usize = 7;
+
+fn main() {
+    let mut spawner = Spawner::new();
+    let mut ways: Vec<(&str, Box<dyn FnMut()>)> = vec![
+        ("clone, shared memory", Box::new(move || own(&mut spawner))),
+        (
+            "posix_spawn, no session",
+            Box::new(|| standard(&mut command())),
+        ),
+        (
+            "fork and exec, session",
+            Box::new(|| standard(&mut with_session(command()))),
+        ),
+    ];
+    for (name, way) in &mut ways {
+        let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| microseconds(way)).collect();
+        rounds.sort_by(f64::total_cmp);
+        println!("{name:26} {:8.1} µs", rounds[ROUNDS / 2]);
+    }
+}
+
+fn microseconds(way: &mut dyn FnMut()) -> f64 {
+    let start = Instant::now();
+    (0..STARTS).for_each(|_| way());
+    start.elapsed().as_secs_f64() * 1e6 / f64::from(STARTS)
+}
+
+fn own(spawner: &mut Spawner) {
+    let (out, out_in) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let (err, err_in) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let text = |s: &str| CString::new(s).unwrap();
+    let program = Program {
+        name: text("/bin/true"),
+        argv: vec![text("true")],
+        env: vec![text("PATH=/bin:/usr/bin")],
+        directory: Directory::Given(text("/")),
+        umask: None,
+        files: vec![(out_in, 1), (err_in, 2)],
+    };
+    let pid = spawner.spawn(&program).unwrap();
+    waitpid(Some(pid), WaitOptions::empty()).unwrap();
+    black_box((out, err));
+}
+
+fn command() -> Command {
+    let mut command = Command::new("/bin/true");
+    command.env_clear().env("PATH", "/bin:/usr/bin");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn with_session(mut command: Command) -> Command {
+    // SAFETY: the hook only makes a system call.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            Ok(())
+        })
+    };
+    command
+}
+
+fn standard(command: &mut Command) {
+    let mut child = command.spawn().unwrap();
+    child.wait().unwrap();
+}

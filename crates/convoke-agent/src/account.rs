@@ -135,8 +135,14 @@ mod tests {
             shell: shell.into(),
         };
         let table = [
-            ("a:x:7:7::/home/a:/bin/zsh\n", Some(account("/home/a", "/bin/zsh"))),
-            ("b:x:8:7::/b:/b\nno line\na:x:7:7:::\n", Some(account("/", "/bin/sh"))),
+            (
+                "a:x:7:7::/home/a:/bin/zsh\n",
+                Some(account("/home/a", "/bin/zsh")),
+            ),
+            (
+                "b:x:8:7::/b:/b\nno line\na:x:7:7:::\n",
+                Some(account("/", "/bin/sh")),
+            ),
             ("a:x:77:7::/home/a:/bin/zsh", None),
             ("a:x:7", Some(account("/", "/bin/sh"))),
             ("", None),

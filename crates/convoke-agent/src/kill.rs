@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often one strike looks again for processes that began meanwhile. Each look strikes everything
 /// that is alive at that moment, so a tree that still grows after these only sits out the next strike.
-const LOOKS: usize = 64;
+const LOOKS: usize = 16;
 
 /// The pause between two looks at a tree that is about to be gone. Deaths wake us; this is for what
 /// began in the moment of a look.

@@ -38,8 +38,8 @@ impl Signals {
         // SAFETY: the sets are initialised by the calls that fill them before they are read; the
         // default action replaces handlers of the runtime that nothing here depends on.
         unsafe {
-            for signal in 1..=libc::SIGRTMAX() {
-                libc::signal(signal, libc::SIG_DFL);
+            for signal in 1..=LAST {
+                reset(signal);
             }
             libc::sigfillset(set.as_mut_ptr());
             libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut());
@@ -82,6 +82,46 @@ impl Signals {
         }
         arrived
     }
+}
+
+/// The highest signal there is.
+const LAST: i32 = 64;
+
+/// A signal's action as the kernel keeps it: the handler first, then flags and a mask. All zero is the
+/// default. The C library's own call refuses the two signals that it keeps to itself, and an ignored
+/// one of those would be passed on like any other.
+type Action = [usize; 4];
+
+/// The length of the mask in an [`Action`], in bytes.
+const MASK: usize = 8;
+
+/// Gives a signal its default action; KILL and STOP have no other.
+pub(crate) fn reset(signal: i32) {
+    let default: Action = [0; 4];
+    let none = std::ptr::null_mut::<Action>();
+    // SAFETY: reads one local.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            &raw const default,
+            none,
+            MASK,
+        )
+    };
+}
+
+/// The signals that this process ignores.
+pub(crate) fn ignored() -> Vec<i32> {
+    let is_ignored = |signal: &i32| {
+        let mut action: Action = [0; 4];
+        let none = std::ptr::null::<Action>();
+        // SAFETY: writes one local.
+        let asked =
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, *signal, none, &raw mut action, MASK) };
+        asked == 0 && action[0] == libc::SIG_IGN
+    };
+    (1..=LAST).filter(is_ignored).collect()
 }
 
 /// Closes the inherited descriptor with this number, if there is one.

@@ -20,6 +20,8 @@ use bstr::BString;
 use convoke_proto::exit::{NotStarted, Stage};
 use rustix::process::Pid;
 
+use crate::signals;
+
 /// The child's stack in bytes. It holds a path and a few small frames, also of an unoptimised build.
 const STACK: usize = 64 * 1024;
 
@@ -90,7 +92,7 @@ impl Spawner {
     pub fn new() -> Self {
         Spawner {
             stack: vec![MaybeUninit::uninit(); STACK].into(),
-            ignored: ignored_signals(),
+            ignored: signals::ignored(),
             nofile: None,
         }
     }
@@ -234,7 +236,7 @@ unsafe fn prepare(shared: &mut Shared) -> Result<(), Stage> {
             return Err(Stage::Cwd);
         }
         for &signal in &*shared.ignored {
-            libc::signal(signal, libc::SIG_DFL);
+            signals::reset(signal);
         }
         let mut none = MaybeUninit::uninit();
         libc::sigemptyset(none.as_mut_ptr());
@@ -362,18 +364,6 @@ fn move_files(files: &[(OwnedFd, RawFd)]) -> io::Result<Moved> {
         moved.pairs.push((ours, *number));
     }
     Ok(moved)
-}
-
-fn ignored_signals() -> Vec<c_int> {
-    let ignored = |signal: &c_int| {
-        let mut action = MaybeUninit::<libc::sigaction>::uninit();
-        // SAFETY: asks only; the action is read when the call filled it.
-        unsafe {
-            libc::sigaction(*signal, null(), action.as_mut_ptr()) == 0
-                && action.assume_init_ref().sa_sigaction == libc::SIG_IGN
-        }
-    };
-    (1..=libc::SIGRTMAX()).filter(ignored).collect()
 }
 
 fn errno() -> c_int {

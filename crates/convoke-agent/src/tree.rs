@@ -16,6 +16,10 @@ const MAX_ENVIRONMENT: u64 = 4 * 1024 * 1024;
 /// The unit of [`Seen::start`]: the same on every platform that this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// How often an empty environment is read again: that of a process that executes a program is empty
+/// for an instant.
+const LOOKS: usize = 4;
+
 /// One process that is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
@@ -124,17 +128,24 @@ pub fn signal(seen: &Seen, signal: Signal) -> Delivery {
 
 /// The value of the variable `name` in a process's first environment, if that may be read.
 pub fn variable(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let environment = (0..LOOKS).find_map(|_| environment(pid).filter(|text| !text.is_empty()))?;
+    let mut pairs = environment.split(|byte| *byte == 0);
+    pairs.find_map(|pair| {
+        Some(
+            pair.strip_prefix(name.as_bytes())?
+                .strip_prefix(b"=")?
+                .into(),
+        )
+    })
+}
+
+fn environment(pid: i32) -> Option<Vec<u8>> {
     let file = std::fs::File::open(format!("/proc/{pid}/environ")).ok()?;
     let mut environment = Vec::new();
     file.take(MAX_ENVIRONMENT)
         .read_to_end(&mut environment)
         .ok()?;
-    let mut pairs = environment.split(|byte| *byte == 0);
-    pairs.find_map(|pair| {
-        pair.strip_prefix(name.as_bytes())?
-            .strip_prefix(b"=")
-            .map(Into::into)
-    })
+    Some(environment)
 }
 
 /// The real user of a process.

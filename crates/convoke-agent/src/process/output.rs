@@ -128,6 +128,10 @@ impl Output {
                 Ok(count) => {
                     total += count;
                     self.note_read(count, now);
+                    // A short read has emptied the pipe: more comes together if it is given time.
+                    if count < MUCH && self.drain.is_none() {
+                        break;
+                    }
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {

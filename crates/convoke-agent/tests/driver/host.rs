@@ -1,5 +1,8 @@
 //! What a test sees of the host's processes.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use convoke_proto::hello::LinkId;
@@ -77,4 +80,75 @@ impl Drop for Doomed {
     fn drop(&mut self) {
         kill(self.0, Signal::KILL);
     }
+}
+
+/// Ends everything with the mark of a link, where a test has released it.
+pub fn kill_marked(link: LinkId) {
+    eventually("what was released is gone", || {
+        let left = marked(link);
+        left.iter().for_each(|pid| kill(*pid, Signal::KILL));
+        left.is_empty()
+    });
+}
+
+/// The most memory a process has had resident, in KiB.
+pub fn peak_memory(pid: i32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// The agent as an ordinary user who may use sudo, and who finds `become-root` in `place`: a way to
+/// start processes that belong to root in every respect. Only root can set this up.
+pub fn unprivileged(place: &Path) -> Command {
+    const USER: &str = "convoke-test";
+    assert!(
+        rustix::process::getuid().is_root(),
+        "this test makes a user, so it needs root"
+    );
+    let known = Command::new("id")
+        .arg(USER)
+        .output()
+        .unwrap()
+        .status
+        .success();
+    if !known {
+        let made = Command::new("useradd")
+            .args(["--system", "--shell", "/bin/sh", USER])
+            .status();
+        // Another test may have been faster.
+        assert!(
+            made.is_ok()
+                && Command::new("id")
+                    .arg(USER)
+                    .output()
+                    .unwrap()
+                    .status
+                    .success()
+        );
+    }
+    let rule = format!("{USER} ALL=(ALL) NOPASSWD: ALL\nDefaults:{USER} !use_pty\n");
+    std::fs::write("/etc/sudoers.d/convoke-test", rule).expect("sudo is installed");
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Where the build lies may be closed to others.
+    let (agent, become_root) = (place.join("agent"), place.join("become-root"));
+    std::fs::copy(super::agent_command().get_program(), &agent).unwrap();
+    std::fs::copy("/usr/bin/setpriv", &become_root).unwrap();
+    mode(place, 0o755);
+    mode(&become_root, 0o4755);
+    let mut command = Command::new("/usr/bin/setpriv");
+    command
+        .env_clear()
+        .env("HOME", "/")
+        .env("SHELL", "/bin/sh")
+        .env("PATH", "/usr/bin:/bin");
+    command
+        .args(["--reuid", USER, "--regid", USER, "--clear-groups"])
+        .arg(agent);
+    command
 }

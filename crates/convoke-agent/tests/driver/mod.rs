@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use convoke_proto::codec::{Decoder, Incoming};
-use convoke_proto::command::Start;
+use convoke_proto::command::{Limits, Start};
 use convoke_proto::credit::MAX_WINDOW;
 use convoke_proto::exit::{Exit, NotStarted};
 use convoke_proto::frame::{Header, LINK_CHANNEL, Tag};
@@ -100,6 +100,14 @@ pub fn agent_command() -> Command {
 /// A start request for a line of `sh`.
 pub fn sh(line: &str) -> Start {
     Start::new(["/bin/sh", "-c", line])
+}
+
+/// Limits that only say how long a TERM may take.
+pub fn grace(grace_ms: u32) -> Limits {
+    Limits {
+        grace_ms,
+        ..Limits::default()
+    }
 }
 
 impl Agent {
@@ -265,11 +273,34 @@ impl Agent {
 
     /// Everything up to the end of `channel`, with new credit for what arrives.
     pub fn finish(&mut self, channel: u32) -> Finished {
-        let mut finished = Finished::default();
+        self.finish_with(channel, Finished::default())
+    }
+
+    /// The same, after some of it was read.
+    pub fn finish_with(&mut self, channel: u32, mut finished: Finished) -> Finished {
         while finished.end.is_none() {
             self.step(channel, &mut finished);
         }
         finished
+    }
+
+    /// Reads exactly `count` bytes of stdout and grants no credit for them.
+    pub fn read_bytes(&mut self, channel: u32, finished: &mut Finished, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            match self.next_of(channel) {
+                Incoming::Data { stream: 1, body } => {
+                    left -= body.len();
+                    finished
+                        .streams
+                        .entry(1)
+                        .or_default()
+                        .extend_from_slice(&body);
+                }
+                Incoming::Message(Message::Eof(Stream { stream })) => finished.ended.push(stream),
+                other => panic!("no data but {other:?}"),
+            }
+        }
     }
 
     /// Reads until `stream` of `channel` has brought `text`.
@@ -282,7 +313,8 @@ impl Agent {
         finished
     }
 
-    fn step(&mut self, channel: u32, finished: &mut Finished) {
+    /// Takes one frame of `channel`.
+    pub fn step(&mut self, channel: u32, finished: &mut Finished) {
         match self.next_of(channel) {
             Incoming::Data { stream, body } => {
                 assert!(

@@ -1,0 +1,306 @@
+//! What the agent does over one link: empty requests, short commands, and a flood of lines.
+//!
+//! Prints rates, and beside the short commands the bare spawn loop of the same process. The agent
+//! measured is the bench's own build, or the one that `CONVOKE_AGENT` names.
+#![allow(clippy::unwrap_used)]
+
+use std::ffi::CString;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use convoke_agent::spawn::{Directory, Program, Spawner};
+use convoke_proto::codec::{Decoder, Incoming};
+use convoke_proto::command::Start;
+use convoke_proto::frame::{HEADER_LEN, Header, Tag};
+use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
+use convoke_proto::message::{Credit, Message};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{WaitOptions, waitpid};
+
+const NOOPS: u32 = 200_000;
+const SEQUENTIAL: u32 = 20_000;
+const TRUES: u32 = 1_000;
+const LINES: &str =
+    "yes 'a line of a log, neither short nor long, as they are' | head -c 200000000";
+
+fn main() {
+    let mut link = Link::open();
+    println!(
+        "{:34} {:10.0} /s",
+        "empty requests, one by one",
+        link.sequential()
+    );
+    println!(
+        "{:34} {:10.0} /s",
+        "empty requests, pipelined",
+        link.pipelined()
+    );
+    for _ in 0..3 {
+        let (bare, agent) = (bare(), link.trues());
+        println!("{:34} {bare:10.0} /s", "true, bare spawn loop");
+        println!(
+            "{:34} {agent:10.0} /s  {:.2}",
+            "true, over the link",
+            agent / bare
+        );
+    }
+    for _ in 0..3 {
+        let (cats, agent) = (cats(), link.lines());
+        println!("{:34} {cats:10.0} MB/s", "200 MB through cat and cat");
+        println!(
+            "{:34} {agent:10.0} MB/s  {:.2}",
+            "200 MB over the link",
+            agent / cats
+        );
+    }
+    println!(
+        "{:34} {:>10}",
+        "resident memory of the worker",
+        link.resident()
+    );
+}
+
+struct Link {
+    child: Child,
+    decoder: Decoder,
+    chunk: Vec<u8>,
+    channel: u32,
+}
+
+impl Link {
+    fn open() -> Self {
+        let binary = std::env::var_os("CONVOKE_AGENT")
+            .unwrap_or_else(|| env!("CARGO_BIN_EXE_convoke-agent").into());
+        let child = Command::new(binary)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut link = Link {
+            child,
+            decoder: Decoder::new(),
+            chunk: vec![0; 256 * 1024],
+            channel: 0,
+        };
+        let hello = Hello {
+            protocol: PROTOCOL,
+            capabilities: Capabilities::default(),
+            platform: "bench".into(),
+            link: LinkId([7; 16]),
+            liveness: Liveness::default(),
+        };
+        link.send(&[(0, Message::Hello(hello))]);
+        link.next();
+        println!(
+            "{:34} {:>10}",
+            "resident memory of the idle worker",
+            link.resident()
+        );
+        link
+    }
+
+    fn send(&mut self, messages: &[(u32, Message)]) {
+        let mut bytes = Vec::new();
+        for (channel, message) in messages {
+            message.encode(*channel, &mut bytes).unwrap();
+        }
+        self.child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(&bytes)
+            .unwrap();
+    }
+
+    fn next(&mut self) -> Incoming {
+        loop {
+            if let Some((_, incoming)) = self.decoder.next().unwrap() {
+                return incoming;
+            }
+            let count = self
+                .child
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read(&mut self.chunk)
+                .unwrap();
+            assert!(count > 0, "the agent ended");
+            self.decoder.feed(&self.chunk[..count]);
+        }
+    }
+
+    fn sequential(&mut self) -> f64 {
+        let start = Instant::now();
+        for _ in 0..SEQUENTIAL {
+            self.channel += 1;
+            self.send(&[(self.channel, Message::Noop)]);
+            self.next();
+        }
+        f64::from(SEQUENTIAL) / start.elapsed().as_secs_f64()
+    }
+
+    fn pipelined(&mut self) -> f64 {
+        const BATCH: u32 = 1_000;
+        let start = Instant::now();
+        for _ in 0..NOOPS / BATCH {
+            let first = self.channel + 1;
+            self.channel += BATCH;
+            let batch: Vec<_> = (first..=self.channel)
+                .map(|channel| (channel, Message::Noop))
+                .collect();
+            self.send(&batch);
+            (0..BATCH).for_each(|_| drop(self.next()));
+        }
+        f64::from(NOOPS) / start.elapsed().as_secs_f64()
+    }
+
+    fn start(&mut self, start: Start) {
+        self.channel += 1;
+        let credit = |stream| {
+            Message::Credit(Credit {
+                stream,
+                bytes: 4 << 20,
+            })
+        };
+        let channel = self.channel;
+        self.send(&[
+            (channel, Message::Start(start)),
+            (channel, credit(1)),
+            (channel, credit(2)),
+        ]);
+    }
+
+    fn trues(&mut self) -> f64 {
+        let start = Instant::now();
+        for _ in 0..TRUES {
+            self.start(Start::new(["/bin/true"]));
+            while !matches!(self.next(), Incoming::Message(Message::Exit(_))) {}
+        }
+        f64::from(TRUES) / start.elapsed().as_secs_f64()
+    }
+
+    fn lines(&mut self) -> f64 {
+        let start = Instant::now();
+        self.start(Start::new(["/bin/sh", "-c", LINES]));
+        let (mut total, mut owed) = (0, 0);
+        let mut skimmer = Skimmer::default();
+        while !skimmer.saw_exit {
+            let count = self
+                .child
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read(&mut self.chunk)
+                .unwrap();
+            let data = skimmer.skim(&self.chunk[..count]);
+            total += data;
+            owed += data;
+            if owed >= 1 << 20 {
+                let credit = Credit {
+                    stream: 1,
+                    bytes: owed as u32,
+                };
+                self.send(&[(self.channel, Message::Credit(credit))]);
+                owed = 0;
+            }
+        }
+        assert_eq!(total, 200_000_000);
+        200.0 / start.elapsed().as_secs_f64()
+    }
+
+    /// What `/proc` says of the worker's memory.
+    fn resident(&self) -> String {
+        let guard = self.child.id();
+        let of_guard = |pid: &String| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit_once(')')
+                .is_some_and(|(_, rest)| rest.split_whitespace().nth(1) == Some(&guard.to_string()))
+        };
+        let names = std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let worker = names.into_iter().find(of_guard).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
+        let line = |name| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        format!("{}, at most {}", line("VmRSS:"), line("VmHWM:"))
+    }
+}
+
+/// Counts the bytes of data frames without copying them, so that the agent is what is measured.
+#[derive(Default)]
+struct Skimmer {
+    header: Vec<u8>,
+    body: usize,
+    is_data: bool,
+    saw_exit: bool,
+}
+
+impl Skimmer {
+    fn skim(&mut self, mut bytes: &[u8]) -> usize {
+        let mut data = 0;
+        while !bytes.is_empty() {
+            let count = match self.body {
+                0 => 1,
+                body => body.min(bytes.len()),
+            };
+            let (now, later) = bytes.split_at(count);
+            bytes = later;
+            if self.body > 0 {
+                self.body -= count;
+                data += if self.is_data { count } else { 0 };
+                continue;
+            }
+            self.header.extend_from_slice(now);
+            if let Some(header) = self.header.first_chunk::<HEADER_LEN>() {
+                let header = Header::parse(header).unwrap();
+                self.body = header.length;
+                self.is_data = header.tag.stream().is_some();
+                self.saw_exit |= header.tag == Tag::EXIT;
+                self.header.clear();
+            }
+        }
+        data
+    }
+}
+
+/// The same spawn, in a loop of its own.
+fn bare() -> f64 {
+    let mut spawner = Spawner::new();
+    let text = |s: &str| CString::new(s).unwrap();
+    let start = Instant::now();
+    for _ in 0..TRUES {
+        let (out, out_in) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (err, err_in) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (input_out, input) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let program = Program {
+            name: text("/bin/true"),
+            argv: vec![text("/bin/true")],
+            env: vec![text("PATH=/bin:/usr/bin")],
+            directory: Directory::Given(text("/")),
+            umask: None,
+            files: vec![(input_out, 0), (out_in, 1), (err_in, 2)],
+        };
+        let pid = spawner.spawn(&program).unwrap();
+        waitpid(Some(pid), WaitOptions::empty()).unwrap();
+        drop((out, err, input));
+    }
+    f64::from(TRUES) / start.elapsed().as_secs_f64()
+}
+
+fn cats() -> f64 {
+    let start = Instant::now();
+    let line = format!("{LINES} | cat | cat >/dev/null");
+    Command::new("/bin/sh")
+        .args(["-c", &line])
+        .status()
+        .unwrap();
+    200.0 / start.elapsed().as_secs_f64()
+}
