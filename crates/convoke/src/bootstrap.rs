@@ -18,13 +18,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::agents::{Agent, Agents};
 use crate::event::AgentOrigin;
-use crate::outcome::UnreachableKind;
 
 pub use error::BootstrapError;
 pub use script::command;
 
 use scan::{Form, Reply, Scan};
-use script::{PLACES, REASONS};
 
 /// How much is read at once while the script talks.
 const READ_SIZE: usize = 4096;
@@ -116,12 +114,15 @@ where
     let (platform, need) = loop {
         match reply(reader, &mut scan).await {
             Ok(Reply::Have { platform }) => break (platform, None),
+            Ok(Reply::Need { platform, .. }) if agents.find(&platform).is_none() => {
+                return Err(error::no_agent(&platform, agents));
+            }
             Ok(Reply::Need { platform, form }) => break (platform, Some(form)),
-            Ok(Reply::Unknown { uname }) => return Err(no_agent(&uname, agents)),
-            Ok(Reply::Nowhere { reasons }) => return Err(no_place(&reasons)),
+            Ok(Reply::Unknown { uname }) => return Err(error::no_agent(&uname, agents)),
+            Ok(Reply::Nowhere { reasons }) => return Err(error::no_place(&reasons)),
             // Not what a script says first, so not ours: noise.
             Ok(Reply::Ready | Reply::Bad { .. }) => {}
-            Err(silence) => return Err(no_shell(&scan, silence)),
+            Err(silence) => return Err(error::no_shell(&scan, silence)),
         }
     };
     Ok(Answer {
@@ -157,7 +158,7 @@ where
         None => AgentOrigin::Cached,
         Some(form) => {
             let agent = agents.find(&platform);
-            let agent = agent.ok_or_else(|| no_agent(&platform, agents))?;
+            let agent = agent.ok_or_else(|| error::no_agent(&platform, agents))?;
             upload(agent, form, reader, writer, &mut scan).await?;
             AgentOrigin::Sent
         }
@@ -186,10 +187,7 @@ where
     let bytes = match form {
         Form::Gzip => agent.gzip(),
         Form::Raw => {
-            inflated = agent.executable().map_err(|error| {
-                BootstrapError::new(UnreachableKind::Upload, "the embedded agent is damaged")
-                    .source(error)
-            })?;
+            inflated = agent.executable().map_err(error::embedded)?;
             &inflated
         }
     };
@@ -198,16 +196,11 @@ where
         writer.flush().await
     };
     let arrived = async {
-        loop {
-            match reply(reader, scan).await {
-                Ok(Reply::Ready) => return Ok(()),
-                Ok(Reply::Bad { stored }) => return Err(damaged(agent, &stored)),
-                Ok(other) => {
-                    let text = format!("the host's script lost its way: {other:?}");
-                    return Err(BootstrapError::new(UnreachableKind::Upload, text));
-                }
-                Err(silence) => return Err(silence.during_upload()),
-            }
+        match reply(reader, scan).await {
+            Ok(Reply::Ready) => Ok(()),
+            Ok(Reply::Bad { stored }) => Err(error::damaged(agent, &stored)),
+            Ok(other) => Err(error::astray(&other)),
+            Err(silence) => Err(error::cut(silence)),
         }
     };
     tokio::pin!(sent, arrived);
@@ -231,6 +224,7 @@ where
 }
 
 /// Why no reply came.
+#[derive(Debug)]
 enum Silence {
     /// The connection ended.
     End,
@@ -261,72 +255,5 @@ where
     }
 }
 
-impl Silence {
-    fn during_upload(self) -> BootstrapError {
-        let new = |text| BootstrapError::new(UnreachableKind::Upload, text);
-        match self {
-            Silence::End => new("the connection ended while the agent was sent"),
-            Silence::Failed(error) => {
-                new("the connection failed while the agent was sent").source(error)
-            }
-            Silence::Noise => {
-                new("something else writes to the connection while the agent is sent")
-            }
-        }
-    }
-}
-
-fn no_shell(scan: &Scan, silence: Silence) -> BootstrapError {
-    let said = match scan.last_words() {
-        Some(words) => format!("it said last: {words}"),
-        None => "it said nothing".to_owned(),
-    };
-    let new = |text| BootstrapError::new(UnreachableKind::NoShell, text);
-    match silence {
-        Silence::End => new(format!("the host's shell ended without an answer; {said}")),
-        Silence::Failed(error) => new(format!(
-            "the connection failed before the host's shell answered; {said}"
-        ))
-        .source(error),
-        Silence::Noise => new(format!(
-            "the host's shell said 64 KiB of other things and no answer; {said}"
-        ))
-        .hint(
-            "make the start-up files of the account's shell print less when it is not interactive",
-        ),
-    }
-}
-
-fn no_agent(platform: &str, agents: &Agents) -> BootstrapError {
-    let ours: Vec<_> = agents.iter().map(Agent::platform).collect();
-    let ours = match ours.is_empty() {
-        true => "none at all".to_owned(),
-        false => format!("those for {}", ours.join(", ")),
-    };
-    let text = format!(
-        "there is no agent for the host's platform, {platform}, in this build; it has {ours}"
-    );
-    let hint = "build convoke with CONVOKE_AGENT_DIR set to a directory that holds convoke-agent-PLATFORM, with PLATFORM such as x86_64-linux";
-    BootstrapError::new(UnreachableKind::NoAgent, text).hint(hint)
-}
-
-fn no_place(reasons: &[usize]) -> BootstrapError {
-    let mut text = "no directory of the host may hold the agent".to_owned();
-    for (place, reason) in PLACES.iter().zip(reasons) {
-        let words = reason.checked_sub(1).and_then(|index| REASONS.get(index));
-        let words = words.unwrap_or(&"it is unusable");
-        // Writing to a string cannot fail.
-        let _ = write!(text, "; {place}: {words}");
-    }
-    BootstrapError::new(UnreachableKind::NoPlace, text).hint(
-        "set XDG_CACHE_HOME on the host to a directory of the account where programs can be run",
-    )
-}
-
-fn damaged(agent: &Agent, stored: &str) -> BootstrapError {
-    let text = format!(
-        "the agent did not arrive whole: {stored} of {} bytes were stored, or others than were sent",
-        agent.size()
-    );
-    BootstrapError::new(UnreachableKind::Upload, text)
-}
+#[cfg(test)]
+mod tests;

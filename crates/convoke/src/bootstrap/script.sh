@@ -91,10 +91,11 @@ fresh() {
 # the shell itself unless the kernel forbids it.
     { chmod 700 "$c_new" && "$c_new"; } 2>/dev/null || exit 8;
     { take $c_size </dev/zero >>"$c_new"; } 2>/dev/null || exit 9;
+    c_all=;
     echo "$c_nonce need $c_platform $c_form";
-    if [ $c_form = gz ]; then take $c_gzip | gzip -dc; else take $c_size; fi >"$c_new";
+    if [ $c_form = gz ]; then take $c_gzip | gzip -dc; else take $c_size; fi >"$c_new" && c_all=yes;
     c_got=$(wc -c <"$c_new");
-    intact "$c_new" || { [ -z "$c_sum" ] && [ $c_got -eq $c_size ]; } || { echo "$c_nonce bad" $c_got; exit 99; };
+    [ "$c_all" ] && { intact "$c_new" || { [ -z "$c_sum" ] && [ $c_got -eq $c_size ]; }; } || { echo "$c_nonce bad" $c_got; exit 99; };
     mv -f "$c_new" "$c_file" || { echo "$c_nonce bad" $c_got; exit 99; };
 # An agent touches its own file when it starts: these were not used for 30 days, or forgotten for one.
     find "$c_dir" -type f "(" -name "agent-*" -mtime +29 -o -name "upload-*" -mtime +0 ")" -exec rm -f {} + 2>/dev/null;
