@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::connector::BoxFuture;
+use crate::future::BoxFuture;
 
 /// Something a connector needs to know and cannot find out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

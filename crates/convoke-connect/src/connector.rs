@@ -1,17 +1,14 @@
 //! The one joint: whatever can reach a host implements this.
 
 use std::fmt;
-use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::ask::Ask;
 use crate::endpoint::Endpoint;
 use crate::error::ConnectError;
+use crate::future::BoxFuture;
 use crate::surroundings::Surroundings;
-
-/// A boxed future, so that the traits here can be used as objects.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Opens endpoints of one scheme.
 ///

@@ -6,6 +6,7 @@
 
 pub mod endpoint;
 pub mod error;
+pub mod future;
 pub mod surroundings;
 
 pub mod ask;

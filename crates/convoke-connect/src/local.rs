@@ -7,8 +7,9 @@ use std::process::{ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
-use crate::connector::{BoxFuture, Close, Connector, Ending, Pipes, Request};
+use crate::connector::{Close, Connector, Ending, Pipes, Request};
 use crate::error::{ConnectError, ConnectErrorKind};
+use crate::future::BoxFuture;
 
 /// The shell that reads the command, as a login shell does elsewhere.
 const SHELL: &str = "/bin/sh";
