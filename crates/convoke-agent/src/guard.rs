@@ -88,7 +88,7 @@ impl WorkerEnd {
 }
 
 /// Waits for the end of the worker, then ends what belongs to its running steps; whether the worker
-/// had ended in good order.
+/// ended the link in good order.
 pub fn watch(end: GuardEnd, worker: Pid, signals: &Signals) -> bool {
     let mut register = Register::default();
     let said_goodbye = follow(end, worker, signals, &mut register);
@@ -96,11 +96,11 @@ pub fn watch(end: GuardEnd, worker: Pid, signals: &Signals) -> bool {
         // It has closed its pipe, so it is dead or beyond reason.
         let _ = kill_process(worker, Signal::KILL);
     }
-    let _ = waitpid(Some(worker), WaitOptions::empty());
+    let ended = waitpid(Some(worker), WaitOptions::empty()).ok().flatten();
     if !said_goodbye {
         end_everything(&mut register, signals);
     }
-    said_goodbye
+    ended.and_then(|(_, status)| status.exit_status()) == Some(0)
 }
 
 /// Keeps the register until the worker closes its pipe; whether it said goodbye.
