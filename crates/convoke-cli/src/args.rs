@@ -1,0 +1,324 @@
+//! The command line as it is typed.
+//!
+//! What it means is decided in [`config`](crate::config); here is only its shape.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, Subcommand, ValueEnum};
+use convoke::action::MaxFail;
+
+use crate::error::Usage;
+
+const EXAMPLES: &str = "\
+Examples:
+  convoke run 'local:demo[1-3]' -- uname -sr     a command on three hosts
+  convoke run -b 'local:demo[1-9]' -- uptime -s  equal output is shown once
+  convoke run local:a --sh 'df -h | tail -n +2'  a line for the host's /bin/sh
+  convoke hosts 'web[1-3],db1!web2' --fold       what an expression selects
+
+Exit codes:
+  0    every host is ok
+  1    a command failed: non-zero, killed, not started, timed out
+  2    usage, configuration, or no host selected
+  3    a host was unreachable or lost
+  4    stopped early because hosts failed
+  70   a bug of ours
+  129, 130, 143  hung up, interrupted, terminated
+  141  stdout was closed";
+
+const RUN_EXAMPLES: &str = "\
+The first word after HOSTS begins the command; all that follows belongs to it,
+options too. The words arrive as typed: no shell reads them on the way. Use --sh
+for pipes, globs and variables.
+
+Examples:
+  convoke run 'local:demo[1-3]' -- uname -sr
+  convoke run 'local:demo[1-3]' ls -l '/tmp/a b'
+  convoke run 'local:demo[1-3]' --sh 'echo \"$1\" | wc -c' -- 'a b'
+  convoke run --stdin 'local:demo[1-3]' -- tee /tmp/copy < file
+  convoke run --timeout 30s --max-fail 10% ^hosts.txt -- ./check
+  convoke run --json local:a -- date | jq -r 'select(.kind==\"stdout\").data.text'
+
+What is shown:
+  one host       its bytes, nothing added
+  several hosts  `HOST: ` before each line of stdout, `HOST! ` before one of stderr;
+                 of a line beyond 64 KiB every piece but the last has `HOST:+ `
+  -b             each distinct result once: its hosts and their number, then stdout
+                 indented by two blanks; on stderr the same with `! ` for its stderr
+  --json         one event a line; the last one of each host has the kind `ended`
+A command's stdout goes to stdout, its stderr to stderr, the recap to stderr. What
+could drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.";
+
+const HOSTS_EXAMPLES: &str = "\
+Expressions:
+  web[1-3,7]  n[01-10]  n[0-8/2]  r[1-2]n[1-4]    ranges
+  a,b  a!b  a&b  a^b     union, minus, intersection, symmetric difference
+  (a,b)!c  n[1-9][0:2]   parentheses, slices
+  ^FILE  -               the hosts in a file, on stdin
+  root@web1:22  local:demo1  [2001:db8::1]:22     what a host looks like
+
+Examples:
+  convoke hosts 'n[1-100]!n[7,13]' --fold
+  convoke hosts ^hosts.txt --count";
+
+/// Runs commands on many hosts.
+#[derive(Debug, Parser)]
+#[command(
+    name = "convoke",
+    version,
+    about = "Run commands on many hosts",
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true
+)]
+pub(crate) struct Args {
+    /// Print help
+    // One help, not a short and a long one: there is nothing to look up twice.
+    #[arg(short, long, action = clap::ArgAction::HelpShort, global = true)]
+    help: Option<bool>,
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// How much is said on stderr, and in which colours.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Talk {
+    /// Say more on stderr: what connections say; -vv shows frames by tag and length
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, conflicts_with = "quiet")]
+    #[arg(help_heading = "Output")]
+    pub(crate) verbose: u8,
+    /// No recap, no progress
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured by `auto`
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
+    #[arg(help_heading = "Output")]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a command on hosts
+    Run(Box<Run>),
+    /// Show which hosts an expression selects
+    Hosts(Hosts),
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What the exit code says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ExitRule {
+    #[default]
+    Kind,
+    Max,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "convoke run [OPTIONS] HOSTS [--] PROGRAM [ARG]...\n       \
+                      convoke run [OPTIONS] HOSTS --sh LINE [-- ARG...]",
+    after_help = RUN_EXAMPLES
+)]
+pub(crate) struct Run {
+    /// Which hosts: a host expression such as `web[1-3],db1`; see `convoke hosts --help`
+    #[arg(value_name = "HOSTS")]
+    pub(crate) hosts: String,
+    /// The program and its arguments; with --sh the arguments $1, $2, … of the line
+    #[arg(value_name = "PROGRAM ARG", trailing_var_arg = true)]
+    pub(crate) words: Vec<OsString>,
+
+    /// Run a line with the host's /bin/sh
+    #[arg(
+        long,
+        value_name = "LINE",
+        help_heading = "Command",
+        allow_hyphen_values = true
+    )]
+    pub(crate) sh: Option<OsString>,
+    /// Send our stdin to every host
+    #[arg(long, help_heading = "Command")]
+    pub(crate) stdin: bool,
+    /// Change to this directory first
+    #[arg(long, value_name = "DIR", help_heading = "Command")]
+    pub(crate) cwd: Option<OsString>,
+    /// Set an environment variable; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Command")]
+    pub(crate) env: Vec<OsString>,
+    /// Set the variables in this file, one NAME=VALUE a line; for secrets, which are shown nowhere
+    #[arg(long, value_name = "FILE", help_heading = "Command")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Run through the account's login shell, so that its profile is read
+    #[arg(long, help_heading = "Command")]
+    pub(crate) login: bool,
+    /// Kill what the command leaves running, instead of counting it
+    #[arg(long, help_heading = "Command")]
+    pub(crate) kill_leftovers: bool,
+
+    /// End the command after this time, such as 90 or 1m30s
+    #[arg(long, value_name = "TIME", value_parser = limit, help_heading = "Limits")]
+    pub(crate) timeout: Option<Duration>,
+    /// End the command after this time without output
+    #[arg(long, value_name = "TIME", value_parser = limit, help_heading = "Limits")]
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Time between TERM and KILL when a command is ended
+    #[arg(long, value_name = "TIME", value_parser = grace, help_heading = "Limits")]
+    #[arg(default_value = "10s")]
+    pub(crate) grace: Duration,
+    /// Work on so many hosts at once [default: up to 512]
+    #[arg(long, value_name = "N", value_parser = fanout, help_heading = "Hosts")]
+    pub(crate) fanout: Option<usize>,
+    /// Start nothing new once so many hosts have failed: a number, or a percentage of all
+    #[arg(long, value_name = "N|P%", value_parser = MaxFail::from_str, help_heading = "Hosts")]
+    pub(crate) max_fail: Option<MaxFail>,
+    /// Stop at the first failure, and end what runs
+    #[arg(long, conflicts_with = "max_fail", help_heading = "Hosts")]
+    pub(crate) fail_fast: bool,
+
+    /// Show equal output once, under the hosts it came from
+    #[arg(short = 'b', long, conflicts_with_all = ["json"], help_heading = "Output")]
+    pub(crate) gather: bool,
+    /// One JSON object a line
+    #[arg(long, conflicts_with = "raw", help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Do not escape what could drive the terminal
+    #[arg(long, help_heading = "Output")]
+    pub(crate) raw: bool,
+    /// What the exit code says
+    #[arg(
+        long,
+        value_enum,
+        value_name = "RULE",
+        default_value_t,
+        help_heading = "Output"
+    )]
+    pub(crate) exit_code: ExitRule,
+
+    /// Show what would be done, and do nothing
+    #[arg(long, help_heading = "Command")]
+    pub(crate) dry_run: bool,
+    /// Selecting no host is no error
+    #[arg(long, help_heading = "Hosts")]
+    pub(crate) allow_empty: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "convoke hosts [OPTIONS] EXPR", after_help = HOSTS_EXAMPLES)]
+pub(crate) struct Hosts {
+    /// A host expression
+    #[arg(value_name = "EXPR")]
+    pub(crate) expr: String,
+    /// One short line: ranges folded, sorted
+    #[arg(long)]
+    pub(crate) fold: bool,
+    /// Only how many hosts there are
+    #[arg(long, conflicts_with = "fold")]
+    pub(crate) count: bool,
+    /// Selecting no host is no error
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+}
+
+/// What a command line that names no work comes to.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It asks for a text: help or the version. For stdout, exit code 0.
+    Asked(clap::Error),
+    /// It asks for nothing, and gets the help. For stderr, exit code 2.
+    Nothing(clap::Error),
+    /// It is wrong.
+    Wrong(Usage),
+}
+
+impl Args {
+    /// Reads the arguments of a process, the program's name first.
+    pub(crate) fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, Refused> {
+        Args::try_parse_from(words).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Refused::Asked(error),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Refused::Nothing(error),
+            _ => Refused::Wrong(in_our_words(&error)),
+        })
+    }
+}
+
+/// The parser's error as one of ours: one line of what is wrong, one line of what to do.
+fn in_our_words(error: &clap::Error) -> Usage {
+    let text = error.render().to_string();
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let what = paragraph.strip_prefix("error: ").unwrap_or(paragraph);
+    let what: Vec<&str> = what.lines().map(str::trim).collect();
+    let tip = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("tip: "));
+    let values = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) if !values.is_empty() => Some(values.join(", ")),
+        _ => None,
+    };
+    let hint = match (tip, values) {
+        (Some(tip), _) => tip.to_owned(),
+        (None, Some(values)) => format!("possible values are {values}"),
+        (None, None) => "`convoke run --help` or `convoke hosts --help` shows how".to_owned(),
+    };
+    let what = match error.kind() {
+        ErrorKind::InvalidValue if !what.is_empty() => what[0].to_owned(),
+        _ => what.join(" "),
+    };
+    Usage::new(what).hint(hint)
+}
+
+/// A time as people write it; a bare number is seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    let refuse = || "write seconds, or a time such as 1m30s".to_owned();
+    let time = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| refuse())?,
+        Err(_) => humantime::parse_duration(text).map_err(|_| refuse())?,
+    };
+    match time > LONGEST {
+        true => Err("longer than a year".to_owned()),
+        false => Ok(time),
+    }
+}
+
+/// The longest limit: beyond any command we have heard of, and every sum with it is representable.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// The longest grace: it travels as 32 bits of milliseconds.
+const LONGEST_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+fn grace(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        time if time > LONGEST_GRACE => Err("longer than a day".to_owned()),
+        time => Ok(time),
+    }
+}
+
+fn limit(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        time if time < Duration::from_millis(1) => Err("a limit is at least 1 ms".to_owned()),
+        time => Ok(time),
+    }
+}
+
+fn fanout(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(hosts @ 1..) => Ok(hosts),
+        _ => Err("write a number of hosts, 1 or more".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! What is read from a command line, as a table.
+
+use std::os::unix::ffi::OsStringExt as _;
+
+use super::*;
+
+fn parse(words: &[&str]) -> Result<Args, Refused> {
+    let words = std::iter::once("convoke").chain(words.iter().copied());
+    Args::parse_words(words.map(OsString::from))
+}
+
+fn run(words: &[&str]) -> Run {
+    match parse(words).unwrap().verb {
+        Verb::Run(run) => *run,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(words: &[&str]) -> Usage {
+    match parse(words) {
+        Err(Refused::Wrong(usage)) => usage,
+        other => panic!("{words:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_first_word_after_the_hosts_begins_the_command() {
+    for (words, command) in [
+        (&["run", "h", "ls", "-l"][..], &["ls", "-l"][..]),
+        (&["run", "h", "ls", "--json", "-b"], &["ls", "--json", "-b"]),
+        (&["run", "h", "ls", "--help"], &["ls", "--help"]),
+        (&["run", "h", "--", "ls", "-l"], &["ls", "-l"]),
+        (&["run", "--", "h", "ls", "-l"], &["ls", "-l"]),
+        (&["run", "h", "--", "-x"], &["-x"]),
+        (&["run", "h", "ls", "--", "-l"], &["ls", "--", "-l"]),
+        (&["run", "h", "--", "ls", "--", "-l"], &["ls", "--", "-l"]),
+        (&["run", "h", "--", "--", "x"], &["--", "x"]),
+        (&["run", "h", "-q", "ls"], &["ls"]),
+        (
+            &["run", "h", "--timeout", "3", "ls", "--timeout", "4"],
+            &["ls", "--timeout", "4"],
+        ),
+        (&["run", "h", ""], &[""]),
+        (&["run", "h", "-"], &["-"]),
+    ] {
+        assert_eq!(run(words).words, command, "{words:?}");
+        assert_eq!(run(words).hosts, "h");
+    }
+}
+
+#[test]
+fn a_line_for_the_shell_takes_arguments() {
+    for words in [
+        &["run", "h", "--sh", "echo $1", "--", "a", "-b"][..],
+        &["run", "--sh", "echo $1", "h", "--", "a", "-b"],
+        &["run", "--sh=echo $1", "h", "a", "-b"],
+    ] {
+        let run = run(words);
+        assert_eq!(run.sh, Some("echo $1".into()), "{words:?}");
+        assert_eq!(run.words, ["a", "-b"], "{words:?}");
+    }
+    assert_eq!(run(&["run", "h", "--sh", "-x"]).sh, Some("-x".into()));
+}
+
+#[test]
+fn words_of_the_command_need_not_be_text() {
+    let word = OsString::from_vec(vec![0xff, b'\n', 0x1b]);
+    let words = ["convoke", "run", "h", "ls"].map(OsString::from);
+    let args = Args::parse_words(words.into_iter().chain([word.clone()])).unwrap();
+    let Verb::Run(run) = args.verb else { panic!() };
+    assert_eq!(run.words[1], word);
+}
+
+#[test]
+fn times_are_seconds_or_have_units() {
+    for (text, time) in [
+        ("30", Duration::from_secs(30)),
+        ("0.5", Duration::from_millis(500)),
+        ("30s", Duration::from_secs(30)),
+        ("1m30s", Duration::from_secs(90)),
+        ("200ms", Duration::from_millis(200)),
+    ] {
+        assert_eq!(
+            run(&["run", "--timeout", text, "h", "x"]).timeout,
+            Some(time),
+            "{text}"
+        );
+    }
+    for text in ["0", "-1", "x", "", "nan", "inf", "0s", "1000y", "1e300"] {
+        let option = format!("--timeout={text}");
+        let usage = refused(&["run", &option, "h", "x"]);
+        assert!(usage.what.contains("--timeout"), "{text}: {}", usage.what);
+    }
+}
+
+#[test]
+fn grace_is_ten_seconds_unless_told() {
+    assert_eq!(run(&["run", "h", "x"]).grace, Duration::from_secs(10));
+    assert_eq!(
+        run(&["run", "--grace", "0", "h", "x"]).grace,
+        Duration::ZERO
+    );
+    assert!(
+        refused(&["run", "--grace", "25h", "h", "x"])
+            .what
+            .contains("longer than a day")
+    );
+}
+
+#[test]
+fn wrong_usage_says_what_and_hints() {
+    for (words, what) in [
+        (&["run"][..], "HOSTS"),
+        (&["run", "--bogus", "h", "x"], "--bogus"),
+        (&["run", "--fanout", "0", "h", "x"], "1 or more"),
+        (&["run", "--max-fail", "0", "h", "x"], "--max-fail"),
+        (&["run", "--max-fail", "101%", "h", "x"], "--max-fail"),
+        (
+            &["run", "--max-fail", "1", "--fail-fast", "h", "x"],
+            "cannot be used with",
+        ),
+        (&["run", "--json", "-b", "h", "x"], "cannot be used with"),
+        (&["run", "--json", "--raw", "h", "x"], "cannot be used with"),
+        (&["run", "-q", "-v", "h", "x"], "cannot be used with"),
+        (&["run", "--color", "pink", "h", "x"], "--color"),
+        (&["run", "--exit-code", "min", "h", "x"], "--exit-code"),
+        (&["hosts"], "EXPR"),
+        (&["hosts", "a", "b"], "'b'"),
+        (&["frob"], "frob"),
+    ] {
+        let usage = refused(words);
+        assert!(usage.what.contains(what), "{words:?}: {}", usage.what);
+        assert!(!usage.what.contains('\n'), "{words:?}: {}", usage.what);
+        assert!(usage.hint.is_some(), "{words:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_asked_for() {
+    for words in [
+        &["--help"][..],
+        &["-h"],
+        &["run", "--help"],
+        &["hosts", "-h"],
+        &["--version"],
+    ] {
+        assert!(matches!(parse(words), Err(Refused::Asked(_))), "{words:?}");
+    }
+    assert!(matches!(parse(&[]), Err(Refused::Nothing(_))));
+}
+
+#[test]
+fn help_fits_a_narrow_terminal() {
+    for text in [EXAMPLES, RUN_EXAMPLES, HOSTS_EXAMPLES] {
+        for line in text.lines() {
+            assert!(line.chars().count() <= 84, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_parser_is_consistent() {
+    <Args as clap::CommandFactory>::command().debug_assert();
+}

@@ -1,0 +1,259 @@
+//! `convoke run`: a command on hosts, from its plan to the exit code.
+//!
+//! Three threads. The engine's runs the hosts; the renderer's may be kept waiting by whoever reads our output;
+//! ours does nothing but listen for signals, so that the second Ctrl-C works whatever the others are stuck in.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use convoke::action::{Action, QUEUE};
+use convoke::agents::Agents;
+use convoke::cancel::Cancel;
+use convoke::connect::surroundings::Surroundings;
+use convoke::event::Event;
+use convoke::host::{Reach, Work};
+use convoke::outcome::CancelCause;
+use convoke::process::{Command, Input};
+use convoke::report::Report;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::args::ExitRule;
+use crate::config::{Output, OutputForm, Rehearsal, Run, Stdin, Volume};
+use crate::descriptors;
+use crate::error::Usage;
+use crate::exit::{self, Stop};
+use crate::plan::{Parts, Plan};
+use crate::render::Mode;
+use crate::render::drive::{self, Job, Shown};
+use crate::render::recap::Facts;
+use crate::render::screen::Broken;
+use crate::render::sink::Descriptor;
+use crate::selection;
+use crate::signals::Signals;
+use crate::stdin::{Alarm, Spool, Straight};
+
+/// Plans, carries out, and returns the exit code.
+///
+/// # Errors
+/// What the operator has to mend; nothing has been started then.
+pub(crate) fn run(config: Run) -> Result<u8, Usage> {
+    let hosts = selection::hosts(&config.selection, config.stdin)?;
+    let reach = Reach::new(Surroundings::of_this_process(), Agents::embedded());
+    let parts = Parts {
+        hosts: &hosts,
+        work: config.command,
+        stdin: config.stdin,
+        pace: config.pace,
+        mode: Mode::of(config.output.form, hosts.len()),
+        room: descriptors::hosts_that_fit(),
+    };
+    let plan = Plan::new(parts, &reach.registry)?;
+    match config.rehearsal {
+        Rehearsal::Dry => show(&plan, &config.output),
+        Rehearsal::Wet if plan.hosts.is_empty() => Ok(exit::OK),
+        Rehearsal::Wet => carry_out(plan, reach, config.output, config.exit_rule),
+    }
+}
+
+/// The dry run: the plan, and nothing else.
+fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
+    let mut text = Vec::new();
+    match output.form {
+        OutputForm::Json => crate::render::push_json(&plan.facts(), output.stdout, &mut text)
+            .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
+        OutputForm::Plain | OutputForm::Gathered => text.extend(plan.text().into_bytes()),
+    }
+    match io::Write::write_all(&mut Descriptor(rustix::stdio::stdout()), &text) {
+        Ok(()) => Ok(exit::OK),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Stop::OutputClosed.code()),
+        Err(error) => Err(Usage::new(format!("failed to write to stdout: {error}"))),
+    }
+}
+
+fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result<u8, Usage> {
+    let no_threads = |error: io::Error| Usage::new(format!("failed to start threads: {error}"));
+    let runtime = runtime().map_err(no_threads)?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen().map_err(no_threads)?
+    };
+    let cancel = Cancel::new();
+    let (note, notes) = mpsc::channel(NOTES);
+    let (alarm, alarms) = mpsc::channel(1);
+    let input = input(&plan, &output, alarm)?;
+    let (events_in, events) = mpsc::channel(QUEUE);
+    let (report_in, report) = oneshot::channel();
+    let (shown_in, shown) = oneshot::channel();
+    if let Some(warning) = plan.warning.clone().filter(|_| output.talk > Volume::Quiet) {
+        // There is room: it is the first note.
+        let _ = note.try_send(warning);
+    }
+    let job = Job {
+        mode: plan.mode,
+        hosts: plan
+            .hosts
+            .iter()
+            .map(|host| Arc::clone(host.name()))
+            .collect(),
+        facts: Facts {
+            program: plan.program(),
+            form: plan.form(),
+        },
+        cancel: cancel.clone(),
+        output,
+        events,
+        notes,
+        report,
+    };
+    let engine = Engine {
+        plan,
+        input,
+        reach,
+        cancel: cancel.clone(),
+    };
+    // Neither is joined: when we leave at once they may be stuck, and else they are at their end.
+    thread::Builder::new()
+        .name("renderer".to_owned())
+        .spawn(move || drop(shown_in.send(drive::run(job))))
+        .map_err(no_threads)?;
+    thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || engine.run(events_in, report_in))
+        .map_err(no_threads)?;
+    let attention = Attention {
+        signals,
+        alarms,
+        cancel,
+        note,
+        stop: None,
+    };
+    let ended = runtime.block_on(attention.until(shown));
+    Ok(code(ended, rule))
+}
+
+/// How many lines of ours may wait for the renderer: there are a handful in a whole run.
+const NOTES: usize = 8;
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Our stdin as the plan wants it. For several hosts it is being read from now on.
+fn input(plan: &Plan, output: &Output, alarm: Alarm) -> Result<Input, Usage> {
+    match (plan.stdin, plan.hosts.len()) {
+        (Stdin::Unread, _) => return Ok(Input::None),
+        (Stdin::Sent, 0 | 1) => return Ok(Input::Source(Arc::new(Straight { alarm }))),
+        (Stdin::Sent, _) => {}
+    }
+    let no_spool = |error| {
+        let directory = &output.temporary;
+        Usage::new(format!(
+            "failed to make a spool for stdin in {directory:?}: {error}"
+        ))
+        .hint("TMPDIR names another directory")
+    };
+    let spool = Spool::new(&output.temporary, alarm).map_err(no_spool)?;
+    let filled = spool.clone();
+    thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(move || filled.fill(io::stdin().lock()))
+        .map_err(no_spool)?;
+    Ok(Input::Source(Arc::new(spool)))
+}
+
+/// What the engine's thread owns.
+struct Engine {
+    plan: Plan,
+    input: Input,
+    reach: Reach,
+    cancel: Cancel,
+}
+
+impl Engine {
+    /// Runs to the end. If it cannot, `report` is dropped, which tells the renderer.
+    fn run(self, events: mpsc::Sender<Event>, report: oneshot::Sender<Report>) {
+        let Ok(runtime) = runtime() else { return };
+        let command = Command {
+            input: self.input,
+            ..self.plan.command()
+        };
+        let action = Action::everywhere(self.plan.hosts, Work::Process(command))
+            .fanout(self.plan.fanout)
+            .max_fail(self.plan.max_fail)
+            .on_failure(self.plan.on_failure);
+        let ended = runtime.block_on(action.run(&self.reach, events, &self.cancel));
+        let _ = report.send(ended);
+        // A read from our stdin may be stuck in a thread of the runtime.
+        runtime.shutdown_background();
+    }
+}
+
+/// How a run ended.
+enum Ended {
+    /// It came to its end; `None` when a thread of ours died.
+    Shown(Option<Shown>, Option<Stop>),
+    /// The operator did not want to wait for that.
+    Left(Stop),
+}
+
+/// What our own thread does during a run.
+struct Attention {
+    signals: Signals,
+    alarms: mpsc::Receiver<io::Error>,
+    cancel: Cancel,
+    note: mpsc::Sender<String>,
+    /// What stopped the run; the first of them.
+    stop: Option<Stop>,
+}
+
+impl Attention {
+    async fn until(mut self, mut shown: oneshot::Receiver<Option<Shown>>) -> Ended {
+        loop {
+            tokio::select! {
+                biased;
+                shown = &mut shown => return Ended::Shown(shown.ok().flatten(), self.stop),
+                stop = self.signals.next() => match self.stop {
+                    Some(first) => return Ended::Left(first),
+                    None if self.cancel.is_fired() => return Ended::Left(stop),
+                    None => self.stop(stop, stopping(stop).to_owned()),
+                },
+                Some(error) = self.alarms.recv() => {
+                    self.stop(Stop::InputFailed, format!("error: failed to read stdin: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Ends what runs, gracefully.
+    fn stop(&mut self, stop: Stop, why: String) {
+        self.stop.get_or_insert(stop);
+        self.cancel.fire(CancelCause::Operator);
+        // When there is no room the renderer is stuck, and nobody would read it.
+        let _ = self.note.try_send(why + "\n");
+    }
+}
+
+fn stopping(stop: Stop) -> &'static str {
+    match stop {
+        Stop::Interrupt => "interrupted: ending what runs; Ctrl-C again leaves at once",
+        Stop::Terminate => "terminated: ending what runs",
+        Stop::Hangup => "hung up: ending what runs",
+        Stop::OutputClosed | Stop::OutputFailed | Stop::InputFailed => "ending what runs",
+    }
+}
+
+fn code(ended: Ended, rule: ExitRule) -> u8 {
+    match ended {
+        Ended::Left(stop) => stop.code(),
+        Ended::Shown(None, stop) => stop.map_or(exit::BUG, Stop::code),
+        Ended::Shown(Some(shown), stop) => {
+            let broken = shown.broken.map(|broken| match broken {
+                Broken::Closed => Stop::OutputClosed,
+                Broken::Failed { .. } => Stop::OutputFailed,
+            });
+            exit::code(&shown.report, stop.or(broken), rule)
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What a command line means here: the arguments together with our environment.
+
+mod env_file;
+mod environment;
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bstr::BString;
+use convoke::action::{MaxFail, OnFailure};
+use convoke::process::Command;
+use convoke::proto::command::{Leftovers, Limits, Shell};
+
+use crate::args::{self, Color, ExitRule, Talk};
+use crate::error::Usage;
+
+pub(crate) use environment::{Environment, Paper, PaperKind};
+
+/// What `convoke run` is asked to do.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Which hosts.
+    pub(crate) selection: Selection,
+    /// What runs there; its input is decided by `stdin`.
+    pub(crate) command: Work,
+    /// Whether our stdin is read.
+    pub(crate) stdin: Stdin,
+    /// How the hosts are gone through.
+    pub(crate) pace: Pace,
+    /// What is shown, and how.
+    pub(crate) output: Output,
+    /// What the exit code says.
+    pub(crate) exit_rule: ExitRule,
+    /// Whether anything happens at all.
+    pub(crate) rehearsal: Rehearsal,
+}
+
+/// What `convoke hosts` is asked to show.
+#[derive(Debug)]
+pub(crate) struct Hosts {
+    /// Which hosts.
+    pub(crate) selection: Selection,
+    /// In which form.
+    pub(crate) form: HostsForm,
+}
+
+/// A host expression, and whether it may select nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Selection {
+    /// The expression as typed.
+    pub(crate) expr: String,
+    /// Whether it may select nothing.
+    pub(crate) empty: Empty,
+}
+
+/// Whether an empty selection is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Empty {
+    /// It is.
+    Refused,
+    /// It is not.
+    Allowed,
+}
+
+/// How a list of hosts is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostsForm {
+    /// One a line, in order.
+    Lines,
+    /// Folded and sorted.
+    Folded,
+    /// Only their number.
+    Count,
+}
+
+/// A command, and what of it must be shown nowhere.
+#[derive(Clone)]
+pub(crate) struct Work {
+    /// The command.
+    pub(crate) command: Command,
+    /// How it was written.
+    pub(crate) form: Form,
+    /// The names of variables whose values are secret.
+    pub(crate) secret: BTreeSet<BString>,
+}
+
+/// Names the program only: arguments are long, and variables may be secret.
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work")
+            .field("program", &self.command.start.argv.first())
+            .field("form", &self.form)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a command was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As a program and its arguments.
+    Words,
+    /// As a line for a shell.
+    Line,
+}
+
+/// Whether our stdin is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stdin {
+    /// Never.
+    Unread,
+    /// It goes to every host.
+    Sent,
+}
+
+/// How the hosts are gone through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// How many at once, when the operator said.
+    pub(crate) fanout: Option<usize>,
+    /// How many may fail.
+    pub(crate) max_fail: Option<MaxFail>,
+    /// What a failure means for the others.
+    pub(crate) on_failure: OnFailure,
+}
+
+/// What is shown, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// The form that was asked for.
+    pub(crate) form: OutputForm,
+    /// Whether what could drive a terminal is escaped.
+    pub(crate) safety: Safety,
+    /// What stdout is.
+    pub(crate) stdout: Paper,
+    /// What stderr is.
+    pub(crate) stderr: Paper,
+    /// How much is said on stderr.
+    pub(crate) talk: Volume,
+    /// Where big output is kept until it is shown.
+    pub(crate) temporary: PathBuf,
+}
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutputForm {
+    /// One host's bytes as they are, several hosts' lines with a prefix.
+    Plain,
+    /// Equal results once.
+    Gathered,
+    /// The events.
+    Json,
+}
+
+/// Whether what could drive a terminal is escaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Safety {
+    /// It is.
+    Escaped,
+    /// The operator wants it as it is.
+    Raw,
+}
+
+/// How much is said on stderr besides what hosts say; in rising order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Volume {
+    /// Errors.
+    Quiet,
+    /// Recap and progress, too.
+    Normal,
+    /// What connections say, too.
+    Verbose,
+    /// Everything, frame by frame.
+    Trace,
+}
+
+/// Whether anything happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rehearsal {
+    /// The plan is shown, nothing is started.
+    Dry,
+    /// The plan is carried out.
+    Wet,
+}
+
+impl Run {
+    /// What the arguments mean. Reads the files that hold variables, and nothing else.
+    ///
+    /// # Errors
+    /// Whatever is missing, contradictory or malformed.
+    pub(crate) fn new(run: args::Run, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
+        let output = Output {
+            form: match (run.json, run.gather) {
+                (true, _) => OutputForm::Json,
+                (false, true) => OutputForm::Gathered,
+                (false, false) => OutputForm::Plain,
+            },
+            safety: if run.raw {
+                Safety::Raw
+            } else {
+                Safety::Escaped
+            },
+            stdout: here.stdout(talk.color),
+            stderr: here.stderr(talk.color),
+            talk: Volume::of(talk),
+            temporary: here.temporary.clone(),
+        };
+        let pace = Pace {
+            fanout: run.fanout,
+            max_fail: run.max_fail,
+            on_failure: if run.fail_fast {
+                OnFailure::StopAll
+            } else {
+                OnFailure::GoOn
+            },
+        };
+        Ok(Run {
+            selection: Selection {
+                expr: run.hosts.clone(),
+                empty: Empty::of(run.allow_empty),
+            },
+            stdin: if run.stdin {
+                Stdin::Sent
+            } else {
+                Stdin::Unread
+            },
+            exit_rule: run.exit_code,
+            rehearsal: if run.dry_run {
+                Rehearsal::Dry
+            } else {
+                Rehearsal::Wet
+            },
+            command: Work::new(run)?,
+            pace,
+            output,
+        })
+    }
+}
+
+impl Hosts {
+    /// What the arguments mean.
+    pub(crate) fn new(hosts: args::Hosts) -> Self {
+        Hosts {
+            form: match (hosts.fold, hosts.count) {
+                (true, _) => HostsForm::Folded,
+                (false, true) => HostsForm::Count,
+                (false, false) => HostsForm::Lines,
+            },
+            selection: Selection {
+                expr: hosts.expr,
+                empty: Empty::of(hosts.allow_empty),
+            },
+        }
+    }
+}
+
+impl Work {
+    fn new(run: args::Run) -> Result<Self, Usage> {
+        let words = run.words.into_iter().map(bytes);
+        let (mut command, form) = match run.sh {
+            Some(line) => (Command::shell(bytes(line), words), Form::Line),
+            None => (Command::new(words), Form::Words),
+        };
+        if command.start.argv.is_empty() {
+            return Err(Usage::new("no command given").hint(
+                "write the program and its arguments after the hosts, or a shell line with --sh",
+            ));
+        }
+        let mut secret = BTreeSet::new();
+        for file in &run.env_file {
+            let pairs = env_file::read(file)?;
+            secret.extend(pairs.iter().map(|(name, _)| name.clone()));
+            command.start.env.extend(pairs);
+        }
+        for pair in &run.env {
+            command.start.env.push(variable(pair)?);
+        }
+        command.start.cwd = run.cwd.map(bytes);
+        command.start.limits = Limits {
+            total_ms: run.timeout.map(milliseconds),
+            idle_ms: run.idle_timeout.map(milliseconds),
+            grace_ms: u32::try_from(milliseconds(run.grace)).unwrap_or(u32::MAX),
+        };
+        if run.login {
+            command.start.shell = Shell::Login;
+        }
+        if run.kill_leftovers {
+            command.start.leftovers = Leftovers::Kill;
+        }
+        Ok(Work {
+            command,
+            form,
+            secret,
+        })
+    }
+}
+
+impl Empty {
+    fn of(is_allowed: bool) -> Self {
+        if is_allowed {
+            Empty::Allowed
+        } else {
+            Empty::Refused
+        }
+    }
+}
+
+impl Volume {
+    /// How much the operator wants to hear.
+    pub(crate) fn of(talk: &Talk) -> Self {
+        match (talk.quiet, talk.verbose) {
+            (true, _) => Volume::Quiet,
+            (false, 0) => Volume::Normal,
+            (false, 1) => Volume::Verbose,
+            (false, _) => Volume::Trace,
+        }
+    }
+}
+
+impl Color {
+    /// Whether something is coloured that is or is not a terminal.
+    fn applies(self, here: &Environment, is_terminal: bool) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if here.refuses_colour => false,
+            Color::Auto if here.forces_colour => true,
+            Color::Auto => is_terminal && !here.is_dumb,
+        }
+    }
+}
+
+/// `NAME=VALUE` of `--env`. Its value is repeated nowhere: it may be a secret all the same.
+fn variable(pair: &OsStr) -> Result<(BString, BString), Usage> {
+    env_file::pair(pair.as_bytes()).map_err(|why| {
+        Usage::new(format!("--env: {why}")).hint("write NAME=VALUE, as in --env LANG=C")
+    })
+}
+
+fn bytes(text: OsString) -> BString {
+    text.into_vec().into()
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! What we know about the process we run in: the only place that asks.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use crate::args::Color;
+
+/// What we know about the process we run in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Environment {
+    /// Whether stdout is a terminal.
+    pub(crate) is_stdout_terminal: bool,
+    /// Whether stderr is a terminal.
+    pub(crate) is_stderr_terminal: bool,
+    /// `NO_COLOR` is set and not empty: see <https://no-color.org>.
+    pub(crate) refuses_colour: bool,
+    /// `CLICOLOR_FORCE` is set and neither empty nor 0: see <https://bixense.com/clicolors>.
+    pub(crate) forces_colour: bool,
+    /// The terminal understands no escape sequences.
+    pub(crate) is_dumb: bool,
+    /// Where temporary files go.
+    pub(crate) temporary: PathBuf,
+}
+
+/// What an output stream leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paper {
+    /// What it is.
+    pub(crate) kind: PaperKind,
+    /// Whether we colour what we write there.
+    pub(crate) is_coloured: bool,
+}
+
+/// What an output stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PaperKind {
+    /// A terminal that understands the usual escape sequences.
+    Terminal,
+    /// A terminal that may understand none.
+    DumbTerminal,
+    /// A file, a pipe, …
+    File,
+}
+
+impl Environment {
+    /// Asks this process.
+    pub(crate) fn of_this_process() -> Self {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        Environment {
+            is_stdout_terminal: std::io::stdout().is_terminal(),
+            is_stderr_terminal: std::io::stderr().is_terminal(),
+            refuses_colour: variable("NO_COLOR").is_some(),
+            forces_colour: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            is_dumb: variable("TERM").is_none_or(|value| value == "dumb"),
+            temporary: std::env::temp_dir(),
+        }
+    }
+
+    /// What stdout leads to.
+    pub(crate) fn stdout(&self, color: Color) -> Paper {
+        self.paper(color, self.is_stdout_terminal)
+    }
+
+    /// What stderr leads to.
+    pub(crate) fn stderr(&self, color: Color) -> Paper {
+        self.paper(color, self.is_stderr_terminal)
+    }
+
+    fn paper(&self, color: Color, is_terminal: bool) -> Paper {
+        Paper {
+            kind: match (is_terminal, self.is_dumb) {
+                (true, false) => PaperKind::Terminal,
+                (true, true) => PaperKind::DumbTerminal,
+                (false, _) => PaperKind::File,
+            },
+            is_coloured: color.applies(self, is_terminal),
+        }
+    }
+}
+
+impl Paper {
+    /// Whether somebody looks at it while it is written.
+    pub(crate) fn is_terminal(self) -> bool {
+        self.kind != PaperKind::File
+    }
+}

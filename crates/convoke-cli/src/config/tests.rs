@@ -1,0 +1,117 @@
+//! What arguments mean, as tables.
+
+use super::*;
+use crate::args::{Args, Verb};
+
+fn here() -> Environment {
+    Environment {
+        is_stdout_terminal: false,
+        is_stderr_terminal: true,
+        refuses_colour: false,
+        forces_colour: false,
+        is_dumb: false,
+        temporary: "/tmp".into(),
+    }
+}
+
+fn run(words: &[&str]) -> Result<Run, Usage> {
+    let words = ["convoke", "run"].iter().chain(words).map(OsString::from);
+    let args = Args::parse_words(words).unwrap();
+    let Verb::Run(run) = args.verb else { panic!() };
+    Run::new(*run, &args.talk, &here())
+}
+
+fn argv(words: &[&str]) -> Vec<BString> {
+    run(words).unwrap().command.command.start.argv
+}
+
+#[test]
+fn a_command_is_an_argument_vector() {
+    assert_eq!(argv(&["h", "ls", "a b"]), ["ls", "a b"]);
+    assert_eq!(
+        argv(&["h", "--sh", "echo $1", "--", "a b"]),
+        ["/bin/sh", "-c", "echo $1", "sh", "a b"]
+    );
+}
+
+#[test]
+fn no_command_is_an_error() {
+    assert_eq!(run(&["h"]).unwrap_err().what, "no command given");
+}
+
+#[test]
+fn variables_come_from_files_then_options() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, b"A=file\nTOKEN=hush\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let config = run(&["h", "--env", "A=option", "--env-file", path, "x"]).unwrap();
+    let pairs = &config.command.command.start.env;
+    let expected = [("A", "file"), ("TOKEN", "hush"), ("A", "option")];
+    let expected = expected.map(|(name, value)| (BString::from(name), BString::from(value)));
+    assert_eq!(pairs, &expected);
+    assert!(config.command.secret.contains(&BString::from("TOKEN")));
+    assert!(!format!("{config:?}").contains("hush"));
+}
+
+#[test]
+fn a_wrong_variable_is_an_error_that_keeps_its_secret() {
+    for text in ["hush", "=hush", "A B=hush"] {
+        let usage = run(&["h", "--env", text, "x"]).unwrap_err();
+        assert!(usage.what.starts_with("--env: "), "{}", usage.what);
+        assert!(!usage.text().contains("hush"), "{}", usage.text());
+    }
+}
+
+#[test]
+fn options_become_a_start_request() {
+    let words = [
+        "h",
+        "--cwd",
+        "/x",
+        "--timeout",
+        "2",
+        "--idle-timeout",
+        "1s",
+        "--grace",
+        "3s",
+        "--login",
+        "--kill-leftovers",
+        "x",
+    ];
+    let start = run(&words).unwrap().command.command.start;
+    assert_eq!(start.cwd, Some("/x".into()));
+    assert_eq!(
+        (start.limits.total_ms, start.limits.idle_ms),
+        (Some(2000), Some(1000))
+    );
+    assert_eq!(start.limits.grace_ms, 3000);
+    assert_eq!(
+        (start.shell, start.leftovers),
+        (Shell::Login, Leftovers::Kill)
+    );
+}
+
+#[test]
+fn colour_is_for_terminals_unless_somebody_says_otherwise() {
+    use Color::{Always, Auto, Never};
+    for (color, refuses, forces, dumb, terminal, expected) in [
+        (Auto, false, false, false, true, true),
+        (Auto, false, false, false, false, false),
+        (Auto, false, false, true, true, false),
+        (Auto, true, false, false, true, false),
+        (Auto, false, true, false, false, true),
+        (Auto, true, true, false, true, false),
+        (Always, true, false, true, false, true),
+        (Never, false, true, false, true, false),
+    ] {
+        let here = Environment {
+            is_stdout_terminal: terminal,
+            refuses_colour: refuses,
+            forces_colour: forces,
+            is_dumb: dumb,
+            ..here()
+        };
+        let case = (color, refuses, forces, dumb, terminal);
+        assert_eq!(here.stdout(color).is_coloured, expected, "{case:?}");
+    }
+}

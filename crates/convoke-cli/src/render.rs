@@ -1,0 +1,90 @@
+//! Events in, text out: everything that the operator sees of a run.
+//!
+//! Rendering has a thread of its own, because a write to stdout may take forever (`| less`). It reads
+//! the bounded queue of events; when it stops reading, the hosts stop writing.
+
+pub(crate) mod escape;
+pub(crate) mod sink;
+
+pub(crate) mod screen;
+
+pub(crate) mod lines;
+pub(crate) mod words;
+
+mod gather;
+mod json;
+mod prefix;
+mod raw;
+
+mod progress;
+pub(crate) mod recap;
+
+pub(crate) mod drive;
+
+#[cfg(test)]
+mod view_tests;
+
+use std::sync::Arc;
+
+use convoke::event::Event;
+
+use crate::config::{Output, OutputForm};
+pub(crate) use json::push as push_json;
+use screen::{Broken, Screen};
+
+/// One form of output.
+///
+/// Called from the rendering thread only, with the events of all hosts as they come; those of one host
+/// come in order, [`Kind::Ended`](convoke::event::Kind::Ended) last.
+pub(crate) trait View: Send {
+    /// Shows an event, or keeps what it needs of it.
+    fn event(&mut self, event: Event, screen: &mut Screen) -> Result<(), Broken>;
+
+    /// Shows what was kept; no event follows.
+    fn finish(&mut self, screen: &mut Screen) -> Result<(), Broken>;
+}
+
+/// Which form a run is shown in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One host's bytes.
+    Raw,
+    /// The lines of several hosts, each with its host's name.
+    Prefixed,
+    /// Equal results once.
+    Gathered,
+    /// The events.
+    Json,
+}
+
+impl Mode {
+    /// The mode for a form of output on so many hosts.
+    pub(crate) fn of(form: OutputForm, hosts: usize) -> Self {
+        match form {
+            OutputForm::Plain if hosts <= 1 => Mode::Raw,
+            OutputForm::Plain => Mode::Prefixed,
+            OutputForm::Gathered => Mode::Gathered,
+            OutputForm::Json => Mode::Json,
+        }
+    }
+
+    /// The mode's word in a plan.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Mode::Raw => "raw",
+            Mode::Prefixed => "prefixed",
+            Mode::Gathered => "gathered",
+            Mode::Json => "json",
+        }
+    }
+}
+
+/// The view for a mode; `hosts` are all hosts of the run, in host order.
+fn view(mode: Mode, output: &Output, hosts: &[Arc<str>]) -> Box<dyn View> {
+    match mode {
+        Mode::Raw => Box::new(raw::Raw::new(output)),
+        Mode::Prefixed => Box::new(prefix::Prefixed::new(output)),
+        Mode::Gathered => Box::new(gather::Gathered::new(output, hosts)),
+        Mode::Json => Box::new(json::Json::new(output)),
+    }
+}

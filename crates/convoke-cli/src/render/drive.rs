@@ -1,0 +1,227 @@
+//! The rendering thread: takes events from the queue until the run is over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use convoke::cancel::Cancel;
+use convoke::event::{Event, Kind, Stream};
+use convoke::outcome::CancelCause;
+use convoke::report::Report;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use super::escape::one_line;
+use super::progress::Progress;
+use super::recap::{self, Facts};
+use super::screen::{Broken, Screen};
+use super::{Mode, View, view};
+use crate::config::{Output, PaperKind, Volume};
+
+/// How often the progress line is drawn.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How long gathering goes on before the operator is told why nothing is seen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How wide a terminal is that does not say: as narrow as any in use.
+const NARROW: usize = 80;
+
+/// What is rendered, and from where it comes.
+pub(crate) struct Job {
+    /// The form of it.
+    pub(crate) mode: Mode,
+    /// Where it goes.
+    pub(crate) output: Output,
+    /// All hosts of the run, in host order.
+    pub(crate) hosts: Vec<Arc<str>>,
+    /// What hints need to know.
+    pub(crate) facts: Facts,
+    /// What happens; closed when the run is over.
+    pub(crate) events: mpsc::Receiver<Event>,
+    /// Lines of our own for stderr.
+    pub(crate) notes: mpsc::Receiver<String>,
+    /// What became of it all; comes when `events` is closed.
+    pub(crate) report: oneshot::Receiver<Report>,
+    /// Stops the run when its output cannot be shown.
+    pub(crate) cancel: Cancel,
+}
+
+/// What came of a run and of showing it.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// What became of the hosts.
+    pub(crate) report: Report,
+    /// Why not everything was shown.
+    pub(crate) broken: Option<Broken>,
+}
+
+/// Something to do.
+enum Next {
+    Event(Event),
+    Note(String),
+    Tick,
+    Over,
+}
+
+/// Renders a run to its end; `None` when the run itself never came to one.
+pub(crate) fn run(job: Job) -> Option<Shown> {
+    // Without timers only the progress line would be missing; but then threads cannot be had either.
+    let clock = Builder::new_current_thread().enable_time().build().ok()?;
+    let mut drive = Drive {
+        view: view(job.mode, &job.output, &job.hosts),
+        screen: Screen::of_this_process(),
+        progress: Progress::new(job.hosts.len(), Instant::now()),
+        gathering: Gathering::of(job.mode),
+        began: Instant::now(),
+        job,
+        broken: None,
+    };
+    loop {
+        match drive.next(&clock) {
+            Next::Event(event) => drive.event(event),
+            Next::Note(lines) => drive.screen.say(&lines),
+            Next::Tick => drive.tick(),
+            Next::Over => break,
+        }
+    }
+    drive.finish()
+}
+
+struct Drive {
+    job: Job,
+    view: Box<dyn View>,
+    screen: Screen,
+    progress: Progress,
+    gathering: Gathering,
+    began: Instant,
+    broken: Option<Broken>,
+}
+
+/// Whether the operator has to be told that results are being gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gathering {
+    Untold,
+    NothingToTell,
+}
+
+impl Gathering {
+    fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Gathered => Gathering::Untold,
+            _ => Gathering::NothingToTell,
+        }
+    }
+}
+
+impl Drive {
+    /// What to do next. Everything is written before it waits.
+    fn next(&mut self, clock: &Runtime) -> Next {
+        if let Ok(lines) = self.job.notes.try_recv() {
+            return Next::Note(lines);
+        }
+        match self.job.events.try_recv() {
+            Ok(event) => return Next::Event(event),
+            Err(mpsc::error::TryRecvError::Disconnected) => return Next::Over,
+            Err(mpsc::error::TryRecvError::Empty) => {}
+        }
+        if self.broken.is_none()
+            && let Err(broken) = self.screen.flush()
+        {
+            self.give_up(broken);
+        }
+        let (events, notes) = (&mut self.job.events, &mut self.job.notes);
+        let wait = async {
+            tokio::select! {
+                biased;
+                Some(lines) = notes.recv() => Next::Note(lines),
+                event = events.recv() => event.map_or(Next::Over, Next::Event),
+            }
+        };
+        match self.job.output.talk {
+            Volume::Quiet => clock.block_on(wait),
+            _ => clock
+                .block_on(async { tokio::time::timeout(TICK, wait).await.unwrap_or(Next::Tick) }),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.progress.note(&event, Instant::now());
+        if self.broken.is_some() {
+            return;
+        }
+        let shown = match &event.kind {
+            Kind::Notice { text } if self.job.mode != Mode::Json => self.notice(&event.host, text),
+            _ => self.view.event(event, &mut self.screen),
+        };
+        if let Err(broken) = shown {
+            self.give_up(broken);
+        }
+    }
+
+    /// What a connection said: only for those who want to hear it.
+    fn notice(&mut self, host: &str, text: &[u8]) -> Result<(), Broken> {
+        if self.job.output.talk < Volume::Verbose {
+            return Ok(());
+        }
+        let sink = self.screen.sink(Stream::Stderr)?;
+        for line in text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = format!("{host} says: {}\n", one_line(line));
+            sink.buffer().extend_from_slice(line.as_bytes());
+        }
+        Ok(sink.settle()?)
+    }
+
+    fn tick(&mut self) {
+        if self.gathering == Gathering::Untold && self.began.elapsed() >= PATIENCE {
+            self.gathering = Gathering::NothingToTell;
+            self.screen.say("gathering; Ctrl-C shows what has come\n");
+        }
+        let is_drawn = self.job.output.stderr.kind == PaperKind::Terminal
+            && self.job.output.talk == Volume::Normal
+            && self.job.hosts.len() > 1
+            && self.broken.is_none();
+        if is_drawn && let Some(line) = self.progress.line(Instant::now(), width()) {
+            self.screen.draw(&line);
+        }
+    }
+
+    /// Nothing more can be shown: ends the run, and takes in what still comes.
+    fn give_up(&mut self, broken: Broken) {
+        self.job.cancel.fire(CancelCause::Operator);
+        self.screen.erase();
+        if let Broken::Failed { .. } = &broken {
+            self.screen.say(&format!("error: {broken}\n"));
+        }
+        self.broken = Some(broken);
+    }
+
+    fn finish(mut self) -> Option<Shown> {
+        let report = self.job.report.blocking_recv().ok()?;
+        let mut broken = self.broken;
+        if broken.is_none() {
+            let (view, screen) = (&mut self.view, &mut self.screen);
+            broken = view.finish(screen).and_then(|()| screen.flush()).err();
+            if let Some(failed @ Broken::Failed { .. }) = &broken {
+                self.screen.say(&format!("error: {failed}\n"));
+            }
+        }
+        self.screen.erase();
+        let is_closed = matches!(broken, Some(Broken::Closed));
+        if self.job.output.talk > Volume::Quiet && !is_closed {
+            self.screen.say(&recap::text(&report, &self.job.facts));
+        }
+        Some(Shown { report, broken })
+    }
+}
+
+/// The width of the terminal in columns.
+fn width() -> usize {
+    match rustix::termios::tcgetwinsize(rustix::stdio::stderr()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => NARROW,
+    }
+}

@@ -1,0 +1,183 @@
+//! Our stdout and stderr as one place, where text of both keeps its order and the progress line is never
+//! in the way.
+
+use std::io;
+
+use convoke::event::Stream;
+
+use super::sink::{Descriptor, Sink};
+
+/// Takes the cursor to the start of the line and erases it.
+const ERASE: &[u8] = b"\r\x1b[K";
+
+/// Where the text of a run goes.
+pub(crate) struct Screen {
+    out: Sink,
+    err: Sink,
+    ground: Ground,
+    line: Line,
+}
+
+/// Whether stdout and stderr lead to the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ground {
+    /// They do: what is written to one must not overtake the other.
+    Shared,
+    /// They do not.
+    Apart,
+}
+
+/// Whether a progress line is on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Shown,
+    Absent,
+}
+
+/// Why nothing more can be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// Nobody reads it any more.
+    #[error("nobody reads our output any more")]
+    Closed,
+    /// It cannot be written, or not be kept until it is.
+    #[error("failed to {doing}: {source}")]
+    Failed {
+        /// What failed.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl From<io::Error> for Broken {
+    fn from(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::BrokenPipe => Broken::Closed,
+            _ => Broken::Failed {
+                doing: "write the output",
+                source,
+            },
+        }
+    }
+}
+
+impl Screen {
+    /// The stdout and stderr of this process.
+    pub(crate) fn of_this_process() -> Self {
+        let (out, err) = (rustix::stdio::stdout(), rustix::stdio::stderr());
+        let place = |fd| {
+            rustix::fs::fstat(fd)
+                .ok()
+                .map(|stat| (stat.st_dev, stat.st_ino))
+        };
+        let ground = match place(out) == place(err) {
+            true => Ground::Shared,
+            false => Ground::Apart,
+        };
+        Screen {
+            out: Sink::new(Descriptor(out)),
+            err: Sink::new(Descriptor(err)),
+            ground,
+            line: Line::Absent,
+        }
+    }
+
+    /// The sink for a stream, with the way cleared: the progress line is gone, and what waits for the
+    /// other stream at the same place is written.
+    pub(crate) fn sink(&mut self, stream: Stream) -> Result<&mut Sink, Broken> {
+        self.erase();
+        let (sink, other) = match stream {
+            Stream::Stdout => (&mut self.out, &mut self.err),
+            Stream::Stderr => (&mut self.err, &mut self.out),
+        };
+        if self.ground == Ground::Shared && !other.is_empty() {
+            other.flush()?;
+        }
+        Ok(sink)
+    }
+
+    /// Writes what waits.
+    pub(crate) fn flush(&mut self) -> Result<(), Broken> {
+        self.out.flush()?;
+        Ok(self.err.flush()?)
+    }
+
+    /// Writes lines of our own to stderr, on a line of their own where stdout is seen at the same place.
+    /// That they cannot be written changes nothing.
+    pub(crate) fn say(&mut self, lines: &str) {
+        // Who closed stdout hears of it where output is written.
+        let _ = self.out.flush();
+        self.erase();
+        if self.ground == Ground::Shared && !self.out.is_at_line_start() {
+            self.err.buffer().push(b'\n');
+        }
+        self.err.buffer().extend_from_slice(lines.as_bytes());
+        let _ = self.err.flush();
+    }
+
+    /// Shows a progress line in place of the one that is there. Call only when nothing waits and stderr
+    /// is a terminal.
+    pub(crate) fn draw(&mut self, line: &str) {
+        let buffer = self.err.buffer();
+        buffer.extend_from_slice(ERASE);
+        buffer.extend_from_slice(line.as_bytes());
+        let _ = self.err.flush();
+        self.line = Line::Shown;
+    }
+
+    /// Takes the progress line away.
+    pub(crate) fn erase(&mut self) {
+        if self.line == Line::Shown {
+            self.err.buffer().extend_from_slice(ERASE);
+            let _ = self.err.flush();
+            self.line = Line::Absent;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod memory {
+    //! A screen that is looked at instead of written.
+
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::{Ground, Line, Screen, Sink};
+
+    /// What was written to one stream.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Memory {
+        /// The bytes so far.
+        pub(crate) fn bytes(&self) -> Vec<u8> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Screen {
+        /// A screen with its stdout and stderr, which are apart.
+        pub(crate) fn in_memory() -> (Self, Memory, Memory) {
+            let (out, err) = (Memory::default(), Memory::default());
+            let screen = Screen {
+                out: Sink::new(out.clone()),
+                err: Sink::new(err.clone()),
+                ground: Ground::Apart,
+                line: Line::Absent,
+            };
+            (screen, out, err)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Outcomes, hosts and numbers in words.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bstr::{BString, ByteSlice as _};
+use convoke::inventory::{HostList, HostName};
+use convoke::outcome::{
+    CancelCause, Cancelled, Exited, Fate, Killed, Limit, Lost, NotStarted, Outcome, SkipCause,
+    Stage, Status, Survivor, TimedOut,
+};
+
+use super::escape::one_line;
+
+/// How many processes are named before the rest is only counted.
+const NAMED: usize = 4;
+
+/// The signals that have a name, by the numbers they have on every Linux we run on.
+const SIGNALS: [(u8, &str); 17] = [
+    (1, "HUP"),
+    (2, "INT"),
+    (3, "QUIT"),
+    (4, "ILL"),
+    (5, "TRAP"),
+    (6, "ABRT"),
+    (7, "BUS"),
+    (8, "FPE"),
+    (9, "KILL"),
+    (10, "USR1"),
+    (11, "SEGV"),
+    (12, "USR2"),
+    (13, "PIPE"),
+    (14, "ALRM"),
+    (15, "TERM"),
+    (24, "XCPU"),
+    (25, "XFSZ"),
+];
+
+/// What became of a step, on one line: `exited 3`. Equal words mean equal outcomes.
+pub(crate) fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Exited(exited) => self::exited(exited),
+        Outcome::NotStarted(start) => not_started(start),
+        Outcome::TimedOut(timed_out) => self::timed_out(timed_out),
+        Outcome::Unreachable(unreachable) => {
+            let text = one_line(unreachable.text.as_bytes());
+            format!("unreachable ({}): {text}", unreachable.kind.as_str())
+        }
+        Outcome::Lost(lost) => self::lost(lost),
+        Outcome::Cancelled(cancelled) => self::cancelled(cancelled),
+        Outcome::Skipped(skipped) => match skipped.why {
+            SkipCause::MaxFail => "skipped: too many hosts had failed".to_owned(),
+            _ => "skipped".to_owned(),
+        },
+        Outcome::Crashed { text } => format!("crashed: {}", one_line(text.as_bytes())),
+    }
+}
+
+fn exited(exited: &Exited) -> String {
+    let mut words = match exited.status {
+        Status::Code(code) => format!("exited {code}"),
+        Status::Signal(signal) => format!("killed by {}", self::signal(signal)),
+    };
+    if exited.left_running > 0 {
+        let left = count(exited.left_running as usize, "process", "processes");
+        // Writing to a string cannot fail.
+        let _ = write!(words, ", left {left} running");
+    }
+    if exited.stream_cut {
+        words.push_str(", whose output was cut");
+    }
+    words + &survivors(&exited.survivors)
+}
+
+fn not_started(start: &NotStarted) -> String {
+    let reason = errno(start.errno);
+    let tried = tried(&start.tried);
+    match start.stage {
+        Stage::Cwd => format!("not started: failed to enter the directory{tried}: {reason}"),
+        Stage::User => format!("not started: failed to become the user: {reason}"),
+        Stage::Exec => format!("not started: failed to execute{tried}: {reason}"),
+        Stage::Fork => format!("not started: failed to make a process: {reason}"),
+    }
+}
+
+/// What was tried, with a blank before it: the one path, or the name that was looked up in many
+/// directories.
+fn tried(paths: &[BString]) -> String {
+    match paths {
+        [] => String::new(),
+        [path] => format!(" {}", one_line(path)),
+        [path, ..] => {
+            let name = path.rsplit_str("/").next().unwrap_or_default();
+            format!(
+                " {}, looked up in {} directories of PATH",
+                one_line(name),
+                paths.len()
+            )
+        }
+    }
+}
+
+fn timed_out(timed_out: &TimedOut) -> String {
+    let limit = match timed_out.limit {
+        Limit::Total => "timed out",
+        Limit::Idle => "timed out without output",
+    };
+    let killed = match timed_out.killed {
+        Killed::Term => "TERM",
+        Killed::Kill => "KILL",
+    };
+    format!(
+        "{limit}, ended by {killed}{}",
+        survivors(&timed_out.survivors)
+    )
+}
+
+fn lost(lost: &Lost) -> String {
+    let text = one_line(lost.text.as_bytes());
+    match lost.fate {
+        Fate::EndsBy(time) => format!("lost: {text}; may still run until {}", clock(time)),
+        Fate::Ended => format!("lost: {text}; the command was ended"),
+        Fate::Unknown => format!("lost: {text}; whether the command still runs is unknown"),
+    }
+}
+
+fn cancelled(cancelled: &Cancelled) -> String {
+    let words = match (cancelled.why, cancelled.was_running) {
+        (CancelCause::Operator, true) => "cancelled",
+        (CancelCause::Operator, false) => "cancelled before it started",
+        (CancelCause::FailFast, true) => "cancelled after a failure elsewhere",
+        (CancelCause::FailFast, false) => "cancelled before it started, after a failure elsewhere",
+    };
+    words.to_owned() + &survivors(&cancelled.survivors)
+}
+
+fn survivors(survivors: &[Survivor]) -> String {
+    if survivors.is_empty() {
+        return String::new();
+    }
+    let processes = survivors
+        .iter()
+        .map(|one| format!("{} of uid {}", one.pid, one.uid));
+    format!("; not ours to end, and may still run: {}", named(processes))
+}
+
+/// The first few of some texts, and how many more there are.
+fn named(texts: impl ExactSizeIterator<Item = String>) -> String {
+    let more = texts.len().saturating_sub(NAMED);
+    let first: Vec<String> = texts.take(NAMED).collect();
+    match more {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+fn signal(number: u8) -> String {
+    match SIGNALS.iter().find(|(signal, _)| *signal == number) {
+        Some((_, name)) => format!("SIG{name}"),
+        None => format!("signal {number}"),
+    }
+}
+
+/// An error number of a host in words; the numbers are those of our own kernel.
+fn errno(number: i32) -> String {
+    let text = io::Error::from_raw_os_error(number).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
+}
+
+/// The time of day, in UTC: the zone of the operator is not known without a library.
+fn clock(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+        % 86_400;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{hours:02}:{minutes:02}:{seconds:02} UTC")
+}
+
+/// Hosts as short as they can be written.
+pub(crate) fn fold<'a>(hosts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names = Vec::new();
+    for host in hosts {
+        match HostName::parse(host) {
+            Ok(name) => names.push(name),
+            // Hosts of a library user need no name that an expression can write.
+            Err(_) => return one_line(host.as_bytes()),
+        }
+    }
+    names.iter().collect::<HostList>().fold()
+}
+
+/// `1 host`, `2 hosts`.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! One input for many readers.
+
+use tokio::io::AsyncReadExt as _;
+
+use super::*;
+
+fn spool() -> (Spool, mpsc::Receiver<io::Error>) {
+    let (alarm, alarms) = mpsc::channel(1);
+    (Spool::new(&std::env::temp_dir(), alarm).unwrap(), alarms)
+}
+
+#[tokio::test]
+async fn every_reader_gets_everything_at_its_own_pace() {
+    let (spool, _alarms) = spool();
+    let input: Vec<u8> = (0..1_000_000_u32).map(|at| (at >> 3) as u8).collect();
+    let mut early = spool.open();
+    let mut slow = spool.open();
+    let mut byte = [0];
+    let filling = {
+        let (spool, input) = (spool.clone(), input.clone());
+        tokio::task::spawn_blocking(move || spool.fill(&input[..]))
+    };
+    let mut first = Vec::new();
+    early.read_to_end(&mut first).await.unwrap();
+    filling.await.unwrap();
+    assert!(first == input);
+    slow.read_exact(&mut byte).await.unwrap();
+    let mut rest = byte.to_vec();
+    slow.read_to_end(&mut rest).await.unwrap();
+    assert!(rest == input);
+    let mut late = Vec::new();
+    spool.open().read_to_end(&mut late).await.unwrap();
+    assert!(late == input);
+}
+
+/// Gives some bytes, then an error.
+struct Failing(Option<&'static [u8]>);
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.0.take().ok_or_else(|| io::Error::other("broken"))?;
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+}
+
+#[tokio::test]
+async fn an_error_is_no_end_of_input() {
+    let (spool, mut alarms) = spool();
+    spool.fill(Failing(Some(b"part")));
+    let mut reader = spool.open();
+    let mut part = [0; 4];
+    reader.read_exact(&mut part).await.unwrap();
+    assert_eq!(&part, b"part");
+    assert_eq!(alarms.recv().await.unwrap().to_string(), "broken");
+    let end = reader.read_u8();
+    tokio::pin!(end);
+    assert!(
+        std::future::poll_fn(|cx| Poll::Ready(end.as_mut().poll(cx)))
+            .await
+            .is_pending()
+    );
+}
