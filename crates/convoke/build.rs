@@ -2,8 +2,9 @@
 //!
 //! The agent is a binary of another platform setup than the crate it travels in: static, small, and
 //! never instrumented or wrapped. So cargo is called once more, with a target directory of its own
-//! and without the settings of the outer build. `CONVOKE_AGENT_DIR` names a directory of ready agents
-//! (`convoke-agent-x86_64-linux`, …) instead; whoever packages for several platforms uses that.
+//! and without the settings of the outer build. `CONVOKE_AGENT_DIR` names, by its absolute path, a
+//! directory of ready agents (`convoke-agent-x86_64-linux`, …) instead; whoever packages for several
+//! platforms uses that.
 
 use std::env;
 use std::ffi::OsStr;
@@ -71,10 +72,7 @@ fn ready(dir: &Path) -> Result<Vec<Agent>, String> {
     for entry in fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        let Some(platform) = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(FILE_PREFIX))
-        else {
+        let Some(platform) = name.to_str().and_then(platform) else {
             continue;
         };
         println!("cargo::rerun-if-changed={}", entry.path().display());
@@ -86,11 +84,20 @@ fn ready(dir: &Path) -> Result<Vec<Agent>, String> {
     agents.sort_by(|a, b| a.platform.cmp(&b.platform));
     match agents.is_empty() {
         true => Err(format!(
-            "{} holds no file {FILE_PREFIX}PLATFORM",
+            "{} holds no file {FILE_PREFIX}MACHINE-linux",
             dir.display()
         )),
         false => Ok(agents),
     }
+}
+
+/// The platform in the name of a ready agent's file. It becomes part of a shell script, so what looks
+/// otherwise is some other file.
+fn platform(file_name: &str) -> Option<&str> {
+    let platform = file_name.strip_prefix(FILE_PREFIX)?;
+    let machine = platform.strip_suffix("-linux")?;
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (!machine.is_empty() && machine.bytes().all(is_word)).then_some(platform)
 }
 
 /// The agent for the platform that this crate is built for.

@@ -102,17 +102,13 @@ impl Agent {
 impl Agents {
     /// The agents that this library was built with; none where the build script could build none.
     pub fn embedded() -> Self {
-        let agents = EMBEDDED.iter().filter(|agent| is_platform(agent.platform));
-        Agents::new(
-            agents
-                .map(|agent| Agent {
-                    platform: agent.platform.into(),
-                    sha256: agent.sha256.into(),
-                    size: agent.size,
-                    gzip: agent.gzip.into(),
-                })
-                .collect(),
-        )
+        let agents = EMBEDDED.iter().map(|agent| Agent {
+            platform: agent.platform.into(),
+            sha256: agent.sha256.into(),
+            size: agent.size,
+            gzip: agent.gzip.into(),
+        });
+        Agents::new(agents.collect())
     }
 
     /// These agents; of several for one platform the first counts.

@@ -8,5 +8,6 @@ mod cuts;
 mod inherit;
 mod noise;
 mod places;
+mod real;
 mod shells;
 mod tools;
