@@ -9,7 +9,7 @@ use convoke::agents::Agents;
 use convoke::event::AgentOrigin;
 use tokio::task::JoinSet;
 
-use crate::host::{Host, PARROT, agents, file_name, files_below, platform};
+use crate::host::{Host, PARROT, agents, file_name, files_below, give_away, platform};
 
 /// A host that has the agent.
 async fn warm(agents: &Agents) -> Host {
@@ -89,7 +89,7 @@ async fn an_agent_that_is_not_executable_is_replaced() {
 async fn an_agent_of_another_owner_is_replaced() {
     let agents = agents(PARROT);
     let host = warm(&agents).await;
-    std::os::unix::fs::chown(host.cached(&agents), Some(65534), None).unwrap();
+    give_away(host.cached(&agents));
     is_replaced(&host, &agents).await;
 }
 

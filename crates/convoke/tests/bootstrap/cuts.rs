@@ -7,7 +7,7 @@ use convoke::agents::Agents;
 use rustix::process::Signal;
 
 use crate::host::{
-    Host, PARROT, Talk, agents, file_name, files_below, is_temporary, platform, program,
+    Host, PARROT, SHELLS, Talk, agents, file_name, files_below, is_temporary, platform, program,
 };
 
 /// Hides gzip, so that the agent is asked for as it is.
@@ -132,13 +132,7 @@ async fn signal(host: &Host, signal: Signal, whole_group: bool) {
 
 #[tokio::test]
 async fn a_signal_to_everything_leaves_nothing() {
-    for (name, package) in [
-        ("dash", "dash"),
-        ("bash", "bash"),
-        ("busybox", "busybox"),
-        ("mksh", "mksh"),
-        ("zsh", "zsh"),
-    ] {
+    for (name, package) in SHELLS {
         let mut host = Host::new();
         host.use_sh(&program(name, package));
         for number in [Signal::HUP, Signal::INT, Signal::PIPE, Signal::TERM] {

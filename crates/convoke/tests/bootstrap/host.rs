@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -20,6 +21,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An agent that says a word and returns what it is sent.
 pub(crate) const PARROT: &str = "#!/bin/sh\necho agent\nexec cat\n";
+
+/// The programs that may be `/bin/sh`, and their Debian packages.
+pub(crate) const SHELLS: [(&str, &str); 5] = [
+    ("dash", "dash"),
+    ("bash", "bash"),
+    ("busybox", "busybox"),
+    ("mksh", "mksh"),
+    ("zsh", "zsh"),
+];
+
+/// The account that a foreign file belongs to.
+const NOBODY: u32 = 65534;
 
 /// A variable that marks every process of a test.
 const MARK: &str = "CONVOKE_BOOTSTRAP_TEST";
@@ -283,6 +296,19 @@ pub(crate) fn can_mount() -> bool {
     );
     eprintln!("skipped: mounting is not possible here, and CONVOKE_TEST_SKIP_MOUNT=1");
     false
+}
+
+/// Makes a directory, whatever the umask.
+pub(crate) fn make_dir(path: PathBuf, mode: u32) -> PathBuf {
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    path
+}
+
+/// Makes a file or directory somebody else's.
+pub(crate) fn give_away(path: impl AsRef<Path>) {
+    let given = std::os::unix::fs::chown(path, Some(NOBODY), None);
+    given.expect("giving files away is not possible here: run as root");
 }
 
 pub(crate) fn is_temporary(path: &Path) -> bool {

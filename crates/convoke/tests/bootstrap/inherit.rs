@@ -6,16 +6,7 @@ use std::fs;
 use convoke::agents::Agents;
 use convoke::bootstrap::Nonce;
 
-use crate::host::{Host, agents, platform, program};
-
-/// The programs that may be `/bin/sh`, and their Debian packages.
-const SHELLS: [(&str, &str); 5] = [
-    ("dash", "dash"),
-    ("bash", "bash"),
-    ("busybox", "busybox"),
-    ("mksh", "mksh"),
-    ("zsh", "zsh"),
-];
+use crate::host::{Host, SHELLS, agents, platform, program};
 
 /// What the agent says at the first and at the second connection.
 async fn twice(host: &Host, agents: &Agents) -> [String; 2] {

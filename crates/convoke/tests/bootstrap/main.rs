@@ -6,6 +6,7 @@ mod host;
 mod cache;
 mod cuts;
 mod inherit;
+mod mounts;
 mod noise;
 mod places;
 mod real;

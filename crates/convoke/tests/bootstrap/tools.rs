@@ -4,13 +4,16 @@ use convoke::agents::{Agent, Agents};
 use convoke::event::AgentOrigin;
 use convoke::outcome::UnreachableKind;
 
-use crate::host::{Host, PARROT, agents, can_mount};
+use crate::host::{Host, PARROT, agents, can_mount, program};
 
 /// The tools that the script needs wherever it runs, and that the fake agent needs (`cat`).
 const NEEDED: &str = "sh uname ls mkdir chmod rm mv wc id cat";
 
 /// A host that has the needed tools and these, and no others.
 fn with_tools(tools: &str) -> Host {
+    for tool in tools.split(' ') {
+        program(tool, package(tool));
+    }
     let mut host = Host::new();
     let root = host.root.path().display().to_string();
     host.with_mounts(&format!(
@@ -20,6 +23,15 @@ fn with_tools(tools: &str) -> Host {
          mount --bind {root}/few /usr/bin"
     ));
     host
+}
+
+/// The Debian package of a tool.
+fn package(tool: &str) -> &str {
+    match tool {
+        "shasum" | "perl" => "perl",
+        "openssl" | "gzip" => tool,
+        _ => "coreutils",
+    }
 }
 
 /// How the agent came at the first and at the second connection.
