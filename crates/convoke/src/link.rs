@@ -279,8 +279,9 @@ impl Channel {
         if data.is_empty() {
             return;
         }
-        if let Some(permit) = room.permit {
-            permit.forget();
+        // The task gives back as much as it wrote, so no more than that may be kept from others.
+        if let Some(used) = room.permit.and_then(|mut room| room.split(data.len())) {
+            used.forget();
         }
         self.stdin.spend(data.len());
         self.tell(Control::Send(Arc::clone(&self.inbox), 0, data));

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use convoke_proto::message::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::LinkError;
 use super::inbox::{Delivery, Inbox};
 use super::machine::{Arrival, Machine};
-use super::{Control, State};
+use super::{CLOSE_LIMIT, Control, State};
 
 /// The room for the first read of a link: a hello and a short answer.
 const FIRST_READ: usize = 2 * 1024;
@@ -31,6 +31,9 @@ pub(super) struct Driver {
     unsent: Arc<Semaphore>,
     /// Bytes of stdin in `outgoing`, for which permits are given back once they are written.
     unsent_bytes: usize,
+    /// Why nothing can be written any more. What the other end has said until then still counts: it
+    /// may be an exit, or the reason.
+    mute: Option<LinkError>,
     read_room: usize,
 }
 
@@ -56,6 +59,7 @@ impl Driver {
             state,
             unsent,
             unsent_bytes: 0,
+            mute: None,
             read_room: FIRST_READ,
         }
     }
@@ -89,6 +93,10 @@ impl Driver {
             if let Err(violation) = self.deliver() {
                 return End::Failed(violation.into());
             }
+            if self.mute.is_some() {
+                self.machine.outgoing().clear();
+                self.give_room_back();
+            }
             let now = Instant::now();
             let deadline = self.machine.deadline(now.into_std());
             let room = self.read_room;
@@ -109,7 +117,10 @@ impl Driver {
             *self.machine.outgoing() = outgoing;
             let went_on = match step {
                 Step::Read(read) => self.read(read, before),
-                Step::Wrote(wrote) => self.wrote(wrote),
+                Step::Wrote(wrote) => {
+                    self.wrote(wrote);
+                    Ok(())
+                }
                 Step::Request(Some(request)) => self.requests(request),
                 Step::Request(None) => return self.drain(writer).await,
                 Step::Tick => self.machine.tick(Instant::now().into_std()),
@@ -120,18 +131,18 @@ impl Driver {
         }
     }
 
-    /// Writes what was asked for before the handles went.
+    /// Writes what was asked for before the handles went, unless nobody takes it.
     async fn drain<W: AsyncWrite + Unpin>(&mut self, writer: &mut W) -> End {
         let outgoing = std::mem::take(self.machine.outgoing());
-        match writer.write_all(&outgoing).await {
-            Ok(()) => End::Dropped,
-            Err(error) => End::Failed(broken(&error)),
+        match timeout(CLOSE_LIMIT, writer.write_all(&outgoing)).await {
+            Ok(Err(error)) => End::Failed(broken(&error)),
+            Ok(Ok(())) | Err(_) => End::Dropped,
         }
     }
 
     fn read(&mut self, read: std::io::Result<usize>, before: usize) -> Result<(), LinkError> {
         match read {
-            Ok(0) => return Err(LinkError::Closed),
+            Ok(0) => return Err(self.mute.take().unwrap_or(LinkError::Closed)),
             Ok(bytes) if bytes >= self.read_room / 2 => {
                 self.read_room = (self.read_room * 2).min(MAX_READ);
             }
@@ -143,15 +154,22 @@ impl Driver {
         Ok(())
     }
 
-    fn wrote(&mut self, wrote: std::io::Result<usize>) -> Result<(), LinkError> {
-        let bytes = wrote.map_err(|error| broken(&error))?;
-        let outgoing = self.machine.outgoing();
-        outgoing.drain(..bytes);
-        if outgoing.is_empty() {
-            self.unsent
-                .add_permits(std::mem::take(&mut self.unsent_bytes));
+    fn wrote(&mut self, wrote: std::io::Result<usize>) {
+        match wrote {
+            Ok(bytes) => {
+                let outgoing = self.machine.outgoing();
+                outgoing.drain(..bytes);
+                if outgoing.is_empty() {
+                    self.give_room_back();
+                }
+            }
+            Err(error) => self.mute = Some(broken(&error)),
         }
-        Ok(())
+    }
+
+    fn give_room_back(&mut self) {
+        let bytes = std::mem::take(&mut self.unsent_bytes);
+        self.unsent.add_permits(bytes);
     }
 
     /// Acts on a request and on those that wait behind it.

@@ -248,6 +248,9 @@ async fn stdin_waits_for_room_while_the_pipe_to_the_host_is_full() {
         .say(&frame(LINK_CHANNEL, &Message::Hello(hello())))
         .await;
     let mut channel = link.start(with_stdin()).await.unwrap();
+    agent
+        .until(|message| matches!(message, Message::Start(_)))
+        .await;
     let credit = Credit {
         stream: 0,
         bytes: 4 * 1024 * 1024,
@@ -277,10 +280,35 @@ async fn stdin_waits_for_room_while_the_pipe_to_the_host_is_full() {
 }
 
 #[tokio::test]
+async fn short_pieces_of_stdin_use_no_more_room_than_their_bytes() {
+    let (_link, mut agent, mut channel) = running(with_stdin()).await;
+    let credit = Credit {
+        stream: 0,
+        bytes: 4 * 1024 * 1024,
+    };
+    agent.say(&frame(1, &Message::Credit(credit))).await;
+    channel.next().await;
+    for _ in 0..100 {
+        let room = channel.room(MAX_DATA).await;
+        channel.send(Bytes::from_static(b"x"), room);
+        while !matches!(agent.frame().await, Some((1, Incoming::Data { .. }))) {}
+    }
+}
+
+#[tokio::test]
 async fn dropping_the_link_closes_the_pipe_to_the_host() {
     let (link, mut agent) = pair().await;
     drop(link);
     assert_eq!(agent.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_link_whose_pipe_is_full_closes_it_all_the_same() {
+    let (link, mut agent) = pair_with(16);
+    drop(link);
+    let closed = async { while agent.writer.write_all(&[0]).await.is_ok() {} };
+    let waited = tokio::time::timeout(Duration::from_secs(3), closed).await;
+    assert!(waited.is_ok());
 }
 
 #[tokio::test]
@@ -316,6 +344,27 @@ async fn output_before_the_end_of_the_link_is_not_lost() {
     };
     assert_eq!(channel.next().await, last);
     assert_eq!(channel.next().await, Delivery::Lost(LinkError::Closed));
+}
+
+#[tokio::test]
+async fn what_the_agent_said_counts_when_nothing_can_be_written_to_it_any_more() {
+    let (link, agent, mut channel) = running(Start::new(["true"])).await;
+    let Agent {
+        mut writer, reader, ..
+    } = agent;
+    drop(reader);
+    // The first write fails before the answer is sent.
+    let unheard = tokio::spawn(async move { link.noop().await });
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    writer.write_all(&end(1)).await.unwrap();
+    drop(writer);
+    let mut last = channel.next().await;
+    while !last.is_last() {
+        last = channel.next().await;
+    }
+    assert_eq!(last, Delivery::Exit(exited()));
+    assert_eq!(unheard.await.unwrap(), Err(LinkError::Closed));
 }
 
 #[tokio::test]
