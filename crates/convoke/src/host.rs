@@ -12,7 +12,6 @@ use convoke_connect::error::{ConnectError, ConnectErrorKind};
 use convoke_connect::registry::Registry;
 use convoke_connect::surroundings::Surroundings;
 use convoke_proto::credit::{Budget, CONTROLLER_BUDGET};
-use convoke_proto::exit::Stage;
 use convoke_proto::hello::{Hello, LinkId, Liveness};
 use tokio::time::{timeout, timeout_at};
 
@@ -21,7 +20,7 @@ use crate::bootstrap::{self, Greeting, Nonce};
 use crate::cancel::Cancel;
 use crate::event::{AgentOrigin, Connected, Emitter, Kind};
 use crate::link::{self, CLOSE_LIMIT, Link, LinkError};
-use crate::outcome::{Cancelled, Fate, NotStarted, Outcome, Unreachable, UnreachableKind};
+use crate::outcome::{Cancelled, Fate, Outcome, Unreachable, UnreachableKind};
 use crate::process::{self, Broken, Command};
 
 use noise::Noise;
@@ -35,9 +34,6 @@ const ARRIVAL_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a broken connection is asked how its far end ended before the answer is "unknown".
 const ENDING_LIMIT: Duration = Duration::from_secs(1);
-
-/// The errno of an argument list that is too long, on every Linux.
-const E2BIG: i32 = 7;
 
 /// A machine that can be reached: a name and an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,11 +227,7 @@ pub async fn run(
 ) -> Outcome {
     let connection = tokio::select! {
         biased;
-        () = cancel.fired() => Err(Outcome::Cancelled(Cancelled {
-            why: cancel.cause(),
-            was_running: false,
-            survivors: Vec::new(),
-        })),
+        () = cancel.fired() => Err(cancelled(cancel)),
         connection = Connection::open(host, reach) => connection.map_err(Outcome::Unreachable),
     };
     let (outcome, connection) = match connection {
@@ -269,6 +261,8 @@ async fn with(
             ended = &mut running => Ok(ended),
         };
         match early {
+            // Cancelled, and the agent never said a word: nothing is known to have run.
+            Ok(Err(_)) if cancel.is_fired() => return (cancelled(cancel), None),
             Ok(ended) => ended,
             Err(Err(unreachable)) => {
                 let unreachable = connection.noise.explain(unreachable).await;
@@ -292,6 +286,15 @@ async fn with(
     }
 }
 
+/// The outcome of a command that was cancelled before it ran.
+fn cancelled(cancel: &Cancel) -> Outcome {
+    Outcome::Cancelled(Cancelled {
+        why: cancel.cause(),
+        was_running: false,
+        survivors: Vec::new(),
+    })
+}
+
 async fn announce(connection: &Connection, hello: &Hello, events: &mut Emitter) {
     let connected = Connected {
         connector: connection.connector,
@@ -309,15 +312,6 @@ async fn failed(
     command: &Command,
     reach: &Reach,
 ) -> Outcome {
-    if let (LinkError::Refused { text }, false) = (&broken.error, broken.was_started) {
-        tracing::debug!(text, "start refused");
-        connection.close().await;
-        return Outcome::NotStarted(NotStarted {
-            stage: Stage::Exec,
-            errno: E2BIG,
-            tried: Vec::new(),
-        });
-    }
     let give_up = Duration::from_millis(reach.liveness.give_up_ms.into());
     let ends_by = broken.ends_by(command.start.limits, give_up);
     let fate = match connection.end(ENDING_LIMIT).await {

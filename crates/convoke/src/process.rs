@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bstr::BString;
 use bytes::Bytes;
 use convoke_proto::command::{Limits, Start, Stdin};
-use convoke_proto::exit::{Cause, Exit};
+use convoke_proto::exit::{Cause, Exit, Stage};
 use tokio::time::Instant;
 
 use crate::cancel::Cancel;
@@ -22,6 +22,12 @@ use input::Feed;
 /// How long beyond the grace a killed command's exit is waited for before its host counts as lost:
 /// the agent searches the tree again after KILL, on a machine that may be busy.
 const EXIT_MARGIN: Duration = Duration::from_secs(10);
+
+/// The errno of an argument list that is too long, on every Linux.
+const E2BIG: i32 = 7;
+
+/// The errno of an argument that cannot be, such as one with a NUL byte, on every Linux.
+const EINVAL: i32 = 22;
 
 /// A command and its input.
 #[derive(Debug, Clone)]
@@ -85,16 +91,16 @@ pub(crate) async fn run(
     events: &mut Emitter,
     cancel: &Cancel,
 ) -> Result<Outcome, Broken> {
-    let started = link.start(command.request()).await;
-    let channel = started.map_err(|error| Broken {
-        error: match error {
-            StartError::Lost(error) => error,
-            StartError::Oversized(oversized) => LinkError::Refused {
-                text: oversized.to_string(),
-            },
-        },
-        was_started: false,
-    })?;
+    let channel = match link.start(command.request()).await {
+        Ok(channel) => channel,
+        Err(StartError::Oversized(_)) => return Ok(refused(E2BIG)),
+        Err(StartError::Lost(error)) => {
+            return Err(Broken {
+                error,
+                was_started: false,
+            });
+        }
+    };
     let running = Running {
         channel,
         feed: Feed::new(&command.input),
@@ -170,7 +176,8 @@ impl Running {
                 })));
             }
             Delivery::Fault(fault) => {
-                return Err(self.broken(LinkError::Refused { text: fault.text }));
+                tracing::debug!(text = fault.text, "start refused");
+                return Ok(Some(refused(EINVAL)));
             }
             Delivery::Done => return Err(self.broken(LinkError::Closed)),
             Delivery::Lost(error) => return Err(self.broken(error)),
@@ -262,6 +269,15 @@ impl Broken {
         };
         SystemTime::now() + heard + grace + EXIT_MARGIN
     }
+}
+
+/// The outcome of a request that never became a process.
+fn refused(errno: i32) -> Outcome {
+    Outcome::NotStarted(NotStarted {
+        stage: Stage::Exec,
+        errno,
+        tried: Vec::new(),
+    })
 }
 
 /// The event for a piece of a stream; streams above 2 have none.
