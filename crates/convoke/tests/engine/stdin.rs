@@ -1,0 +1,111 @@
+//! What commands read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use convoke::action::Action;
+use convoke::cancel::Cancel;
+use convoke::event::Stream;
+use convoke::host::Work;
+use convoke::process::{Command, Input, Source};
+use convoke::proto::command::Stdin;
+use convoke::proto::message::{Message, Stream as Number};
+use convoke_testkit::memory::{Emulated, Memory, Said, Script};
+
+use tokio::io::{AsyncRead, AsyncWriteExt as _};
+
+use super::{everywhere, hosts, run};
+
+fn fed(count: usize, input: &Bytes) -> Action {
+    let command = Command {
+        input: Input::Bytes(input.clone()),
+        ..Command::new(["cat"])
+    };
+    Action::everywhere(hosts(count), Work::Process(command))
+}
+
+fn cat() -> Memory {
+    Memory::new(Script::emulated(Emulated::new(|_, stdin| Said {
+        stdout: stdin.to_vec(),
+        ..Said::default()
+    })))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_host_gets_all_of_the_input() {
+    let input: Bytes = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let ran = run(&cat(), fed(3, &input), &Cancel::new()).await;
+    for host in ["memory:h1", "memory:h2", "memory:h3"] {
+        assert!(ran.output(host, Stream::Stdout) == input);
+    }
+}
+
+/// Gives a byte at a time.
+#[derive(Debug)]
+struct Bytewise(Bytes);
+
+impl Source for Bytewise {
+    fn open(&self) -> Box<dyn AsyncRead + Send + Unpin> {
+        let (reader, mut writer) = tokio::io::duplex(1);
+        let bytes = self.0.clone();
+        tokio::spawn(async move { writer.write_all(&bytes).await });
+        Box::new(reader)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_comes_byte_by_byte_arrives_whole() {
+    let input = Bytes::from(b"0123456789".repeat(1_000));
+    let command = Command {
+        input: Input::Source(Arc::new(Bytewise(input.clone()))),
+        ..Command::new(["cat"])
+    };
+    let action = Action::everywhere(hosts(2), Work::Process(command));
+    let ran = run(&cat(), action, &Cancel::new()).await;
+    for host in ["memory:h1", "memory:h2"] {
+        assert!(ran.output(host, Stream::Stdout) == input);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_input_is_an_input_that_ends() {
+    let memory = Memory::new(
+        Script::new()
+            .have()
+            .hello()
+            .started(42)
+            .until_stdin_ends()
+            .exit(0),
+    );
+    let ran = run(&memory, fed(1, &Bytes::new()), &Cancel::new()).await;
+    assert_eq!(ran.words(), ["exited"]);
+    assert!(memory.record("h1").stdin.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_without_input_has_no_stdin() {
+    let memory = Memory::new(Script::exits(0));
+    run(&memory, everywhere(1), &Cancel::new()).await;
+    assert_eq!(memory.record("h1").starts[0].stdin, Stdin::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_takes_no_more_input_is_no_failure() {
+    let closed = Message::Closed(Number { stream: 0 });
+    let script = Script::new().have().hello().started(42).say(closed).exit(0);
+    let input = Bytes::from(vec![b'x'; 10_000_000]);
+    let ran = run(&Memory::new(script), fed(2, &input), &Cancel::new()).await;
+    assert_eq!(ran.words(), ["exited", "exited"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_ends_without_reading_its_input_is_no_failure() {
+    let input = Bytes::from(vec![b'x'; 10_000_000]);
+    let ran = run(
+        &Memory::new(Script::exits(0)),
+        fed(2, &input),
+        &Cancel::new(),
+    )
+    .await;
+    assert_eq!(ran.words(), ["exited", "exited"]);
+}
