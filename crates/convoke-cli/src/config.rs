@@ -148,6 +148,8 @@ pub(crate) struct Output {
 pub(crate) enum OutputForm {
     /// One host's bytes as they are, several hosts' lines with a prefix.
     Plain,
+    /// Lines with a prefix, however many hosts there are.
+    Prefixed,
     /// Equal results once.
     Gathered,
     /// The events.
@@ -195,6 +197,7 @@ impl Run {
             form: match (run.json, run.gather) {
                 (true, _) => OutputForm::Json,
                 (false, true) => OutputForm::Gathered,
+                (false, false) if run.prefix => OutputForm::Prefixed,
                 (false, false) => OutputForm::Plain,
             },
             safety: if run.raw {

@@ -62,7 +62,7 @@ impl Mode {
     pub(crate) fn of(form: OutputForm, hosts: usize) -> Self {
         match form {
             OutputForm::Plain if hosts <= 1 => Mode::Raw,
-            OutputForm::Plain => Mode::Prefixed,
+            OutputForm::Plain | OutputForm::Prefixed => Mode::Prefixed,
             OutputForm::Gathered => Mode::Gathered,
             OutputForm::Json => Mode::Json,
         }

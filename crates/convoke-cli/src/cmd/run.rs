@@ -26,9 +26,9 @@ use crate::error::Usage;
 use crate::exit::{self, Stop};
 use crate::plan::{Parts, Plan};
 use crate::render::Mode;
-use crate::render::drive::{self, Job, Shown};
+use crate::render::drive::{self, Job, Note, Shown};
 use crate::render::recap::Facts;
-use crate::render::screen::Broken;
+use crate::render::screen::{Broken, Line};
 use crate::render::sink::Descriptor;
 use crate::selection;
 use crate::signals::Signals;
@@ -63,7 +63,9 @@ fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
     match output.form {
         OutputForm::Json => crate::render::push_json(&plan.facts(), output.stdout, &mut text)
             .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
-        OutputForm::Plain | OutputForm::Gathered => text.extend(plan.text().into_bytes()),
+        OutputForm::Plain | OutputForm::Prefixed | OutputForm::Gathered => {
+            text.extend(plan.text().into_bytes())
+        }
     }
     match io::Write::write_all(&mut Descriptor(rustix::stdio::stdout()), &text) {
         Ok(()) => Ok(exit::OK),
@@ -83,12 +85,13 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
     let (note, notes) = mpsc::channel(NOTES);
     let (alarm, alarms) = mpsc::channel(1);
     let input = input(&plan, &output, alarm)?;
+    let line = Line::default();
     let (events_in, events) = mpsc::channel(QUEUE);
     let (report_in, report) = oneshot::channel();
     let (shown_in, shown) = oneshot::channel();
     if let Some(warning) = plan.warning.clone().filter(|_| output.talk > Volume::Quiet) {
         // There is room: it is the first note.
-        let _ = note.try_send(warning);
+        let _ = note.try_send(Note::Plain(warning));
     }
     let job = Job {
         mode: plan.mode,
@@ -105,6 +108,7 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
         output,
         events,
         notes,
+        line: line.clone(),
         report,
     };
     let engine = Engine {
@@ -127,6 +131,7 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
         alarms,
         cancel,
         note,
+        line,
         stop: None,
     };
     let ended = runtime.block_on(attention.until(shown));
@@ -203,7 +208,8 @@ struct Attention {
     signals: Signals,
     alarms: mpsc::Receiver<io::Error>,
     cancel: Cancel,
-    note: mpsc::Sender<String>,
+    note: mpsc::Sender<Note>,
+    line: Line,
     /// What stopped the run; the first of them.
     stop: Option<Stop>,
 }
@@ -215,33 +221,40 @@ impl Attention {
                 biased;
                 shown = &mut shown => return Ended::Shown(shown.ok().flatten(), self.stop),
                 stop = self.signals.next() => match self.stop {
-                    Some(first) => return Ended::Left(first),
-                    None if self.cancel.is_fired() => return Ended::Left(stop),
-                    None => self.stop(stop, stopping(stop).to_owned()),
+                    Some(first) => return self.leave(first),
+                    None if self.cancel.is_fired() => return self.leave(stop),
+                    None => self.stop(stop, Note::Answer(stopping(stop))),
                 },
                 Some(error) = self.alarms.recv() => {
-                    self.stop(Stop::InputFailed, format!("error: failed to read stdin: {error}"));
+                    let what = format!("error: failed to read stdin: {error}\n");
+                    self.stop(Stop::InputFailed, Note::Plain(what));
                 }
             }
         }
     }
 
     /// Ends what runs, gracefully.
-    fn stop(&mut self, stop: Stop, why: String) {
+    fn stop(&mut self, stop: Stop, why: Note) {
         self.stop.get_or_insert(stop);
         self.cancel.fire(CancelCause::Operator);
         // When there is no room the renderer is stuck, and nobody would read it.
-        let _ = self.note.try_send(why + "\n");
+        let _ = self.note.try_send(why);
+    }
+
+    fn leave(self, stop: Stop) -> Ended {
+        self.line.erase_in_passing();
+        Ended::Left(stop)
     }
 }
 
-fn stopping(stop: Stop) -> &'static str {
-    match stop {
+fn stopping(stop: Stop) -> String {
+    let why = match stop {
         Stop::Interrupt => "interrupted: ending what runs; Ctrl-C again leaves at once",
         Stop::Terminate => "terminated: ending what runs",
         Stop::Hangup => "hung up: ending what runs",
         Stop::OutputClosed | Stop::OutputFailed | Stop::InputFailed => "ending what runs",
-    }
+    };
+    format!("{why}\n")
 }
 
 fn code(ended: Ended, rule: ExitRule) -> u8 {
