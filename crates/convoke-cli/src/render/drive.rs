@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::escape::one_line;
 use super::progress::Progress;
 use super::recap::{self, Facts};
-use super::screen::{Broken, Screen};
+use super::screen::{Broken, Line, Screen};
 use super::{Mode, View, view};
 use crate::config::{Output, PaperKind, Volume};
 
@@ -39,11 +39,22 @@ pub(crate) struct Job {
     /// What happens; closed when the run is over.
     pub(crate) events: mpsc::Receiver<Event>,
     /// Lines of our own for stderr.
-    pub(crate) notes: mpsc::Receiver<String>,
+    pub(crate) notes: mpsc::Receiver<Note>,
+    /// Whether a progress line is shown, for those who leave without us.
+    pub(crate) line: Line,
     /// What became of it all; comes when `events` is closed.
     pub(crate) report: oneshot::Receiver<Report>,
     /// Stops the run when its output cannot be shown.
     pub(crate) cancel: Cancel,
+}
+
+/// Lines of our own for stderr.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// Something to know.
+    Plain(String),
+    /// The answer to a key that the terminal has echoed.
+    Answer(String),
 }
 
 /// What came of a run and of showing it.
@@ -58,7 +69,7 @@ pub(crate) struct Shown {
 /// Something to do.
 enum Next {
     Event(Event),
-    Note(String),
+    Note(Note),
     Tick,
     Over,
 }
@@ -69,7 +80,7 @@ pub(crate) fn run(job: Job) -> Option<Shown> {
     let clock = Builder::new_current_thread().enable_time().build().ok()?;
     let mut drive = Drive {
         view: view(job.mode, &job.output, &job.hosts),
-        screen: Screen::of_this_process(),
+        screen: Screen::of_this_process(job.line.clone()),
         progress: Progress::new(job.hosts.len(), Instant::now()),
         gathering: Gathering::of(job.mode),
         began: Instant::now(),
@@ -79,7 +90,7 @@ pub(crate) fn run(job: Job) -> Option<Shown> {
     loop {
         match drive.next(&clock) {
             Next::Event(event) => drive.event(event),
-            Next::Note(lines) => drive.screen.say(&lines),
+            Next::Note(note) => drive.say(&note),
             Next::Tick => drive.tick(),
             Next::Over => break,
         }
@@ -116,8 +127,8 @@ impl Gathering {
 impl Drive {
     /// What to do next. Everything is written before it waits.
     fn next(&mut self, clock: &Runtime) -> Next {
-        if let Ok(lines) = self.job.notes.try_recv() {
-            return Next::Note(lines);
+        if let Ok(note) = self.job.notes.try_recv() {
+            return Next::Note(note);
         }
         match self.job.events.try_recv() {
             Ok(event) => return Next::Event(event),
@@ -133,7 +144,7 @@ impl Drive {
         let wait = async {
             tokio::select! {
                 biased;
-                Some(lines) = notes.recv() => Next::Note(lines),
+                Some(note) = notes.recv() => Next::Note(note),
                 event = events.recv() => event.map_or(Next::Over, Next::Event),
             }
         };
@@ -155,6 +166,15 @@ impl Drive {
         };
         if let Err(broken) = shown {
             self.give_up(broken);
+        }
+    }
+
+    fn say(&mut self, note: &Note) {
+        match note {
+            Note::Answer(lines) if self.job.output.stderr.is_terminal() => {
+                self.screen.interject(lines);
+            }
+            Note::Answer(lines) | Note::Plain(lines) => self.screen.say(lines),
         }
     }
 

@@ -1,9 +1,12 @@
 //! Our stdout and stderr as one place, where text of both keeps its order and the progress line is never
 //! in the way.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use convoke::event::Stream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::sink::{Descriptor, Sink};
 
@@ -27,11 +30,28 @@ enum Ground {
     Apart,
 }
 
-/// Whether a progress line is on the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    Shown,
-    Absent,
+/// Whether a progress line is on the screen. Clones know the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Line(Arc<AtomicBool>);
+
+impl Line {
+    fn is_shown(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, is_shown: bool) {
+        self.0.store(is_shown, Ordering::Relaxed);
+    }
+
+    /// Takes the line away without the screen, whose thread may be stuck. Never waits for the terminal.
+    pub(crate) fn erase_in_passing(&self) {
+        let stderr = rustix::stdio::stderr();
+        let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+        if self.is_shown() && poll(&mut ready, Some(&Timespec::default())) == Ok(1) {
+            // Whether it could be tidied up does not change how we leave.
+            let _ = Descriptor(stderr).write_all(ERASE);
+        }
+    }
 }
 
 /// Why nothing more can be shown.
@@ -64,7 +84,7 @@ impl From<io::Error> for Broken {
 
 impl Screen {
     /// The stdout and stderr of this process.
-    pub(crate) fn of_this_process() -> Self {
+    pub(crate) fn of_this_process(line: Line) -> Self {
         let (out, err) = (rustix::stdio::stdout(), rustix::stdio::stderr());
         let place = |fd| {
             rustix::fs::fstat(fd)
@@ -79,7 +99,7 @@ impl Screen {
             out: Sink::new(Descriptor(out)),
             err: Sink::new(Descriptor(err)),
             ground,
-            line: Line::Absent,
+            line,
         }
     }
 
@@ -97,6 +117,14 @@ impl Screen {
         Ok(sink)
     }
 
+    /// Says lines where a key was echoed: the echo goes with the progress line, or gets a line of its own.
+    pub(crate) fn interject(&mut self, lines: &str) {
+        match self.line.is_shown() {
+            true => self.say(lines),
+            false => self.say(&format!("\n{lines}")),
+        }
+    }
+
     /// Writes what waits.
     pub(crate) fn flush(&mut self) -> Result<(), Broken> {
         self.out.flush()?;
@@ -106,6 +134,9 @@ impl Screen {
     /// Writes lines of our own to stderr, on a line of their own where stdout is seen at the same place.
     /// That they cannot be written changes nothing.
     pub(crate) fn say(&mut self, lines: &str) {
+        if lines.is_empty() {
+            return;
+        }
         // Who closed stdout hears of it where output is written.
         let _ = self.out.flush();
         self.erase();
@@ -123,15 +154,15 @@ impl Screen {
         buffer.extend_from_slice(ERASE);
         buffer.extend_from_slice(line.as_bytes());
         let _ = self.err.flush();
-        self.line = Line::Shown;
+        self.line.set(true);
     }
 
     /// Takes the progress line away.
     pub(crate) fn erase(&mut self) {
-        if self.line == Line::Shown {
+        if self.line.is_shown() {
             self.err.buffer().extend_from_slice(ERASE);
             let _ = self.err.flush();
-            self.line = Line::Absent;
+            self.line.set(false);
         }
     }
 }
@@ -175,7 +206,7 @@ pub(crate) mod memory {
                 out: Sink::new(out.clone()),
                 err: Sink::new(err.clone()),
                 ground: Ground::Apart,
-                line: Line::Absent,
+                line: Line::default(),
             };
             (screen, out, err)
         }
