@@ -21,7 +21,7 @@ use super::lines::{Lines, Prefix};
 use super::screen::{Broken, Screen};
 use super::words;
 use crate::config::{Output, Paper, Safety};
-use pile::{Digest, Kept, Pile, Store};
+use pile::{Comparison, Digest, Kept, Pile, Store};
 
 /// Keeps results until the end of the run.
 pub(crate) struct Gathered {
@@ -37,7 +37,6 @@ pub(crate) struct Gathered {
 }
 
 /// The output of one host so far.
-#[derive(Default)]
 struct Piles {
     stdout: Pile,
     stderr: Pile,
@@ -60,6 +59,15 @@ struct Result {
     stderr: Kept,
 }
 
+impl Piles {
+    fn new(comparison: Comparison) -> Self {
+        Piles {
+            stdout: Pile::new(comparison),
+            stderr: Pile::new(comparison),
+        }
+    }
+}
+
 impl Gathered {
     pub(crate) fn new(output: &Output, hosts: &[Arc<str>]) -> Self {
         let places = hosts
@@ -78,8 +86,20 @@ impl Gathered {
         }
     }
 
+    /// Whether there is more than one result to come.
+    fn comparison(&self) -> Comparison {
+        match self.hosts.len() {
+            0 | 1 => Comparison::Pointless,
+            _ => Comparison::Wanted,
+        }
+    }
+
     fn keep(&mut self, host: Arc<str>, stream: Stream, data: &[u8]) -> io::Result<()> {
-        let piles = self.running.entry(host).or_default();
+        let comparison = self.comparison();
+        let piles = self
+            .running
+            .entry(host)
+            .or_insert_with(|| Piles::new(comparison));
         let pile = match stream {
             Stream::Stdout => &mut piles.stdout,
             Stream::Stderr => &mut piles.stderr,
@@ -88,7 +108,8 @@ impl Gathered {
     }
 
     fn end(&mut self, host: &Arc<str>, outcome: Outcome) {
-        let piles = self.running.remove(host).unwrap_or_default();
+        let piles = self.running.remove(host);
+        let piles = piles.unwrap_or_else(|| Piles::new(self.comparison()));
         let ((stdout, stdout_kept), (stderr, stderr_kept)) = (
             piles.stdout.end(&mut self.store),
             piles.stderr.end(&mut self.store),

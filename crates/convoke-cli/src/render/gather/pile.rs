@@ -34,10 +34,19 @@ pub(super) struct Store {
 }
 
 /// Output that still comes.
-#[derive(Default)]
 pub(super) struct Pile {
-    digest: blake3::Hasher,
+    /// `None` where nothing will be compared.
+    digest: Option<blake3::Hasher>,
     kept: Kept,
+}
+
+/// Whether piles will be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    /// They will.
+    Wanted,
+    /// There is nothing to compare with: all digests are the same.
+    Pointless,
 }
 
 /// Output that is kept, in order: what is in slots, then what is in memory.
@@ -55,9 +64,19 @@ struct Slot {
 }
 
 impl Pile {
+    /// Nothing has come.
+    pub(super) fn new(comparison: Comparison) -> Self {
+        Pile {
+            digest: (comparison == Comparison::Wanted).then(blake3::Hasher::new),
+            kept: Kept::default(),
+        }
+    }
+
     /// Keeps more.
     pub(super) fn push(&mut self, data: &[u8], store: &mut Store) -> io::Result<()> {
-        self.digest.update(data);
+        if let Some(digest) = &mut self.digest {
+            digest.update(data);
+        }
         let before = self.kept.memory.capacity();
         self.kept.memory.extend_from_slice(data);
         store.allocated_bytes += self.kept.memory.capacity() - before;
@@ -74,7 +93,10 @@ impl Pile {
     /// Nothing more comes.
     pub(super) fn end(mut self, store: &mut Store) -> (Digest, Kept) {
         store.shrink(&mut self.kept);
-        (Digest(*self.digest.finalize().as_bytes()), self.kept)
+        let digest = self
+            .digest
+            .map_or([0; 32], |digest| digest.finalize().into());
+        (Digest(digest), self.kept)
     }
 }
 
@@ -174,7 +196,7 @@ mod tests {
     }
 
     fn pile(store: &mut Store, data: &[u8], piece: usize) -> (Digest, Kept) {
-        let mut pile = Pile::default();
+        let mut pile = Pile::new(Comparison::Wanted);
         for piece in data.chunks(piece) {
             pile.push(piece, store).unwrap();
         }
