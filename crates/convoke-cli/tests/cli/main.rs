@@ -1,0 +1,15 @@
+//! The command line, end to end: the real binary on hosts of this machine.
+//!
+//! What a fault does to a run is shown in `faults`; here is what an operator sees and gets.
+//! `CONVOKE_TEST_FULL=1` makes the big outputs as big as the contract names them.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
+
+mod scene;
+
+mod exits;
+mod input;
+mod modes;
+mod pressure;
+mod signals;
+mod terminal;
+mod usage;
