@@ -1,7 +1,7 @@
 //! One agent session: requests go down, what the agent says comes up by channel.
 //!
-//! [`machine`] is the protocol without I/O, [`order`] its rules on one channel, [`inbox`] the queue of
-//! one channel, [`drive`] the task that owns the two pipes.
+//! `machine` is the protocol without I/O, `order` its rules on one channel, `inbox` the queue of
+//! one channel, `drive` the task that owns the two pipes.
 
 mod drive;
 mod error;
