@@ -37,8 +37,8 @@ impl Weighed {
     }
 }
 
-/// Runs `command`, counting what `is_payload` takes for a command's own of each piece; stops reading for
-/// a while when `pause_at` bytes have come.
+/// Runs `command`, counting the bytes that are the commands' own; stops reading for a while when
+/// `pause_at` bytes have come.
 fn weigh(place: &Place, mut command: Command, mode: Mode, pause_at: Option<usize>) -> Weighed {
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -50,18 +50,16 @@ fn weigh(place: &Place, mut command: Command, mode: Mode, pause_at: Option<usize
     let mut peaks = (0, 0);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let mut counter = Counter::new(mode);
             let mut piece = vec![0; 256 * 1024];
             let mut pause_at = pause_at;
             while let Ok(count @ 1..) = stdout.read(&mut piece) {
-                counter.count(&piece[..count]);
+                payload += mode.payload(&piece[..count]);
                 let total = read.fetch_add(count, Ordering::Relaxed) + count;
                 if pause_at.is_some_and(|at| total >= at) {
                     pause_at = None;
                     until_blocked(pid);
                 }
             }
-            payload = counter.payload;
             is_over.store(true, Ordering::Relaxed);
         });
         while !is_over.load(Ordering::Relaxed) {
@@ -80,7 +78,7 @@ fn weigh(place: &Place, mut command: Command, mode: Mode, pause_at: Option<usize
 }
 
 /// What a mode adds to a command's bytes.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Mode {
     /// Nothing.
     Raw,
@@ -88,21 +86,13 @@ enum Mode {
     Marked,
 }
 
-struct Counter {
-    mode: Mode,
-    payload: usize,
-}
-
-impl Counter {
-    fn new(mode: Mode) -> Self {
-        Counter { mode, payload: 0 }
-    }
-
-    fn count(&mut self, piece: &[u8]) {
-        self.payload += match self.mode {
+impl Mode {
+    /// How much of a piece of our output a command wrote.
+    fn payload(self, piece: &[u8]) -> usize {
+        match self {
             Mode::Raw => piece.len(),
             Mode::Marked => piece.iter().filter(|byte| **byte == b'x').count(),
-        };
+        }
     }
 }
 
@@ -189,7 +179,7 @@ fn what_is_still_in_the_pipe_at_exit_arrives() {
     // One write of less than a pipe holds, and the process is gone.
     let words = ["--json", "local:h[1-10]", "--"];
     let program = ["dd", "if=/dev/zero", "bs=60000", "count=1", "status=none"];
-    for _ in 0..scaled(3, 50) {
+    for _ in 0..scaled(3, 20) {
         let ran = place.run(words.into_iter().chain(program));
         assert_eq!(ran.code, Some(0));
         for number in 1..=10 {
