@@ -5,6 +5,7 @@
 mod quote;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bstr::{BString, ByteSlice as _};
 use convoke::action::{DEFAULT_FANOUT, MaxFail, OnFailure};
@@ -15,9 +16,10 @@ use convoke::process::Command;
 use convoke::proto::command::{Leftovers, Shell};
 use serde::Serialize;
 
-use crate::config::{Form, Pace, Stdin, Work};
+use crate::config::{Pace, Stdin, Work};
 use crate::error::Usage;
 use crate::render::Mode;
+use crate::render::recap::Facts;
 use crate::render::words;
 use quote::quoted;
 
@@ -143,9 +145,9 @@ impl Plan {
     }
 
     /// The plan as it is serialised. Values that are secret are not in it.
-    pub(crate) fn facts(&self) -> impl Serialize {
+    pub(crate) fn summary(&self) -> impl Serialize {
         let start = &self.work.command.start;
-        Facts {
+        Summary {
             schema: SCHEMA,
             kind: "plan",
             hosts: self
@@ -189,15 +191,18 @@ impl Plan {
         self.work.command.clone()
     }
 
-    /// The program that was asked for.
-    pub(crate) fn program(&self) -> BString {
-        let program = self.work.command.start.argv.first();
-        program.cloned().unwrap_or_default()
+    /// The names of the hosts, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = Arc<str>> {
+        self.hosts.iter().map(|host| Arc::clone(host.name()))
     }
 
-    /// How the command was written.
-    pub(crate) fn form(&self) -> Form {
-        self.work.form
+    /// What hints about failures need to know.
+    pub(crate) fn facts(&self) -> Facts {
+        let program = self.work.command.start.argv.first();
+        Facts {
+            program: program.cloned().unwrap_or_default(),
+            form: self.work.form,
+        }
     }
 }
 
@@ -205,7 +210,7 @@ impl Plan {
 const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
-struct Facts {
+struct Summary {
     schema: u32,
     kind: &'static str,
     hosts: Vec<String>,

@@ -27,7 +27,6 @@ use crate::exit::{self, Stop};
 use crate::plan::{Parts, Plan};
 use crate::render::Mode;
 use crate::render::drive::{self, Job, Note, Shown};
-use crate::render::recap::Facts;
 use crate::render::screen::{Broken, Line};
 use crate::render::sink::Descriptor;
 use crate::selection;
@@ -61,7 +60,7 @@ pub(crate) fn run(config: Run) -> Result<u8, Usage> {
 fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
     let mut text = Vec::new();
     match output.form {
-        OutputForm::Json => crate::render::push_json(&plan.facts(), output.stdout, &mut text)
+        OutputForm::Json => crate::render::push_json(&plan.summary(), output.stdout, &mut text)
             .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
         OutputForm::Plain | OutputForm::Prefixed | OutputForm::Gathered => {
             text.extend(plan.text().into_bytes())
@@ -75,35 +74,26 @@ fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
 }
 
 fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result<u8, Usage> {
-    let no_threads = |error: io::Error| Usage::new(format!("failed to start threads: {error}"));
     let runtime = runtime().map_err(no_threads)?;
     let signals = {
         let _inside = runtime.enter();
         Signals::listen().map_err(no_threads)?
     };
-    let cancel = Cancel::new();
+    let (cancel, line) = (Cancel::new(), Line::default());
     let (note, notes) = mpsc::channel(NOTES);
     let (alarm, alarms) = mpsc::channel(1);
-    let input = input(&plan, &output, alarm)?;
-    let line = Line::default();
     let (events_in, events) = mpsc::channel(QUEUE);
     let (report_in, report) = oneshot::channel();
     let (shown_in, shown) = oneshot::channel();
+    let input = input(&plan, &output, alarm)?;
     if let Some(warning) = plan.warning.clone().filter(|_| output.talk > Volume::Quiet) {
         // There is room: it is the first note.
         let _ = note.try_send(Note::Plain(warning));
     }
     let job = Job {
         mode: plan.mode,
-        hosts: plan
-            .hosts
-            .iter()
-            .map(|host| Arc::clone(host.name()))
-            .collect(),
-        facts: Facts {
-            program: plan.program(),
-            form: plan.form(),
-        },
+        hosts: plan.names().collect(),
+        facts: plan.facts(),
         cancel: cancel.clone(),
         output,
         events,
@@ -117,15 +107,9 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
         reach,
         cancel: cancel.clone(),
     };
-    // Neither is joined: when we leave at once they may be stuck, and else they are at their end.
-    thread::Builder::new()
-        .name("renderer".to_owned())
-        .spawn(move || drop(shown_in.send(drive::run(job))))
-        .map_err(no_threads)?;
-    thread::Builder::new()
-        .name("engine".to_owned())
-        .spawn(move || engine.run(events_in, report_in))
-        .map_err(no_threads)?;
+    // None is joined: when we leave at once it may be stuck, and else it is at its end.
+    spawn("renderer", move || drop(shown_in.send(drive::run(job))))?;
+    spawn("engine", move || engine.run(events_in, report_in))?;
     let attention = Attention {
         signals,
         alarms,
@@ -136,6 +120,15 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
     };
     let ended = runtime.block_on(attention.until(shown));
     Ok(code(ended, rule))
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Usage> {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map(drop).map_err(no_threads)
+}
+
+fn no_threads(error: io::Error) -> Usage {
+    Usage::new(format!("failed to start threads: {error}"))
 }
 
 /// How many lines of ours may wait for the renderer: there are a handful in a whole run.
@@ -161,10 +154,7 @@ fn input(plan: &Plan, output: &Output, alarm: Alarm) -> Result<Input, Usage> {
     };
     let spool = Spool::new(&output.temporary, alarm).map_err(no_spool)?;
     let filled = spool.clone();
-    thread::Builder::new()
-        .name("stdin".to_owned())
-        .spawn(move || filled.fill(io::stdin().lock()))
-        .map_err(no_spool)?;
+    spawn("stdin", move || filled.fill(io::stdin().lock()))?;
     Ok(Input::Source(Arc::new(spool)))
 }
 

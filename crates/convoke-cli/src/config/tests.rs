@@ -35,6 +35,18 @@ fn a_command_is_an_argument_vector() {
 }
 
 #[test]
+fn the_form_of_output_is_what_was_asked_for() {
+    for (words, form) in [
+        (&["h", "x"][..], OutputForm::Plain),
+        (&["--prefix", "h", "x"], OutputForm::Prefixed),
+        (&["-b", "h", "x"], OutputForm::Gathered),
+        (&["--json", "h", "x"], OutputForm::Json),
+    ] {
+        assert_eq!(run(words).unwrap().output.form, form);
+    }
+}
+
+#[test]
 fn no_command_is_an_error() {
     assert_eq!(run(&["h"]).unwrap_err().what, "no command given");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use convoke::inventory::{Expr, Supplied};
 
 use super::*;
+use crate::config::Form;
 
 fn work() -> Work {
     let mut command = Command::new(["ls", "a b"]);
@@ -61,7 +62,7 @@ output    prefixed
 #[test]
 fn a_serialised_plan_has_the_facts_and_no_secret() {
     let plan = plan("local:b,local:a", None, 100).unwrap();
-    let json = serde_json::to_value(plan.facts()).unwrap();
+    let json = serde_json::to_value(plan.summary()).unwrap();
     assert_eq!(json["hosts"], serde_json::json!(["local:b", "local:a"]));
     assert_eq!(json["argv"], serde_json::json!(["ls", "a b"]));
     assert_eq!(

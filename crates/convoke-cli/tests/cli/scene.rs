@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
-/// Longer than any test takes on a busy machine; a run that is not over by then hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Longer than any run takes on a busy machine; one that is not over by then hangs.
+fn limit() -> Duration {
+    Duration::from_secs(if is_full() { 1200 } else { 120 })
+}
 
 /// How long what belongs to a run may outlive it: the longest grace used here, and a busy machine.
 const GONE_WITHIN: Duration = Duration::from_secs(30);
@@ -237,7 +239,7 @@ impl Live {
 
     /// Waits until stderr holds `text`.
     pub(crate) fn until_told(&self, text: &str) {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + limit();
         while !self.told().contains(text) {
             assert!(
                 Instant::now() < deadline,
@@ -301,7 +303,7 @@ pub(crate) fn pid(child: &Child) -> Pid {
 pub(crate) fn watch(pid: Pid) {
     let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
     std::thread::spawn(move || {
-        if !ends(&process, LIMIT) {
+        if !ends(&process, limit()) {
             let _ = pidfd_send_signal(&process, Signal::KILL);
         }
     });
