@@ -128,10 +128,9 @@ fn a_daemon_that_holds_stdout_is_left_alone_after_250_ms() {
 #[test]
 fn an_endless_writer_is_cut_and_lives_on() {
     let mut agent = Agent::start();
-    for writer in [
-        "while :; do echo drip; sleep 0.05; done",
-        "while :; do echo flood; done",
-    ] {
+    let drip =
+        r#"perl -e '$| = 1; while (1) { print "drip\n"; select(undef, undef, undef, 0.02) }'"#;
+    for writer in [drip, "while :; do echo flood; done"] {
         let begun = Instant::now();
         let finished = agent.step_of(sh(&format!("({writer}) 2>/dev/null & echo $!")));
         let first = finished.stdout().lines().find_map(|line| line.parse().ok());

@@ -16,15 +16,16 @@ pub(super) const CHUNK: usize = 64 * 1024;
 /// The size that the outgoing pipe gets once it carries much, in bytes.
 const PIPE_SIZE: usize = 1024 * 1024;
 
-/// A write of this many bytes is much.
-const MUCH: usize = 128 * 1024;
+/// A wire that took this many bytes, several pipes full, is likely to take many more.
+const MUCH: usize = 512 * 1024;
 
 /// Where frames come from and go to.
 #[derive(Debug)]
 pub struct Wire {
     input: OwnedFd,
     output: OwnedFd,
-    enlarged: bool,
+    /// How much it took until its pipe was enlarged.
+    taken_bytes: usize,
 }
 
 /// Why the wire is of no more use.
@@ -47,7 +48,7 @@ impl Wire {
         Ok(Wire {
             input,
             output,
-            enlarged: false,
+            taken_bytes: 0,
         })
     }
 
@@ -71,10 +72,12 @@ impl Wire {
 
     /// Writes what goes; no bytes when nothing goes now.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
-        if bytes.len() >= MUCH && !self.enlarged {
-            self.enlarged = true;
-            // Refused where it is no pipe, or where users may have less: then it stays as it was.
-            let _ = fcntl_setpipe_size(&self.output, PIPE_SIZE);
+        if self.taken_bytes < MUCH {
+            self.taken_bytes += bytes.len();
+            if self.taken_bytes >= MUCH {
+                // Refused where it is no pipe, or where users may have less: then it stays as it was.
+                let _ = fcntl_setpipe_size(&self.output, PIPE_SIZE);
+            }
         }
         match write(&self.output, bytes) {
             Ok(count) => Ok(count),

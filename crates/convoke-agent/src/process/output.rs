@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use convoke_proto::frame::MAX_DATA;
 use rustix::event::PollFlags;
 use rustix::io::{Errno, ioctl_fionread, read};
 use rustix::pipe::fcntl_setpipe_size;
@@ -25,8 +26,8 @@ const READ_BYTES: usize = PIPE_SIZE;
 /// The size that a pipe with much traffic gets, in bytes: what a user may set without privilege.
 const PIPE_SIZE: usize = 1024 * 1024;
 
-/// A read of this many bytes is much traffic.
-const MUCH: usize = 64 * 1024;
+/// A stream that brought this many bytes, several pipes full, is likely to bring many more.
+const MUCH: usize = 512 * 1024;
 
 /// How many frames one stream may send before others have their turn.
 const TURN: usize = 4;
@@ -38,7 +39,8 @@ pub struct Output {
     pipe: OwnedFd,
     state: State,
     drain: Option<Drain>,
-    enlarged: bool,
+    /// How much it brought until its pipe was enlarged.
+    brought_bytes: usize,
     /// Nobody writes any more, but there is data and no credit: polling would only spin.
     hung_up: bool,
 }
@@ -63,7 +65,7 @@ impl Output {
             pipe,
             state: State::Open,
             drain: None,
-            enlarged: false,
+            brought_bytes: 0,
             hung_up: false,
         }
     }
@@ -129,7 +131,7 @@ impl Output {
                     total += count;
                     self.note_read(count, now);
                     // A short read has emptied the pipe: more comes together if it is given time.
-                    if count < MUCH && self.drain.is_none() {
+                    if count < MAX_DATA && self.drain.is_none() {
                         break;
                     }
                 }
@@ -190,10 +192,12 @@ impl Output {
     }
 
     fn note_read(&mut self, count: usize, now: Instant) {
-        if count >= MUCH && !self.enlarged {
-            self.enlarged = true;
-            // Refused where the host's users may have less: then it stays as it was.
-            let _ = fcntl_setpipe_size(&self.pipe, PIPE_SIZE);
+        if self.brought_bytes < MUCH {
+            self.brought_bytes += count;
+            if self.brought_bytes >= MUCH {
+                // Refused where the host's users may have less: then it stays as it was.
+                let _ = fcntl_setpipe_size(&self.pipe, PIPE_SIZE);
+            }
         }
         if let Some(drain) = &mut self.drain {
             drain.found_bytes(count, now);

@@ -6,6 +6,7 @@
 
 mod channel;
 mod check;
+mod effect;
 mod outbox;
 #[cfg(test)]
 mod tests;
@@ -19,11 +20,13 @@ use convoke_proto::credit::{AGENT_BUDGET, Budget};
 use convoke_proto::exit::{Exit, NotStarted};
 use convoke_proto::fault::{Fault, FaultKind, Violation};
 use convoke_proto::frame::{Family, Header, LINK_CHANNEL, MAX_DATA, Tag};
-use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
+use convoke_proto::hello::{Capabilities, Hello, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message, Started, Stream};
 
 use channel::Channel;
 use outbox::Outbox;
+
+pub use effect::{Effect, Inbound};
 
 /// The state of one link.
 ///
@@ -50,64 +53,6 @@ enum Phase {
     Closing,
     /// Nothing goes either way.
     Shut,
-}
-
-/// What the peer's bytes ask of the host. Channels are open and streams exist.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The link has a name, and the peer may be silent for this long.
-    Greeted {
-        /// The link.
-        link: LinkId,
-        /// After this much silence the agent acts as at a closed link.
-        give_up: Duration,
-    },
-    /// Start a process; answered by [`Serve::started`] or [`Serve::not_started`].
-    Start {
-        /// Its channel.
-        channel: u32,
-        /// What to start.
-        request: Box<Start>,
-    },
-    /// End the process of this channel.
-    Kill {
-        /// Its channel.
-        channel: u32,
-    },
-    /// More of an outbound stream may be sent.
-    Credit {
-        /// Its channel.
-        channel: u32,
-        /// The stream's number.
-        stream: u8,
-    },
-    /// The peer wants no more of an outbound stream: read it and throw it away.
-    Discard {
-        /// Its channel.
-        channel: u32,
-        /// The stream's number.
-        stream: u8,
-    },
-    /// Bytes or the end of an inbound stream arrived.
-    Input {
-        /// Its channel.
-        channel: u32,
-        /// The stream's number.
-        stream: u8,
-    },
-    /// The peer speaks another protocol: send what waits, then close.
-    Close(Violation),
-}
-
-/// What waits for a process on one inbound stream.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Inbound<'a> {
-    /// These bytes, never none.
-    Bytes(&'a [u8]),
-    /// Nothing now.
-    Nothing,
-    /// Nothing, ever again.
-    Ended,
 }
 
 impl Serve {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use convoke_proto::command::{Direction, ExtraStream, Stdin};
 use convoke_proto::credit::{FIRST_WINDOW, MAX_WINDOW};
 use convoke_proto::frame::MAX_REQUEST;
+use convoke_proto::hello::LinkId;
 use convoke_proto::message::Token;
 use proptest::prelude::*;
 
