@@ -25,14 +25,14 @@ async fn is_replaced(host: &Host, agents: &Agents) {
     assert_eq!(again.origin, AgentOrigin::Sent);
     let cached = host.cached(agents);
     assert!(fs::symlink_metadata(&cached).unwrap().is_file());
-    assert_eq!(fs::read_to_string(&cached).unwrap(), PARROT);
+    assert_eq!(fs::read_to_string(&cached).unwrap(), *PARROT);
     let after = host.greet(agents).await.unwrap();
     assert_eq!(after.origin, AgentOrigin::Cached);
 }
 
 #[tokio::test]
 async fn the_file_is_named_by_platform_and_hash_and_is_ours_alone() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = warm(&agents).await;
     let agent = agents.find(&platform()).unwrap();
     let name = format!("agent-{}-{}", agent.platform(), agent.sha256());
@@ -45,7 +45,7 @@ async fn the_file_is_named_by_platform_and_hash_and_is_ours_alone() {
 
 #[tokio::test]
 async fn the_platform_is_reported_both_times() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = Host::new();
     for _ in 0..2 {
         assert_eq!(host.greet(&agents).await.unwrap().platform, platform());
@@ -54,7 +54,7 @@ async fn the_platform_is_reported_both_times() {
 
 #[tokio::test]
 async fn a_tampered_agent_is_replaced_before_it_runs() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = warm(&agents).await;
     let enemy = PARROT.replace("echo agent", "echo enemy");
     fs::write(host.cached(&agents), enemy).unwrap();
@@ -63,7 +63,7 @@ async fn a_tampered_agent_is_replaced_before_it_runs() {
 
 #[tokio::test]
 async fn a_truncated_agent_is_replaced() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = warm(&agents).await;
     fs::write(host.cached(&agents), &PARROT[..20]).unwrap();
     is_replaced(&host, &agents).await;
@@ -71,7 +71,7 @@ async fn a_truncated_agent_is_replaced() {
 
 #[tokio::test]
 async fn an_empty_agent_is_replaced() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = warm(&agents).await;
     fs::write(host.cached(&agents), "").unwrap();
     is_replaced(&host, &agents).await;
@@ -79,7 +79,7 @@ async fn an_empty_agent_is_replaced() {
 
 #[tokio::test]
 async fn an_agent_that_is_not_executable_is_replaced() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = warm(&agents).await;
     fs::set_permissions(host.cached(&agents), fs::Permissions::from_mode(0o600)).unwrap();
     is_replaced(&host, &agents).await;
@@ -87,7 +87,7 @@ async fn an_agent_that_is_not_executable_is_replaced() {
 
 #[tokio::test]
 async fn an_agent_of_another_owner_is_replaced() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = warm(&agents).await;
     give_away(host.cached(&agents));
     is_replaced(&host, &agents).await;
@@ -95,7 +95,7 @@ async fn an_agent_of_another_owner_is_replaced() {
 
 #[tokio::test]
 async fn a_link_in_place_of_the_agent_is_not_followed() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = warm(&agents).await;
     let cached = host.cached(&agents);
     let elsewhere = host.root.path().join("elsewhere");
@@ -109,7 +109,7 @@ async fn a_link_in_place_of_the_agent_is_not_followed() {
 
 #[tokio::test]
 async fn a_link_to_a_directory_in_place_of_the_agent_is_not_followed() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = warm(&agents).await;
     let elsewhere = host.root.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
@@ -121,7 +121,7 @@ async fn a_link_to_a_directory_in_place_of_the_agent_is_not_followed() {
 
 #[tokio::test]
 async fn two_versions_live_beside_each_other() {
-    let (one, two) = (agents(PARROT), agents(&format!("{PARROT}\n")));
+    let (one, two) = (agents(&PARROT), agents(&format!("{}\n", *PARROT)));
     let host = warm(&one).await;
     assert_eq!(host.greet(&two).await.unwrap().origin, AgentOrigin::Sent);
     for version in [&one, &two] {
@@ -134,7 +134,7 @@ async fn two_versions_live_beside_each_other() {
 
 #[tokio::test]
 async fn eight_first_connections_at_once_all_succeed() {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let host = std::sync::Arc::new(Host::new());
     let mut connections = JoinSet::new();
     for _ in 0..8 {
@@ -155,9 +155,9 @@ async fn eight_first_connections_at_once_all_succeed() {
 
 #[tokio::test]
 async fn an_agent_unused_for_30_days_is_removed_at_an_upload_and_no_other() {
-    let old = agents(&format!("{PARROT}# old\n"));
+    let old = agents(&format!("{}# old\n", *PARROT));
     let host = warm(&old).await;
-    let young = agents(&format!("{PARROT}# young\n"));
+    let young = agents(&format!("{}# young\n", *PARROT));
     host.greet(&young).await.unwrap();
     let days = |days: u64| SystemTime::now() - Duration::from_secs(days * 24 * 3600 + 3600);
     touch(&host.cached(&old), days(30));
@@ -166,7 +166,7 @@ async fn an_agent_unused_for_30_days_is_removed_at_an_upload_and_no_other() {
     fs::write(&stranger, "not ours").unwrap();
     touch(&stranger, days(400));
 
-    let new = agents(PARROT);
+    let new = agents(&PARROT);
     host.greet(&new).await.unwrap();
     let mut left = files_below(&host.cache());
     left.sort();
@@ -177,9 +177,9 @@ async fn an_agent_unused_for_30_days_is_removed_at_an_upload_and_no_other() {
 
 #[tokio::test]
 async fn nothing_is_removed_when_the_agent_is_there() {
-    let old = agents(&format!("{PARROT}# old\n"));
+    let old = agents(&format!("{}# old\n", *PARROT));
     let host = warm(&old).await;
-    let new = agents(PARROT);
+    let new = agents(&PARROT);
     host.greet(&new).await.unwrap();
     touch(&host.cached(&old), SystemTime::UNIX_EPOCH);
     host.greet(&new).await.unwrap();

@@ -48,7 +48,7 @@ async fn every_cut(host: &Host, agents: &Agents, bytes: &[u8], form: &str) {
 async fn every_cut_through(name: &str, package: &str) {
     let mut host = Host::new();
     host.use_sh(&program(name, package));
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     every_cut(&host, &agents, &gzip(&agents), "gz").await;
 }
 
@@ -81,14 +81,14 @@ async fn a_cut_at_any_byte_leaves_nothing_through_zsh() {
 async fn a_cut_at_any_byte_leaves_nothing_without_gzip() {
     let mut host = Host::new();
     host.behind(&format!("rm -rf \"$HOME/bin\"; {WITHOUT_GZIP}"));
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     every_cut(&host, &agents, PARROT.as_bytes(), "raw").await;
 }
 
 #[tokio::test]
 async fn input_that_ends_before_the_script_begins_leaves_nothing() {
     let host = Host::new();
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let ended = host.open(&agents).finish().await;
     assert!(!ended.status.success(), "{ended:?}");
     assert_eq!(files_below(&host.cache()), Vec::<std::path::PathBuf>::new());
@@ -97,7 +97,7 @@ async fn input_that_ends_before_the_script_begins_leaves_nothing() {
 #[tokio::test]
 async fn a_reader_that_is_gone_leaves_nothing() {
     let host = Host::new();
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let talk = host.open(&agents);
     let Talk {
         mut child,
@@ -113,7 +113,7 @@ async fn a_reader_that_is_gone_leaves_nothing() {
 
 /// Sends a signal while the agent is half there.
 async fn signal(host: &Host, signal: Signal, whole_group: bool) {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let mut talk = asked(host, &agents, "gz").await;
     talk.send(&gzip(&agents)[..20]).await;
     assert!(
@@ -158,7 +158,7 @@ async fn a_signal_to_the_shell_alone_leaves_nothing() {
 #[tokio::test]
 async fn bytes_that_are_not_the_agent_leave_nothing() {
     let host = Host::new();
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let garbage = vec![b'x'; gzip(&agents).len()];
     let mut talk = asked(&host, &agents, "gz").await;
     talk.send(&garbage).await;
@@ -172,7 +172,7 @@ async fn bytes_that_are_not_the_agent_leave_nothing() {
 async fn another_agent_of_the_same_size_is_refused() {
     let mut host = Host::new();
     host.behind(WITHOUT_GZIP);
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let mut talk = asked(&host, &agents, "raw").await;
     talk.send(PARROT.replace("agent", "enemy").as_bytes()).await;
     let bad = format!("{} bad {}", talk.nonce.as_str(), PARROT.len());
@@ -185,7 +185,7 @@ async fn another_agent_of_the_same_size_is_refused() {
 #[tokio::test]
 async fn a_temporary_older_than_a_day_is_removed_and_a_younger_one_stays() {
     let host = Host::new();
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     host.greet(&agents).await.unwrap();
     fs::remove_file(host.cached(&agents)).unwrap();
     let hours = |hours: u64| SystemTime::now() - Duration::from_secs(hours * 3600);

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use convoke::agents::{Agent, Agents};
@@ -19,8 +20,12 @@ use tokio::time::timeout;
 /// How long anything here may take on a busy machine before it counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An agent that says a word and returns what it is sent.
-pub(crate) const PARROT: &str = "#!/bin/sh\necho agent\nexec cat\n";
+/// An agent that says a word and returns what it is sent; another one in every process, so that what
+/// lies in the directories all accounts share is never found in its place.
+pub(crate) static PARROT: LazyLock<String> = LazyLock::new(|| {
+    let unique = Nonce::random();
+    format!("#!/bin/sh\necho agent\nexec cat\n# {}\n", unique.as_str())
+});
 
 /// The programs that may be `/bin/sh`, and their Debian packages.
 pub(crate) const SHELLS: [(&str, &str); 5] = [

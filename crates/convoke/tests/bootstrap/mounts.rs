@@ -32,7 +32,7 @@ async fn runs_from(host: &Host, place: &str) {
 }
 
 async fn finds_no_place(host: &Host) -> BootstrapError {
-    let error = host.greet(&agents(PARROT)).await.unwrap_err();
+    let error = host.greet(&agents(&PARROT)).await.unwrap_err();
     assert_eq!(error.kind, UnreachableKind::NoPlace, "{error}");
     error
 }
@@ -165,7 +165,7 @@ async fn a_cached_agent_on_a_mount_without_programs_is_not_run() {
     if !can_mount() {
         return;
     }
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let mut host = Host::new();
     host.greet(&agents).await.unwrap();
     let cache = host.cache();
@@ -186,7 +186,7 @@ async fn where_there_is_no_place_each_is_named_with_its_reason() {
     }
     let mut host = Host::new();
     make_dir(host.cache(), 0o770);
-    host.set("XDG_RUNTIME_DIR", "/nowhere");
+    host.set("XDG_RUNTIME_DIR", host.root.path().join("nowhere"));
     host.with_mounts(&format!("{NO_SHARED}; umount /dev/shm; mount -t tmpfs -o mode=755 none /dev/shm; mkdir -m 777 /dev/shm/x; mount --bind /dev/shm/x /dev/shm"));
     let error = finds_no_place(&host).await;
     assert_eq!(

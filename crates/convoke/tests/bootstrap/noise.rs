@@ -9,7 +9,7 @@ use convoke::outcome::UnreachableKind;
 use crate::host::{Host, PARROT, agents, program};
 
 async fn comes_through(host: &Host) {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let first = host.greet(&agents).await.unwrap();
     assert_eq!(first.origin, AgentOrigin::Sent);
     let second = host.greet(&agents).await.unwrap();
@@ -17,7 +17,7 @@ async fn comes_through(host: &Host) {
 }
 
 async fn fails(host: &Host) -> BootstrapError {
-    host.greet(&agents(PARROT)).await.unwrap_err()
+    host.greet(&agents(&PARROT)).await.unwrap_err()
 }
 
 fn files(host: &Host) -> Vec<String> {
@@ -107,7 +107,7 @@ async fn a_verbose_tcsh_is_passed_over() {
     .unwrap();
     host.login = vec![program("tcsh", "tcsh").into(), "-c".into()];
     host.behind("exec \"$@\" 2>&1");
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let first = host.greet(&agents).await.unwrap();
     assert_eq!(first.origin, AgentOrigin::Sent);
 }
@@ -153,7 +153,7 @@ async fn a_fish_start_file_that_prints_is_passed_over() {
 async fn a_shell_that_never_answers_is_ended_and_leaves_nothing() {
     let mut host = Host::new();
     host.behind("echo waiting; exec cat");
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let mut talk = host.open(&agents);
     talk.wait_for("waiting").await;
     let exchange = talk.exchange(&agents);

@@ -12,7 +12,7 @@ use crate::host::{Host, PARROT, agents, file_name, files_below, give_away, make_
 
 /// Brings the agent to a host, which must put it into `place`, and finds it there again.
 async fn lands_in(host: &Host, place: &Path) {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let first = host.greet(&agents).await.unwrap();
     assert_eq!(first.origin, AgentOrigin::Sent);
     let file = place.join(file_name(&agents));
@@ -125,7 +125,7 @@ async fn nothing_is_made_in_a_cache_directory_of_somebody_else() {
 #[tokio::test]
 async fn an_agent_of_ours_in_a_home_of_somebody_else_is_not_run() {
     let mut host = Host::new();
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     host.greet(&agents).await.unwrap();
     give_away(host.home());
     let runtime = make_dir(host.root.path().join("run"), 0o700);
@@ -171,7 +171,7 @@ async fn a_directory_that_is_not_ours_alone_is_passed_over() {
 #[tokio::test]
 async fn an_agent_in_a_directory_that_others_may_write_is_not_run() {
     let mut host = Host::new();
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     host.greet(&agents).await.unwrap();
     make_dir(host.cache(), 0o770);
     let runtime = make_dir(host.root.path().join("run"), 0o700);
@@ -182,7 +182,7 @@ async fn an_agent_in_a_directory_that_others_may_write_is_not_run() {
 #[tokio::test]
 async fn a_directory_in_place_of_the_agent_makes_it_no_place() {
     let mut host = Host::new();
-    let taken = make_dir(host.cache(), 0o700).join(file_name(&agents(PARROT)));
+    let taken = make_dir(host.cache(), 0o700).join(file_name(&agents(&PARROT)));
     make_dir(taken, 0o700);
     let runtime = make_dir(host.root.path().join("run"), 0o700);
     host.set("XDG_RUNTIME_DIR", &runtime);

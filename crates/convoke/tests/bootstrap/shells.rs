@@ -6,7 +6,7 @@ use crate::host::{Host, PARROT, agents, program};
 
 /// The first connection sends the agent, the second finds it.
 async fn brings_the_agent_then_finds_it(host: &Host) {
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let first = host.greet(&agents).await.unwrap();
     assert_eq!(first.origin, AgentOrigin::Sent);
     let second = host.greet(&agents).await.unwrap();

@@ -54,7 +54,7 @@ const SENT_TWICE: [AgentOrigin; 2] = [AgentOrigin::Sent, AgentOrigin::Sent];
 async fn few_tools_suffice() {
     if can_mount() {
         let host = with_tools("head sha256sum");
-        assert_eq!(twice(&host, &agents(PARROT)).await, FOUND);
+        assert_eq!(twice(&host, &agents(&PARROT)).await, FOUND);
     }
 }
 
@@ -62,7 +62,7 @@ async fn few_tools_suffice() {
 async fn shasum_verifies_where_there_is_no_sha256sum() {
     if can_mount() {
         let host = with_tools("head shasum perl");
-        assert_eq!(twice(&host, &agents(PARROT)).await, FOUND);
+        assert_eq!(twice(&host, &agents(&PARROT)).await, FOUND);
     }
 }
 
@@ -70,7 +70,7 @@ async fn shasum_verifies_where_there_is_no_sha256sum() {
 async fn openssl_verifies_where_there_is_nothing_else() {
     if can_mount() {
         let host = with_tools("head openssl");
-        assert_eq!(twice(&host, &agents(PARROT)).await, FOUND);
+        assert_eq!(twice(&host, &agents(&PARROT)).await, FOUND);
     }
 }
 
@@ -79,7 +79,7 @@ async fn a_broken_hash_tool_is_passed_over() {
     if can_mount() {
         // shasum is there, but not the perl that runs it.
         let host = with_tools("head shasum openssl");
-        assert_eq!(twice(&host, &agents(PARROT)).await, FOUND);
+        assert_eq!(twice(&host, &agents(&PARROT)).await, FOUND);
     }
 }
 
@@ -87,7 +87,7 @@ async fn a_broken_hash_tool_is_passed_over() {
 async fn without_a_hash_tool_the_cached_agent_is_not_used() {
     if can_mount() {
         let host = with_tools("head gzip");
-        assert_eq!(twice(&host, &agents(PARROT)).await, SENT_TWICE);
+        assert_eq!(twice(&host, &agents(&PARROT)).await, SENT_TWICE);
     }
 }
 
@@ -97,7 +97,7 @@ async fn without_a_hash_tool_a_short_upload_is_not_run() {
         return;
     }
     let host = with_tools("head");
-    let agents = agents(PARROT);
+    let agents = agents(&PARROT);
     let mut talk = host.open(&agents);
     talk.wait_for(" raw\n").await;
     talk.send(&PARROT.as_bytes()[..20]).await;
@@ -110,7 +110,7 @@ async fn without_a_hash_tool_a_short_upload_is_not_run() {
 async fn without_head_the_bytes_are_counted_by_dd() {
     if can_mount() {
         let host = with_tools("dd gzip sha256sum");
-        assert_eq!(twice(&host, &agents(PARROT)).await, FOUND);
+        assert_eq!(twice(&host, &agents(&PARROT)).await, FOUND);
     }
 }
 
@@ -118,7 +118,7 @@ async fn without_head_the_bytes_are_counted_by_dd() {
 async fn without_find_nothing_is_pruned_and_all_is_well() {
     if can_mount() {
         let host = with_tools("head gzip sha256sum");
-        assert_eq!(twice(&host, &agents(PARROT)).await, FOUND);
+        assert_eq!(twice(&host, &agents(&PARROT)).await, FOUND);
     }
 }
 
