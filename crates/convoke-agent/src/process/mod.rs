@@ -2,6 +2,7 @@
 
 mod input;
 mod output;
+mod pace;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -191,6 +192,7 @@ impl Process {
 
     /// Does what is due: limits while it runs, the end of streams when it is over.
     pub fn tick(&mut self, serve: &mut Serve, spare: &mut [u8], now: Instant) {
+        self.outputs.iter_mut().for_each(|output| output.wake(now));
         match &self.phase {
             Phase::Running => self.check_limits(serve, now),
             Phase::Killing(..) => {}
@@ -220,11 +222,13 @@ impl Process {
 
     /// When [`Process::tick`] or a look at its tree is due.
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
+        let due = match &self.phase {
             Phase::Running => self.total_at().into_iter().chain(self.idle_at()).min(),
             Phase::Killing(_, killing) => Some(killing.due()),
             Phase::Draining(..) => self.outputs.iter().filter_map(Output::deadline).min(),
-        }
+        };
+        let rests = self.outputs.iter().filter_map(Output::rests_until);
+        rests.chain(due).min()
     }
 
     fn total_at(&self) -> Option<Instant> {

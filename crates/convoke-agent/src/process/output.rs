@@ -8,6 +8,7 @@ use rustix::event::PollFlags;
 use rustix::io::{Errno, ioctl_fionread, read};
 use rustix::pipe::fcntl_setpipe_size;
 
+use super::pace::Pace;
 use crate::serve::Serve;
 
 /// How much may wait for the wire before children are no longer read, in bytes: four full frames, so
@@ -39,8 +40,10 @@ pub struct Output {
     pipe: OwnedFd,
     state: State,
     drain: Option<Drain>,
+    pace: Pace,
     /// How much it brought until its pipe was enlarged.
     brought_bytes: usize,
+    enlarged: Enlarged,
     /// Nobody writes any more, but there is data and no credit: polling would only spin.
     hung_up: bool,
 }
@@ -57,6 +60,14 @@ enum State {
     Ended,
 }
 
+/// Whether a pipe holds more than it was born with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Enlarged {
+    NotYet,
+    Yes,
+    Refused,
+}
+
 impl Output {
     /// The stream `number`, whose bytes come out of the non-blocking `pipe`.
     pub fn new(number: u8, pipe: OwnedFd) -> Self {
@@ -65,7 +76,9 @@ impl Output {
             pipe,
             state: State::Open,
             drain: None,
+            pace: Pace::default(),
             brought_bytes: 0,
+            enlarged: Enlarged::NotYet,
             hung_up: false,
         }
     }
@@ -101,6 +114,7 @@ impl Output {
     pub fn interest(&self, channel: u32, serve: &Serve) -> Option<(&OwnedFd, PollFlags)> {
         let flags = match self.state {
             State::Ended | State::Released { .. } => return None,
+            _ if self.pace.rests_until().is_some() => return None,
             _ if self.may_read(channel, serve) => PollFlags::IN,
             _ if self.hung_up => return None,
             _ => PollFlags::empty(),
@@ -125,13 +139,15 @@ impl Output {
                 self.blocked(channel, serve, now);
                 break;
             }
+            let room = serve.credit(channel, self.number).min(MAX_DATA);
             match self.read(channel, serve, spare) {
                 Ok(0) => self.end(channel, serve),
                 Ok(count) => {
                     total += count;
                     self.note_read(count, now);
                     // A short read has emptied the pipe: more comes together if it is given time.
-                    if count < MAX_DATA && self.drain.is_none() {
+                    if count < room && self.drain.is_none() {
+                        self.emptied(now);
                         break;
                     }
                 }
@@ -140,6 +156,7 @@ impl Output {
                     if let Some(drain) = &mut self.drain {
                         drain.found_empty(now);
                     }
+                    self.emptied(now);
                     break;
                 }
                 Err(_) => self.end(channel, serve),
@@ -156,6 +173,7 @@ impl Output {
     /// The process has ended: from here on an empty stream or an endless writer ends it.
     pub fn begin_drain(&mut self) {
         self.drain.get_or_insert_default();
+        self.pace.wake(None);
     }
 
     /// Ends a stream that was empty for long, or that is written to for ever.
@@ -169,6 +187,16 @@ impl Output {
     /// When [`Output::tick`] may have something to do.
     pub fn deadline(&self) -> Option<Instant> {
         self.drain.as_ref().filter(|_| !self.is_over())?.deadline()
+    }
+
+    /// Until when its pipe is left alone.
+    pub fn rests_until(&self) -> Option<Instant> {
+        self.pace.rests_until()
+    }
+
+    /// Reads its pipe again when its rest is over.
+    pub fn wake(&mut self, now: Instant) {
+        self.pace.wake(Some(now));
     }
 
     /// Ends the stream for the controller at once, wherever it stands.
@@ -195,13 +223,32 @@ impl Output {
         if self.brought_bytes < MUCH {
             self.brought_bytes += count;
             if self.brought_bytes >= MUCH {
-                // Refused where the host's users may have less: then it stays as it was.
-                let _ = fcntl_setpipe_size(&self.pipe, PIPE_SIZE);
+                self.enlarge();
             }
         }
         if let Some(drain) = &mut self.drain {
             drain.found_bytes(count, now);
         }
+    }
+
+    /// A busy pipe is left alone for a moment, if it holds what comes meanwhile. Not once its process
+    /// has ended: then the clocks run.
+    fn emptied(&mut self, now: Instant) {
+        self.pace.emptied(now);
+        if self.pace.is_busy() && self.drain.is_none() && self.enlarge() == Enlarged::Yes {
+            self.pace.rest(now);
+        }
+    }
+
+    fn enlarge(&mut self) -> Enlarged {
+        if self.enlarged == Enlarged::NotYet {
+            // Refused where the host's users may have less: then it stays as it was.
+            self.enlarged = match fcntl_setpipe_size(&self.pipe, PIPE_SIZE) {
+                Ok(_) => Enlarged::Yes,
+                Err(_) => Enlarged::Refused,
+            };
+        }
+        self.enlarged
     }
 
     /// Without credit only the end can be noticed, and only when nothing comes before it.
