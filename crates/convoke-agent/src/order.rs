@@ -18,6 +18,9 @@ pub const MARK: &str = "CONVOKE_STEP";
 /// The variable that carries the words of a command past the login shell.
 const LINE: &str = "CONVOKE_LINE";
 
+/// The variables that name a working directory. Those of our own login name another than the program's.
+const DIRECTORIES: [&str; 2] = ["PWD", "OLDPWD"];
+
 /// What a login shell is told to do. No shell reads anything in it but the single quotes, and those
 /// all shells read alike; the words of the command, in [`LINE`], are seen by `sh` alone.
 const LOGIN_TEXT: &str = "exec /bin/sh -c 'eval \"$CONVOKE_LINE\"'";
@@ -35,6 +38,7 @@ impl Login {
         let environment = std::env::vars_os()
             .map(|(name, value)| (name.into_vec(), value.into_vec()))
             .filter(|(name, _)| name != MARK.as_bytes())
+            .filter(|(name, _)| DIRECTORIES.iter().all(|other| name != other.as_bytes()))
             .filter_map(|(name, value)| Some((name.clone(), pair(&name, &value)?)))
             .collect();
         Login {
@@ -60,12 +64,14 @@ impl Login {
             Shell::None => Words::plain(&request.argv),
             Shell::Login => Words::through(&account.shell, &request.argv),
         };
+        let path = match &request.cwd {
+            None => account.home.to_vec(),
+            Some(path) if path.starts_with(b"/") || path.is_empty() => path.to_vec(),
+            Some(path) => [account.home.as_slice(), b"/", path].concat(),
+        };
         let directory = match &request.cwd {
-            None => Directory::Home(text(&account.home)?),
-            Some(path) if path.starts_with(b"/") || path.is_empty() => {
-                Directory::Given(text(path)?)
-            }
-            Some(path) => Directory::Given(text(&[account.home.as_slice(), b"/", path].concat())?),
+            None => Directory::Home(text(&path)?),
+            Some(_) => Directory::Given(text(&path)?),
         };
         Ok(Program {
             name: text(&words.name)?,
@@ -74,7 +80,7 @@ impl Login {
                 .iter()
                 .map(|word| text(word))
                 .collect::<Result<_, _>>()?,
-            env: self.environment(&request.env, words.line, mark)?,
+            env: self.environment(&path, &request.env, words.line, mark)?,
             directory,
             umask: request.umask.map(Into::into),
             files: Vec::new(),
@@ -84,11 +90,13 @@ impl Login {
     /// The mark comes first: a search for it then reads little of every environment.
     fn environment(
         &self,
+        directory: &[u8],
         added: &[(BString, BString)],
         line: Option<Vec<u8>>,
         mark: &Mark,
     ) -> Result<Vec<CString>, NotStarted> {
         let mut set: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
+        set.insert(b"PWD", directory);
         set.extend(
             added
                 .iter()

@@ -85,6 +85,8 @@ fn a_child_has_the_login_environment_and_what_was_added() {
         command
             .env("KEPT", "1")
             .env("REPLACED", "1")
+            .env("PWD", "/tmp")
+            .env("OLDPWD", "/tmp")
             .env("CONVOKE_STEP", "outer");
         command
     });
@@ -105,6 +107,7 @@ fn a_child_has_the_login_environment_and_what_was_added() {
             "HOME=/",
             "KEPT=1",
             path,
+            "PWD=/",
             "REPLACED=2",
             "SHELL=/bin/sh"
         ]
