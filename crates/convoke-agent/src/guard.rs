@@ -19,10 +19,16 @@ use crate::signals::Signals;
 /// How many records are read at once.
 const BATCH: usize = 64;
 
+/// How many records wait in the pipe before the guard is asked to read them: it sleeps while steps
+/// come and go, and wakes for the death of the worker. Half of the smallest pipe a kernel gives.
+const ASLEEP_FOR: usize = 2048 / Record::LEN;
+
 /// The guard's ends of the pipes between the two processes.
 #[derive(Debug)]
 pub struct GuardEnd {
     records: OwnedFd,
+    /// Readable when the records are to be read.
+    bell: OwnedFd,
     /// Held, never written: its end tells the worker that the guard is gone.
     _alive: OwnedFd,
 }
@@ -31,6 +37,8 @@ pub struct GuardEnd {
 #[derive(Debug)]
 pub struct WorkerEnd {
     records: OwnedFd,
+    bell: OwnedFd,
+    unread: usize,
     alive: OwnedFd,
     backlog: Vec<u8>,
 }
@@ -42,12 +50,16 @@ pub struct WorkerEnd {
 pub fn pipes() -> Result<(GuardEnd, WorkerEnd), Errno> {
     let (records, records_in) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     let (alive, alive_in) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    let (bell, bell_in) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     let guard = GuardEnd {
         records,
+        bell,
         _alive: alive_in,
     };
     let worker = WorkerEnd {
         records: records_in,
+        bell: bell_in,
+        unread: 0,
         alive,
         backlog: Vec::new(),
     };
@@ -59,6 +71,12 @@ impl WorkerEnd {
     pub fn tell(&mut self, record: Record) {
         self.backlog.extend_from_slice(&record.to_bytes());
         self.flush();
+        self.unread += 1;
+        if self.unread >= ASLEEP_FOR {
+            self.unread = 0;
+            // A bell that is full rings already; a guard that is gone is noticed elsewhere.
+            let _ = write(&self.bell, &[0]);
+        }
     }
 
     /// Sends what was kept.
@@ -91,44 +109,85 @@ impl WorkerEnd {
 /// ended the link in good order.
 pub fn watch(end: GuardEnd, worker: Pid, signals: &Signals) -> bool {
     let mut register = Register::default();
-    let said_goodbye = follow(end, worker, signals, &mut register);
-    if !said_goodbye {
+    let goodbye = follow(end, worker, signals, &mut register);
+    if goodbye.is_none() {
         // It has closed its pipe, so it is dead or beyond reason.
         let _ = kill_process(worker, Signal::KILL);
     }
-    let ended = waitpid(Some(worker), WaitOptions::empty()).ok().flatten();
-    if !said_goodbye {
+    if !goodbye.is_some_and(|goodbye| goodbye.lingers) {
+        let _ = waitpid(Some(worker), WaitOptions::empty());
+    }
+    if goodbye.is_none() {
         end_everything(&mut register, signals);
     }
-    ended.and_then(|(_, status)| status.exit_status()) == Some(0)
+    goodbye.is_some_and(|goodbye| goodbye.in_good_order)
 }
 
-/// Keeps the register until the worker closes its pipe; whether it said goodbye.
-fn follow(end: GuardEnd, worker: Pid, signals: &Signals, register: &mut Register) -> bool {
+/// How the worker took its leave.
+#[derive(Debug, Clone, Copy)]
+struct Goodbye {
+    in_good_order: bool,
+    lingers: bool,
+}
+
+/// Keeps the register until the worker closes its pipe; how it took its leave, if it did.
+fn follow(
+    end: GuardEnd,
+    worker: Pid,
+    signals: &Signals,
+    register: &mut Register,
+) -> Option<Goodbye> {
     let mut records = std::fs::File::from(end.records);
+    let mut bell = std::fs::File::from(end.bell);
     let mut pending = Vec::new();
-    let mut said_goodbye = false;
+    let mut goodbye = None;
     loop {
-        wait_for(&[&records, signals.fd()], None);
+        let hung_up = wait_for_bell(&records, &bell, signals);
         if signals.take().end {
             // The worker acts as at a closed link, and this process goes with it.
             let _ = kill_process(worker, Signal::TERM);
         }
+        // However often it rang, the records are read once.
+        let _ = bell.read(&mut [0; BATCH]);
         let mut chunk = [0; Record::LEN * BATCH];
-        match records.read(&mut chunk) {
-            Ok(0) => return said_goodbye,
-            Ok(count) => pending.extend_from_slice(chunk.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return said_goodbye,
+        while let Ok(count @ 1..) = records.read(&mut chunk) {
+            pending.extend_from_slice(chunk.get(..count).unwrap_or_default());
+            let (whole, _) = pending.as_chunks();
+            for record in whole.iter().filter_map(Record::from_bytes) {
+                if let Record::Goodbye {
+                    in_good_order,
+                    lingers,
+                } = record
+                {
+                    goodbye = Some(Goodbye {
+                        in_good_order,
+                        lingers,
+                    });
+                }
+                register.apply(record);
+            }
+            pending.drain(..pending.len() - pending.len() % Record::LEN);
         }
-        let (whole, _) = pending.as_chunks();
-        for record in whole.iter().filter_map(Record::from_bytes) {
-            said_goodbye |= record == Record::Goodbye;
-            register.apply(record);
+        if hung_up {
+            return goodbye;
         }
-        pending.drain(..pending.len() - pending.len() % Record::LEN);
     }
+}
+
+/// Waits for the bell, a signal, or the end of the records; whether it was the end. New records alone
+/// wake nobody.
+fn wait_for_bell(records: &std::fs::File, bell: &std::fs::File, signals: &Signals) -> bool {
+    let mut polled = [
+        PollFd::new(records, PollFlags::empty()),
+        PollFd::new(bell, PollFlags::IN),
+        PollFd::new(signals.fd(), PollFlags::IN),
+    ];
+    // An interrupted wait is begun again by the caller.
+    let _ = poll(&mut polled, None);
+    let [records, ..] = &polled;
+    records
+        .revents()
+        .intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 /// Ends the trees of all steps whose main process has not ended by itself.

@@ -48,8 +48,13 @@ pub enum Record {
         /// Its channel.
         channel: u32,
     },
-    /// The worker ends and nothing is left to do.
-    Goodbye,
+    /// The link is over, and nothing is left to do for the guard.
+    Goodbye {
+        /// Whether the link was closed in good order.
+        in_good_order: bool,
+        /// Whether the worker lives on, to read what released processes write.
+        lingers: bool,
+    },
 }
 
 /// Whose a process is.
@@ -117,7 +122,7 @@ impl Register {
             Record::End { channel } => {
                 self.steps.remove(&channel);
             }
-            Record::Goodbye => self.steps.clear(),
+            Record::Goodbye { .. } => self.steps.clear(),
         }
     }
 
@@ -224,7 +229,10 @@ impl Record {
                 start,
             } => (5, pid as u32, session as u32, start),
             Record::End { channel } => (6, channel, 0, 0),
-            Record::Goodbye => (7, 0, 0, 0),
+            Record::Goodbye {
+                in_good_order,
+                lingers,
+            } => (7, in_good_order.into(), lingers.into(), 0),
         };
         bytes[0] = kind;
         bytes[8..12].copy_from_slice(&first.to_ne_bytes());
@@ -261,7 +269,10 @@ impl Record {
                 start: rest,
             },
             6 => Record::End { channel: first },
-            7 => Record::Goodbye,
+            7 => Record::Goodbye {
+                in_good_order: first != 0,
+                lingers: second != 0,
+            },
             _ => return None,
         })
     }
@@ -290,7 +301,10 @@ mod tests {
                 start: u64::MAX,
             },
             Record::End { channel: 8 },
-            Record::Goodbye,
+            Record::Goodbye {
+                in_good_order: true,
+                lingers: false,
+            },
         ];
         for record in table {
             assert_eq!(Record::from_bytes(&record.to_bytes()), Some(record));

@@ -233,18 +233,18 @@ fn the_guard_holds_nothing_of_the_wire() {
         |links: &[String], kind: &str| links.iter().filter(|link| link.starts_with(kind)).count();
     host::eventually("the guard lets go of what it need not hold", || {
         let links = held(agent.guard());
-        // The three standard ones; the records, and the sign that it lives; its signals.
+        // The three standard ones; the records, their bell, and the sign that it lives; its signals.
         (
             kind(&links, "/dev/null"),
             kind(&links, "pipe:"),
             kind(&links, "anon_inode:"),
-        ) == (3, 2, 1)
+        ) == (3, 3, 1)
     });
-    // The two standard ones that carried the wire; the wire, stderr, and the other two pipes.
+    // The two standard ones that carried the wire; the wire, stderr, and the other three pipes.
     let links = held(agent.worker);
     assert_eq!(
         (kind(&links, "/dev/null"), kind(&links, "pipe:")),
-        (2, 5),
+        (2, 6),
         "{links:?}"
     );
     agent.close();

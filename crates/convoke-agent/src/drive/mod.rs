@@ -1,5 +1,6 @@
 //! The worker's loop: one thread that waits for everything at once and does the system calls.
 
+mod linger;
 mod steps;
 mod wire;
 
@@ -25,6 +26,9 @@ pub use wire::{Wire, close_inherited, let_go_of_standard_descriptors, touch_own_
 /// does not read them must not grow for ever. Above what children may fill, so that a slow reader can
 /// still kill.
 const MAX_REPLIES: usize = 2 * MAX_WAITING;
+
+/// How long news that nobody acts on waits for company.
+const COMPANY: Duration = Duration::from_millis(2);
 
 /// This host's platform, as the hello names it.
 const PLATFORM: &str = match cfg!(target_arch = "aarch64") {
@@ -53,6 +57,8 @@ pub struct Worker {
     /// Whether no process is left below us, dead or alive.
     childless: bool,
     spare: Box<[u8]>,
+    /// Until when news waits for company.
+    held_until: Option<Instant>,
 }
 
 /// What the loop waits for.
@@ -89,11 +95,12 @@ impl Worker {
             held: Vec::new(),
             childless: true,
             spare: vec![0; wire::CHUNK].into(),
+            held_until: None,
         }
     }
 
-    /// Serves the link until it is closed and every running step is ended; whether it was closed in
-    /// good order.
+    /// Serves the link until it is closed and every running step is ended, and then what released
+    /// processes still write; whether the link was closed in good order.
     pub fn run(mut self) -> bool {
         while self.wire.is_some() || !self.processes.is_empty() {
             let ready = self.wait();
@@ -107,8 +114,24 @@ impl Worker {
             self.held.retain(Option::is_some);
             self.send();
         }
-        self.tell(Record::Goodbye);
-        self.in_good_order
+        let in_good_order = self.in_good_order;
+        let pipes: Vec<OwnedFd> = std::mem::take(&mut self.held)
+            .into_iter()
+            .flatten()
+            .collect();
+        self.tell(Record::Goodbye {
+            in_good_order,
+            lingers: !pipes.is_empty(),
+        });
+        let Worker {
+            guard,
+            signals,
+            mut spare,
+            ..
+        } = self;
+        drop(guard);
+        linger::linger(pipes, &signals, &mut spare);
+        in_good_order
     }
 
     fn wait(&mut self) -> Vec<(Source, PollFlags)> {
@@ -128,7 +151,7 @@ impl Worker {
             .as_ref()
             .and(self.give_up)
             .map(|give_up| self.heard + give_up);
-        let next = steps.chain(silence).min()?;
+        let next = steps.chain(silence).chain(self.held_until).min()?;
         Timespec::try_from(next.saturating_duration_since(Instant::now())).ok()
     }
 
@@ -140,7 +163,7 @@ impl Worker {
             if waiting < MAX_REPLIES {
                 interests.push((wire.input(), PollFlags::IN, Source::WireIn));
             }
-            let flags = if waiting > 0 {
+            let flags = if waiting > 0 && self.held_until.is_none() {
                 PollFlags::OUT
             } else {
                 PollFlags::empty()
@@ -253,6 +276,13 @@ impl Worker {
 
     /// Sends what waits, as far as it goes.
     fn send(&mut self) {
+        if self.serve.can_wait() && !self.serve.outgoing().is_empty() && self.wire.is_some() {
+            let now = Instant::now();
+            if now < *self.held_until.get_or_insert(now + COMPANY) {
+                return;
+            }
+        }
+        self.held_until = None;
         let waiting = self.serve.outgoing();
         let Some(wire) = self.wire.as_mut().filter(|_| !waiting.is_empty()) else {
             return;

@@ -42,6 +42,7 @@ pub struct Serve {
     budget: Budget,
     effects: VecDeque<Effect>,
     outbox: Outbox,
+    urgent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,7 @@ impl Serve {
             budget: Budget::new(AGENT_BUDGET),
             effects: VecDeque::new(),
             outbox: Outbox::new(),
+            urgent: false,
         }
     }
 
@@ -105,6 +107,13 @@ impl Serve {
     /// Notes that the first `count` bytes of [`Serve::outgoing`] were sent.
     pub fn sent(&mut self, count: usize) {
         self.outbox.sent(count);
+        self.urgent &= !self.outbox.waiting().is_empty();
+    }
+
+    /// Whether all that waits is news nobody acts on (a start, the end of a stream), which may wait
+    /// a moment for what usually follows: a short command then costs its controller one read.
+    pub fn can_wait(&self) -> bool {
+        !self.urgent
     }
 
     /// Ends the link on this side: nothing is taken or sent from here on.
@@ -118,7 +127,7 @@ impl Serve {
 
     /// Says that the process of a channel runs, and opens its inbound streams.
     pub fn started(&mut self, channel: u32, pid: u32) {
-        self.push(channel, &Message::Started(Started { pid }));
+        self.push_news(channel, &Message::Started(Started { pid }));
         let Some(open) = self.channels.get_mut(&channel) else {
             return;
         };
@@ -181,13 +190,14 @@ impl Serve {
             tag: Tag::data(stream),
         };
         let count = self.outbox.push_with(header, limit, read)?;
+        self.urgent |= count > 0;
         output.allowance.spend(count);
         Ok(count)
     }
 
     /// Says that an outbound stream has no more bytes.
     pub fn end_output(&mut self, channel: u32, stream: u8) {
-        self.push(channel, &Message::Eof(Stream { stream }));
+        self.push_news(channel, &Message::Eof(Stream { stream }));
     }
 
     /// What waits on an inbound stream.
@@ -434,6 +444,11 @@ impl Serve {
     }
 
     fn push(&mut self, channel: u32, message: &Message) {
+        self.urgent = true;
+        self.push_news(channel, message);
+    }
+
+    fn push_news(&mut self, channel: u32, message: &Message) {
         if self.phase != Phase::Shut {
             // Replies have bounds of their own, far below that of a frame.
             let fitted = self.outbox.push(channel, message);
