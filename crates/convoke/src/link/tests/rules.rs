@@ -226,7 +226,7 @@ enum Act {
     Hear(Vec<u8>),
     Noop,
     Start,
-    Send(u32, Vec<u8>),
+    EndStdin(u32),
     Kill(u32),
     Forget(u32),
     Tick,
@@ -251,7 +251,7 @@ fn act() -> impl Strategy<Value = Act> {
         6 => any_bytes().prop_map(Act::Hear),
         1 => Just(Act::Noop),
         2 => Just(Act::Start),
-        1 => (channel(), vec(any::<u8>(), 0..9)).prop_map(|(channel, data)| Act::Send(channel, data)),
+        1 => channel().prop_map(Act::EndStdin),
         1 => channel().prop_map(Act::Kill),
         1 => channel().prop_map(Act::Forget),
         1 => Just(Act::Tick),
@@ -270,8 +270,7 @@ proptest! {
                 Act::Hear(bytes) => machine.buffer().extend_from_slice(&bytes),
                 Act::Noop => { machine.noop(); }
                 Act::Start => { machine.start(with_stdin()).unwrap(); }
-                Act::Send(channel, data) if data.is_empty() => machine.send(channel, 0, &data),
-                Act::Send(..) => {}
+                Act::EndStdin(channel) => machine.send(channel, 0, b""),
                 Act::Kill(channel) => machine.kill(channel),
                 Act::Forget(channel) => machine.forget(channel),
                 Act::Tick => { let _ = machine.tick(Instant::now()); }
