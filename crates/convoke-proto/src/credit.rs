@@ -57,8 +57,9 @@ impl Budget {
 /// The receiver's side of one stream: what the sender may still send, and what waits to be consumed.
 ///
 /// Never more than its size is on the way and buffered together. The size doubles when the sender
-/// ran out of credit although everything that came had been consumed, up to [`MAX_WINDOW`]; so a
-/// slow consumer and a slow sender keep small windows. Dropping it gives its share of the budget back.
+/// ran out of credit although most of what came had been consumed, up to [`MAX_WINDOW`]; so a slow
+/// consumer and a slow sender keep small windows. (At a grant half the window is free: a consumer
+/// that is slower than its sender has about the other half buffered.) Dropping it gives its share of the budget back.
 #[derive(Debug)]
 pub struct Window {
     size: usize,
@@ -120,10 +121,10 @@ impl Window {
         if self.free() < self.size / 2 {
             return None;
         }
-        if self.sender_ran_dry && self.buffered == 0 {
+        if self.sender_ran_dry && self.buffered <= self.size / 4 {
+            self.sender_ran_dry = false;
             self.grow();
         }
-        self.sender_ran_dry = false;
         let grant = self.free();
         self.on_the_way += grant;
         Some(grant as u32)

@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn a_window_grows_only_when_the_sender_ran_dry_and_everything_was_consumed(moves in moves()) {
+    fn a_window_grows_only_when_the_sender_ran_dry_and_most_was_consumed(moves in moves()) {
         let budget = Budget::new(16 * MAX_WINDOW);
         let mut pair = Pair::open(&budget);
         let mut ran_dry = false;
@@ -138,10 +138,10 @@ proptest! {
                 Move::Consume(_, bytes) => {
                     let granted = pair.consume(bytes).is_some();
                     if pair.size() > size {
-                        prop_assert!(ran_dry && granted && pair.window.buffered() == 0);
+                        prop_assert!(ran_dry && granted && pair.window.buffered() <= size / 4);
                         prop_assert_eq!(pair.size(), 2 * size);
+                        ran_dry = false;
                     }
-                    ran_dry &= !granted;
                 }
                 Move::Open | Move::Close(_) => {}
             }
