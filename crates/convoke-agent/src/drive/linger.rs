@@ -19,6 +19,9 @@ const REST: Duration = Duration::from_millis(20);
 /// Throws away what comes out of `pipes` until nobody can write to them any more, or a signal asks for the
 /// end.
 pub(super) fn linger(mut pipes: Vec<OwnedFd>, signals: &Signals, spare: &mut [u8]) {
+    if pipes.is_empty() {
+        return;
+    }
     // Whoever ends the group of the link does not mean us any more. It fails when we lead one already.
     let _ = setsid();
     // A login waits for whoever holds its stderr.
