@@ -189,6 +189,7 @@ fn a_process_that_runs_away_from_its_session_is_caught() {
 #[test]
 fn a_process_of_another_user_is_named_as_survivor() {
     let place = tempfile::tempdir().unwrap();
+    let _rule = host::SudoRule::install();
     let mut agent = Agent::run(host::unprivileged(place.path()));
     // The shell is ours to kill, and so is sudo; what sudo started is not.
     let line = r#"sudo -n sh -c "trap '' TERM; echo ready; while :; do sleep 1; done" & wait"#;

@@ -101,37 +101,13 @@ pub fn peak_memory(pid: i32) -> usize {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// The agent as an ordinary user who may use sudo, and who finds `become-root` in `place`: a way to
+/// The agent as an ordinary user who finds `become-root` in `place`: a way to
 /// start processes that belong to root in every respect. Only root can set this up.
 pub fn unprivileged(place: &Path) -> Command {
-    const USER: &str = "convoke-test";
     assert!(
         rustix::process::getuid().is_root(),
-        "this test makes a user, so it needs root"
+        "this test becomes another user, so it needs root"
     );
-    let known = Command::new("id")
-        .arg(USER)
-        .output()
-        .unwrap()
-        .status
-        .success();
-    if !known {
-        let made = Command::new("useradd")
-            .args(["--system", "--shell", "/bin/sh", USER])
-            .status();
-        // Another test may have been faster.
-        assert!(
-            made.is_ok()
-                && Command::new("id")
-                    .arg(USER)
-                    .output()
-                    .unwrap()
-                    .status
-                    .success()
-        );
-    }
-    let rule = format!("{USER} ALL=(ALL) NOPASSWD: ALL\nDefaults:{USER} !use_pty\n");
-    std::fs::write("/etc/sudoers.d/convoke-test", rule).expect("sudo is installed");
     let mode = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -148,7 +124,28 @@ pub fn unprivileged(place: &Path) -> Command {
         .env("SHELL", "/bin/sh")
         .env("PATH", "/usr/bin:/bin");
     command
-        .args(["--reuid", USER, "--regid", USER, "--clear-groups"])
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
         .arg(agent);
     command
+}
+
+/// The account that every system has and that owns nothing, by number.
+const NOBODY: &str = "65534";
+
+/// Lets the account of [`unprivileged`] use sudo, until it is dropped.
+pub struct SudoRule(std::path::PathBuf);
+
+impl SudoRule {
+    pub fn install() -> Self {
+        let name = format!("/etc/sudoers.d/convoke-agent-{}", std::process::id());
+        let rule = format!("#{NOBODY} ALL=(root) NOPASSWD: ALL\nDefaults:#{NOBODY} !use_pty\n");
+        std::fs::write(&name, rule).expect("sudo is installed");
+        SudoRule(name.into())
+    }
+}
+
+impl Drop for SudoRule {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
