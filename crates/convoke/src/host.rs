@@ -269,8 +269,10 @@ async fn with(
                 return (Outcome::Unreachable(unreachable), None);
             }
             Err(Ok(hello)) => {
-                announce(&connection, &hello, &mut greeter).await;
-                running.await
+                // Side by side: while the queue of events is full, a cancel must still be heard. The
+                // announcement waits for its place first, so it comes first.
+                let announced = announce(&connection, &hello, &mut greeter);
+                tokio::join!(announced, running).1
             }
         }
     };
