@@ -220,6 +220,24 @@ fn a_signal_to_either_process_acts_as_a_closed_link() {
 }
 
 #[test]
+fn a_link_closed_for_writing_alone_ends_the_wait_for_streams() {
+    let mut agent = Agent::start();
+    // Without credit what it wrote holds the step.
+    let channel = agent.request(sh("echo held"));
+    assert!(matches!(
+        agent.next_of(channel),
+        Incoming::Message(Message::Started(_))
+    ));
+    host::eventually("the command has ended", || {
+        host::marked(agent.link).is_empty()
+    });
+    agent.stop_reading();
+    agent.send(channel + 1, &Message::Noop);
+    agent.wait();
+    host::assert_no_process_of(agent.link);
+}
+
+#[test]
 fn the_guard_holds_nothing_of_the_wire() {
     let agent = Agent::start();
     let held = |pid| {

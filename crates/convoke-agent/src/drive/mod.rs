@@ -111,8 +111,12 @@ impl Worker {
             self.check_silence(now);
             self.tick(now);
             self.finish_steps(now);
-            self.held.retain(Option::is_some);
             self.send();
+            if self.wire.is_none() {
+                // The write may have found the link closed, which ends the wait for streams.
+                self.finish_steps(now);
+            }
+            self.held.retain(Option::is_some);
         }
         let in_good_order = self.in_good_order;
         let pipes: Vec<OwnedFd> = std::mem::take(&mut self.held)

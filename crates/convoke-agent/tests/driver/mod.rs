@@ -360,6 +360,12 @@ impl Agent {
         self.input = None;
     }
 
+    /// Reads nothing any more; the agent's next write finds the link closed.
+    pub fn stop_reading(&mut self) {
+        let nothing = std::fs::File::open("/dev/null").unwrap();
+        self.output = std::os::fd::OwnedFd::from(nothing).into();
+    }
+
     /// Whether the agent has closed its end.
     pub fn is_hung_up(&mut self) -> bool {
         while let Some(frame) = self.next_fresh() {
