@@ -88,7 +88,8 @@ fn the_second_interrupt_is_heard_while_nobody_reads_stdout() {
     for mode in [&[][..], &["--json"], &["-v"]] {
         let scene = Scene::new();
         let mut live = scene.begin(mode.iter().copied().chain(["local:a[1-2]", "yes"]));
-        live.read(100);
+        // More than the announcements: a command runs, and its end shows that the first was heard.
+        live.read(4096);
         live.send(Signal::INT);
         scene.until_none_is_called("yes");
         live.send(Signal::INT);
