@@ -40,7 +40,7 @@ Examples:
   convoke run 'local:demo[1-3]' ls -l '/tmp/a b'
   convoke run 'local:demo[1-3]' --sh 'echo \"$1\" | wc -c' -- 'a b'
   convoke run --stdin 'local:demo[1-3]' -- tee /tmp/copy < file
-  convoke run --timeout 30s --max-fail 10% ^hosts.txt -- ./check
+  convoke run --timeout 30s --max-fail 10% ^hosts.txt -- /opt/check
   convoke run --json local:a -- date | jq -r 'select(.kind==\"stdout\").data.text'
 
 What is shown:
@@ -51,7 +51,13 @@ What is shown:
                  indented by two blanks; on stderr the same with `! ` for its stderr
   --json         one event a line; the last one of each host has the kind `ended`
 A command's stdout goes to stdout, its stderr to stderr, the recap to stderr. What
-could drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.";
+could drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.
+
+Exit codes:
+  kind (default)  0 all ok, 1 a command failed, 3 unreachable or lost, 4 stopped
+                  early, 130 interrupted; `convoke --help` has them all
+  max             the largest remote code: 128+n for signal n, 124 timed out, 126
+                  or 127 not started, 130 cancelled, 255 unreachable or lost";
 
 const HOSTS_EXAMPLES: &str = "\
 Expressions:
@@ -266,7 +272,9 @@ fn in_our_words(error: &clap::Error) -> Usage {
     let what: Vec<&str> = what.lines().map(str::trim).collect();
     let tip = text
         .lines()
-        .find_map(|line| line.trim().strip_prefix("tip: "));
+        .find_map(|line| line.trim().strip_prefix("tip: "))
+        // What begins with a hyphen after `--` would be the host expression.
+        .filter(|tip| !tip.contains("as a value"));
     let values = match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(values)) if !values.is_empty() => Some(values.join(", ")),
         _ => None,

@@ -19,7 +19,6 @@ mod stdin;
 
 mod cmd;
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use tracing_subscriber::filter::LevelFilter;
@@ -45,10 +44,7 @@ fn main() -> ExitCode {
 
 fn carry_out(args: Args) -> Result<u8, Usage> {
     let here = Environment::of_this_process();
-    trace(
-        Volume::of(&args.talk),
-        here.stderr(args.talk.color).is_coloured,
-    );
+    trace(Volume::of(&args.talk));
     match args.verb {
         Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, &here)?),
         Verb::Hosts(hosts) => cmd::hosts::run(&config::Hosts::new(hosts)),
@@ -61,7 +57,7 @@ fn refuse(usage: &Usage) -> u8 {
 }
 
 /// Lets the library say on stderr what it does.
-fn trace(volume: Volume, is_coloured: bool) {
+fn trace(volume: Volume) {
     let level = match volume {
         Volume::Quiet | Volume::Normal => return,
         Volume::Verbose => LevelFilter::INFO,
@@ -70,7 +66,8 @@ fn trace(volume: Volume, is_coloured: bool) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
-        .with_ansi(is_coloured && std::io::stderr().is_terminal())
+        .with_ansi(false)
+        .with_target(false)
         .without_time()
         .init();
 }

@@ -72,7 +72,7 @@ fn text(from: impl Read, what: &str) -> Result<String, Usage> {
 fn in_our_words(expr: &str, error: &Error) -> Usage {
     let mut what = match error {
         Error::InFile { .. } => error.to_string(),
-        _ => format!("host expression {expr:?}: {error}"),
+        _ => format!("host expression {:?}: {error}", shortened(expr)),
     };
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -82,6 +82,16 @@ fn in_our_words(expr: &str, error: &Error) -> Usage {
     Usage {
         what,
         hint: error.hint().map(str::to_owned),
+    }
+}
+
+/// How much of an expression an error quotes; the error itself quotes the place.
+const QUOTED_CHARS: usize = 120;
+
+fn shortened(expr: &str) -> std::borrow::Cow<'_, str> {
+    match expr.char_indices().nth(QUOTED_CHARS) {
+        Some((end, _)) => format!("{}…", &expr[..end]).into(),
+        None => expr.into(),
     }
 }
 

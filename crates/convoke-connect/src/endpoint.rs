@@ -83,6 +83,9 @@ impl std::str::FromStr for Endpoint {
     }
 }
 
+/// Schemes whose rest is a name of any form, also one of digits: `local:1` is no port of a host `local`.
+const NAMING: [&str; 4] = ["local", "docker", "podman", "k8s"];
+
 /// Splits `scheme://rest` and `scheme:rest`. What stands before the colon of `web1:22` and of
 /// `fe80::1` is not a scheme: a port or more of an address follows.
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
@@ -95,6 +98,12 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
         return None;
     }
     if let Some(rest) = rest.strip_prefix("//") {
+        return Some((scheme, rest));
+    }
+    if NAMING
+        .iter()
+        .any(|naming| scheme.eq_ignore_ascii_case(naming))
+    {
         return Some((scheme, rest));
     }
     let is_port = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
@@ -133,6 +142,7 @@ mod tests {
             ("LOCAL:demo1", "local", "demo1"),
             ("ssh://root@h:22", "ssh", "root@h:22"),
             ("docker:web1", "docker", "web1"),
+            ("local:1", "local", "1"),
         ] {
             assert_eq!(parts(text), (scheme.to_owned(), rest.to_owned()));
         }

@@ -35,6 +35,7 @@ pub struct Decoder {
     buffer: BytesMut,
     skip: usize,
     skips_requests: bool,
+    length: usize,
     broken: Option<Violation>,
 }
 
@@ -90,6 +91,7 @@ impl Decoder {
         let Some(header) = self.peek_header()? else {
             return Ok(None);
         };
+        self.length = header.length;
         if self.skips(header.tag) {
             self.buffer.advance(HEADER_LEN);
             self.skip = header.length;
@@ -111,6 +113,11 @@ impl Decoder {
             },
         };
         Ok(Some((header.channel, incoming)))
+    }
+
+    /// The length in bytes of the body of the frame that [`Decoder::next`] returned last.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     fn skips(&self, tag: Tag) -> bool {

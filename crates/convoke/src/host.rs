@@ -298,6 +298,12 @@ fn cancelled(cancel: &Cancel) -> Outcome {
 }
 
 async fn announce(connection: &Connection, hello: &Hello, events: &mut Emitter) {
+    tracing::info!(
+        "connected by {}, agent {}, {}",
+        connection.connector,
+        connection.origin.as_str(),
+        hello.platform
+    );
     let connected = Connected {
         connector: connection.connector,
         agent: connection.origin,

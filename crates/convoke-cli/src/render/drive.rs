@@ -231,8 +231,12 @@ impl Drive {
         }
         self.screen.erase();
         let is_closed = matches!(broken, Some(Broken::Closed));
-        if self.job.output.talk > Volume::Quiet && !is_closed {
-            self.screen.say(&recap::text(&report, &self.job.facts));
+        if !is_closed {
+            let facts = &self.job.facts;
+            self.screen.say(&match self.job.output.talk {
+                Volume::Quiet => recap::errors(&report, facts),
+                _ => recap::text(&report, facts),
+            });
         }
         Some(Shown { report, broken })
     }

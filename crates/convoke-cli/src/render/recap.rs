@@ -34,7 +34,7 @@ pub(crate) struct Facts {
 /// The lines for stderr; none when a single host is ok and left nothing behind.
 pub(crate) fn text(report: &Report, facts: &Facts) -> String {
     let mut text = String::new();
-    let causes = causes(report);
+    let causes = causes(report, is_told);
     match report.results.as_slice() {
         [] => {}
         [only] => {
@@ -60,6 +60,28 @@ pub(crate) fn text(report: &Report, facts: &Facts) -> String {
     text
 }
 
+/// The lines for stderr of a quiet run: what only we can tell, as the command never spoke or was cut off.
+pub(crate) fn errors(report: &Report, facts: &Facts) -> String {
+    let mut text = String::new();
+    for (words, hosts) in causes(report, is_error).iter().take(CAUSES) {
+        let hosts = shortened(words::fold(hosts.iter().copied()), hosts.len());
+        push_line(&mut text, "", &hosts, words);
+    }
+    for hint in hints(report, facts) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "hint: {hint}");
+    }
+    text
+}
+
+/// Whether something else than the command itself says that it failed.
+fn is_error(result: &HostResult) -> bool {
+    !matches!(
+        result.outcome,
+        Outcome::Exited(_) | Outcome::Cancelled(_) | Outcome::Skipped(_)
+    )
+}
+
 /// Whether there is more to tell than that it is ok.
 fn is_told(result: &HostResult) -> bool {
     let left_nothing = match &result.outcome {
@@ -72,7 +94,7 @@ fn is_told(result: &HostResult) -> bool {
 }
 
 /// What is told, each cause once with its hosts, in host order.
-fn causes(report: &Report) -> Vec<(String, Vec<&str>)> {
+fn causes(report: &Report, is_told: fn(&HostResult) -> bool) -> Vec<(String, Vec<&str>)> {
     let mut causes: Vec<(String, Vec<&str>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for result in report.results.iter().filter(|result| is_told(result)) {
@@ -149,6 +171,9 @@ fn hint(outcome: &Outcome, facts: &Facts) -> Option<String> {
             ENOENT if facts.form == Form::Words && holds_blanks(&facts.program) => {
                 "the program's name holds blanks; use --sh 'LINE' for a line that a shell reads"
             }
+            ENOENT if facts.form == Form::Words && is_relative(&facts.program) => {
+                "commands start in the login home; --cwd DIR starts them elsewhere"
+            }
             ENOEXEC => {
                 "it is neither a program for that host nor a script that begins with a `#!` line"
             }
@@ -164,6 +189,11 @@ fn hint(outcome: &Outcome, facts: &Facts) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Whether a program is a path that counts from the working directory.
+fn is_relative(program: &[u8]) -> bool {
+    program.contains(&b'/') && !program.starts_with(b"/")
 }
 
 fn holds_blanks(program: &[u8]) -> bool {

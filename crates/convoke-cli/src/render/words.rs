@@ -89,11 +89,11 @@ fn not_started(start: &NotStarted) -> String {
 fn tried(paths: &[BString]) -> String {
     match paths {
         [] => String::new(),
-        [path] => format!(" {}", one_line(path)),
+        [path] => format!(" \"{}\"", one_line(path)),
         [path, ..] => {
             let name = path.rsplit_str("/").next().unwrap_or_default();
             format!(
-                " {}, looked up in {} directories of PATH",
+                " \"{}\", looked up in {} directories of PATH",
                 one_line(name),
                 paths.len()
             )

@@ -26,7 +26,7 @@ fn the_exit_code_tells_the_kind_of_failure() {
         (
             &["--cwd", "/nonexistent", "local:a", "true"],
             1,
-            "local:a: not started: failed to enter the directory /nonexistent: \
+            "local:a: not started: failed to enter the directory \"/nonexistent\": \
              no such file or directory\n",
         ),
         (
@@ -111,7 +111,7 @@ fn a_program_with_blanks_that_does_not_exist_gets_a_hint() {
     let ran = scene.run(["local:a", "ls -l"]);
     assert_eq!(ran.code, Some(1));
     assert!(
-        ran.stderr.contains("failed to execute ls -l"),
+        ran.stderr.contains("failed to execute \"ls -l\""),
         "{}",
         ran.stderr
     );

@@ -8,7 +8,7 @@ use convoke_proto::codec::{Decoder, Incoming};
 use convoke_proto::command::Start;
 use convoke_proto::credit::Budget;
 use convoke_proto::fault::Violation;
-use convoke_proto::frame::{Family, Header, LINK_CHANNEL, Tag};
+use convoke_proto::frame::{Family, HEADER_LEN, Header, LINK_CHANNEL, Tag};
 use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message, Oversized, Stream, Token};
 
@@ -112,7 +112,7 @@ impl Machine {
     #[allow(clippy::should_implement_trait)] // An iterator's `None` is final; this one means "not yet".
     pub fn next(&mut self) -> Result<Option<Arrival>, Violation> {
         while let Some((channel, incoming)) = self.decoder.next()? {
-            trace_incoming(channel, &incoming);
+            trace("in", channel, tag_of(&incoming), self.decoder.length());
             let arrival = match incoming {
                 Incoming::Message(message) => self.message(channel, message)?,
                 Incoming::Data { stream, body } => self.data(channel, stream, body)?,
@@ -147,7 +147,10 @@ impl Machine {
     pub fn start(&mut self, start: Start) -> Result<u32, Oversized> {
         let (opened, grants) = Channel::starting(&start, &self.budget);
         let message = Message::Start(start);
+        let before = self.outgoing.len();
         message.encode(self.last_channel + 1, &mut self.outgoing)?;
+        let length = self.outgoing.len() - before - HEADER_LEN;
+        trace("out", self.last_channel + 1, Tag::START, length);
         let channel = self.open(opened);
         for grant in grants {
             self.say(channel, &Message::Credit(grant));
@@ -173,6 +176,7 @@ impl Machine {
             channel,
             tag: Tag::data(stream),
         };
+        trace("out", channel, header.tag, data.len());
         self.outgoing.extend_from_slice(&header.to_bytes());
         self.outgoing.extend_from_slice(data);
     }
@@ -257,13 +261,11 @@ impl Machine {
     }
 
     fn say(&mut self, channel: u32, message: &Message) {
-        tracing::trace!(
-            channel,
-            tag = format_args!("{:#04x}", message.tag().0),
-            "frame out"
-        );
+        let before = self.outgoing.len();
         // Only a start request can be too long, and that one is checked in `start`.
         let _ = message.encode(channel, &mut self.outgoing);
+        let length = self.outgoing.len().saturating_sub(before + HEADER_LEN);
+        trace("out", channel, message.tag(), length);
     }
 
     fn inbound(&mut self, channel: u32, stream: u8) -> Option<&mut Inbound> {
@@ -357,16 +359,18 @@ impl Machine {
     }
 }
 
-fn trace_incoming(channel: u32, incoming: &Incoming) {
-    let (tag, length) = match incoming {
-        Incoming::Message(message) => (message.tag(), None),
-        Incoming::Data { stream, body } => (Tag::data(*stream), Some(body.len())),
-        Incoming::Unknown(tag) => (*tag, None),
-    };
+/// One frame for `-vv`: its tag and the length of its body, never the body.
+fn trace(way: &str, channel: u32, tag: Tag, length: usize) {
     tracing::trace!(
-        channel,
-        tag = format_args!("{:#04x}", tag.0),
-        length,
-        "frame in"
+        "frame {way}: channel {channel} tag {:#04x} length {length}",
+        tag.0
     );
+}
+
+fn tag_of(incoming: &Incoming) -> Tag {
+    match incoming {
+        Incoming::Message(message) => message.tag(),
+        Incoming::Data { stream, .. } => Tag::data(*stream),
+        Incoming::Unknown(tag) => *tag,
+    }
 }

@@ -48,16 +48,16 @@ fn outcomes_are_facts_in_words() {
         (ended(Status::Signal(40), 0), "killed by signal 40"),
         (
             start(Stage::Exec, 2, &["/usr/bin/foo", "/bin/foo"]),
-            "not started: failed to execute foo, looked up in 2 directories of PATH: \
+            "not started: failed to execute \"foo\", looked up in 2 directories of PATH: \
              no such file or directory",
         ),
         (
             start(Stage::Exec, 13, &["/tmp/\x1bx"]),
-            "not started: failed to execute /tmp/\\x1bx: permission denied",
+            "not started: failed to execute \"/tmp/\\x1bx\": permission denied",
         ),
         (
             start(Stage::Cwd, 2, &["/x"]),
-            "not started: failed to enter the directory /x: no such file or directory",
+            "not started: failed to enter the directory \"/x\": no such file or directory",
         ),
         (
             Outcome::TimedOut(TimedOut {
