@@ -35,7 +35,8 @@ const PATH_MAX: usize = libc::PATH_MAX as usize;
 /// Where `execvp` looks when there is no `PATH`.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
-/// How many bytes of tried paths an answer names at most; a long `PATH` must not fill a frame.
+/// How many bytes of tried paths an answer names at most; neither a long `PATH` nor a
+/// long directory may fill a frame.
 const MAX_TRIED: usize = 16 * 1024;
 
 /// Everything about a program that is to be started.
@@ -166,7 +167,10 @@ impl Spawner {
         // SAFETY: the child ended by itself and is ours to reap.
         unsafe { libc::waitpid(pid, null_mut(), 0) };
         let tried = match stage {
-            Stage::Cwd => vec![directory.as_bytes().into()],
+            Stage::Cwd => {
+                let path = directory.as_bytes();
+                vec![path.get(..MAX_TRIED).unwrap_or(path).into()]
+            }
             _ => tried_paths(program.name.as_bytes(), path, shared.tried),
         };
         Err(NotStarted {

@@ -405,3 +405,16 @@ fn not_started(stage: Stage, errno: i32, tried: Vec<String>) -> NotStarted {
         tried,
     }
 }
+
+#[test]
+fn a_directory_too_long_for_an_answer_is_answered() {
+    let mut agent = Agent::start();
+    let request = Start {
+        cwd: Some(format!("/{}", "a".repeat(70_000)).into()),
+        ..sh("true")
+    };
+    let finished = agent.step_of(request);
+    let why = finished.not_started();
+    assert_eq!((why.stage, why.errno), (Stage::Cwd, libc::ENAMETOOLONG));
+    agent.close();
+}

@@ -232,7 +232,6 @@ fn a_link_closed_for_writing_alone_ends_the_wait_for_streams() {
         host::marked(agent.link).is_empty()
     });
     agent.stop_reading();
-    agent.send(channel + 1, &Message::Noop);
     agent.wait();
     host::assert_no_process_of(agent.link);
 }

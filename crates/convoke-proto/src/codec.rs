@@ -8,7 +8,7 @@ use crate::message::Message;
 
 /// Bodies below this size are copied out of the read buffer, so that a few bytes in a queue do not
 /// keep a whole buffer alive.
-const COPY_BELOW: usize = 4 * 1024;
+const COPY_BELOW: usize = 32 * 1024;
 
 /// What arrived on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,7 +49,7 @@ impl fmt::Debug for LinkId {
 /// How long the controller wants silence to be tolerated, in milliseconds. Any byte counts as life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {
-    /// After this much silence the controller sends a ping.
+    /// After this much silence, in either direction, the controller sends a ping.
     pub ping_ms: u32,
     /// After this much silence the controller calls the link lost.
     pub lost_ms: u32,

@@ -228,7 +228,7 @@ impl Run {
         if let Outcome::Crashed { .. } = outcome {
             emitter.send(Kind::Ended(outcome.clone())).await;
         }
-        self.failed += usize::from(!outcome.is_ok());
+        self.failed += usize::from(is_failure(&outcome));
         self.outcomes[index] = Some(outcome);
     }
 
@@ -259,10 +259,12 @@ impl Run {
         };
         let hosts = self.action.list.into_iter().map(|(host, _)| host);
         let results: Vec<HostResult> = hosts
-            .zip(self.outcomes.into_iter().flatten())
+            .zip(self.outcomes)
             .map(|(host, outcome)| HostResult {
                 host: Arc::clone(host.name()),
-                outcome,
+                outcome: outcome.unwrap_or_else(|| Outcome::Crashed {
+                    text: "its task left no outcome".to_owned(),
+                }),
             })
             .collect();
         Report {
@@ -270,6 +272,15 @@ impl Run {
             results,
         }
     }
+}
+
+/// Whether an outcome counts for `--max-fail`: every one that is not ok, but for what the operator stopped.
+fn is_failure(outcome: &Outcome) -> bool {
+    let by_operator = matches!(
+        outcome,
+        Outcome::Cancelled(cancelled) if cancelled.why == CancelCause::Operator
+    );
+    !outcome.is_ok() && !by_operator
 }
 
 fn crashed(error: JoinError) -> Outcome {

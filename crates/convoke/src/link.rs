@@ -2,6 +2,10 @@
 //!
 //! `machine` is the protocol without I/O, `order` its rules on one channel, `inbox` the queue of
 //! one channel, `drive` the task that owns the two pipes.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
 
 mod drive;
 mod error;

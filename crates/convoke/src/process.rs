@@ -133,15 +133,17 @@ impl Running {
                 () = tokio::time::sleep_until(overdue), if is_killed => {
                     return Err(self.broken(LinkError::Silent(self.grace() + EXIT_MARGIN)));
                 }
-                delivery = self.channel.next() => {
-                    if let Some(outcome) = self.take(delivery, events, cancel).await? {
-                        return Ok(outcome);
-                    }
-                }
+                // Before the output: that of a host faster than its reader never ends, while input
+                // ends with its credit.
                 (data, room) = self.feed.next(credit, room), if self.feed.is_ready(credit) => {
                     match data {
                         Some(data) => self.channel.send(data, room),
                         None => self.channel.end_stdin(),
+                    }
+                }
+                delivery = self.channel.next() => {
+                    if let Some(outcome) = self.take(delivery, events, cancel).await? {
+                        return Ok(outcome);
                     }
                 }
             }

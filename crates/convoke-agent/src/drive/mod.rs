@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use convoke_proto::hello::LinkId;
+use convoke_proto::hello::{LinkId, Liveness};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::read;
 
@@ -84,7 +84,8 @@ impl Worker {
             serve: Serve::new(PLATFORM),
             link: LinkId([0; 16]),
             heard: Instant::now(),
-            give_up: None,
+            // Until the hello says otherwise: a controller may vanish before it.
+            give_up: Some(Duration::from_millis(Liveness::default().give_up_ms.into())),
             in_good_order: true,
             signals,
             guard,
@@ -247,6 +248,8 @@ impl Worker {
                 self.link = link;
                 self.give_up = Some(give_up);
                 self.tell(Record::Link(link));
+                // Before anything is started: without our hello nobody must think that it was.
+                self.send();
             }
             Effect::Start { channel, request } => self.start(channel, &request),
             Effect::Kill { channel } => self.kill(channel, now),

@@ -141,8 +141,10 @@ impl Worker {
     }
 
     fn ended(&mut self, pid: i32, status: WaitStatus, now: Instant) {
-        let is_main =
-            |(_, process): &(&u32, &mut Process)| process.pid().as_raw_nonzero().get() == pid;
+        // The number of a main process that was reaped may be somebody else's by now.
+        let is_main = |(_, process): &(&u32, &mut Process)| {
+            process.main_runs() && process.pid().as_raw_nonzero().get() == pid
+        };
         let Some((channel, process)) = self.processes.iter_mut().find(is_main) else {
             return;
         };

@@ -103,6 +103,11 @@ impl Process {
         self.pid
     }
 
+    /// Whether the main process has not been reaped.
+    pub fn main_runs(&self) -> bool {
+        self.status.is_none()
+    }
+
     /// How long it has been running.
     pub fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.started)
@@ -150,7 +155,8 @@ impl Process {
 
     fn release_streams(&mut self, serve: &mut Serve) {
         for output in &mut self.outputs {
-            output.release(self.channel, serve, true);
+            let cut = output.has_bytes();
+            output.release(self.channel, serve, cut);
         }
     }
 

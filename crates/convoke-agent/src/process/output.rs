@@ -18,10 +18,11 @@ pub const MAX_WAITING: usize = 256 * 1024;
 /// A stream that was empty this long after the end of its process is left to whoever still holds it.
 const EMPTY_FOR: Duration = Duration::from_millis(250);
 
-/// A writer that never stops is cut after this much reading beyond the end of its process, …
+/// A writer that never stops is cut this long after the end of its process, …
 const READ_FOR: Duration = Duration::from_secs(2);
 
-/// … and this many bytes: no pipe holds more, so what was in it at the end has arrived.
+/// … and, unless its pipe was empty once, after this many bytes: no pipe holds more, so what was in it at
+/// the end has arrived.
 const READ_BYTES: usize = PIPE_SIZE;
 
 /// The size that a pipe with much traffic gets, in bytes: what a user may set without privilege.
@@ -271,7 +272,8 @@ impl Output {
             .any(|polled| polled.revents().contains(PollFlags::HUP))
     }
 
-    fn has_bytes(&self) -> bool {
+    /// Whether bytes wait in the pipe.
+    pub fn has_bytes(&self) -> bool {
         ioctl_fionread(&self.pipe).is_ok_and(|count| count > 0)
     }
 
@@ -281,60 +283,58 @@ impl Output {
     }
 }
 
-/// What is known of a stream since its process ended. Only time in which it could be read counts.
+/// What is known of a stream since its process ended.
 #[derive(Debug, Default)]
 struct Drain {
+    began: Option<Instant>,
     read_bytes: usize,
     seen_empty: bool,
+    /// Since when it is empty, as far as that could be seen: not while it may not be read.
     empty_since: Option<Instant>,
-    readable_since: Option<Instant>,
-    readable_for: Duration,
 }
 
 impl Drain {
     fn found_bytes(&mut self, count: usize, now: Instant) {
+        self.began.get_or_insert(now);
         self.read_bytes += count;
         self.empty_since = None;
-        self.readable_since.get_or_insert(now);
     }
 
     fn found_empty(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
         self.seen_empty = true;
         self.empty_since.get_or_insert(now);
-        self.readable_since.get_or_insert(now);
     }
 
     fn found_blocked(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
         self.empty_since = None;
-        if let Some(since) = self.readable_since.take() {
-            self.readable_for += now.saturating_duration_since(since);
-        }
     }
 
     /// Whether it is over by now, and if so whether in the middle of what somebody wrote.
     fn verdict(&self, now: Instant) -> Option<bool> {
-        if self
-            .empty_since
-            .is_some_and(|since| now >= since + EMPTY_FOR)
-        {
+        let is_past = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        if is_past(self.empty_at()) {
             return Some(false);
         }
-        // Once it was empty, everything from before the end has arrived: a writer that drips would
-        // else hold the step until its drops fill a pipe.
-        let read_enough = self.seen_empty || self.read_bytes >= READ_BYTES;
-        (read_enough && self.cut_at().is_some_and(|at| now >= at)).then_some(true)
+        is_past(self.cut_at()).then_some(true)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let cut_at = self
-            .cut_at()
-            .filter(|_| self.seen_empty || self.read_bytes >= READ_BYTES);
-        let empty_at = self.empty_since.map(|since| since + EMPTY_FOR);
-        cut_at.into_iter().chain(empty_at).min()
+        self.cut_at().into_iter().chain(self.empty_at()).min()
     }
 
+    fn empty_at(&self) -> Option<Instant> {
+        Some(self.empty_since? + EMPTY_FOR)
+    }
+
+    /// Once it was empty, or a whole pipe was read, everything from before the end has arrived: what
+    /// comes later is nobody's output, and is not waited for, however slowly the rest is taken.
     fn cut_at(&self) -> Option<Instant> {
-        Some(self.readable_since? + READ_FOR.saturating_sub(self.readable_for))
+        let all_arrived = self.seen_empty || self.read_bytes > READ_BYTES;
+        self.began
+            .filter(|_| all_arrived)
+            .map(|began| began + READ_FOR)
     }
 }
 
@@ -362,8 +362,8 @@ mod tests {
         let mut drain = Drain::default();
         drain.found_empty(start);
         drain.found_blocked(start + ms(100));
-        assert_eq!(drain.deadline(), None);
-        assert_eq!(drain.verdict(start + ms(10_000)), None);
+        assert_eq!(drain.deadline(), Some(start + ms(2_000)));
+        assert_eq!(drain.verdict(start + ms(1_999)), None);
     }
 
     #[test]
@@ -383,20 +383,21 @@ mod tests {
     fn a_pipe_that_was_never_empty_is_read_for_a_whole_pipe() {
         let start = Instant::now();
         let mut drain = Drain::default();
-        drain.found_bytes(READ_BYTES - 1, start);
+        drain.found_bytes(READ_BYTES, start);
         assert_eq!(drain.verdict(start + ms(60_000)), None);
         drain.found_bytes(1, start + ms(60_000));
         assert_eq!(drain.verdict(start + ms(60_000)), Some(true));
     }
 
     #[test]
-    fn only_time_in_which_it_could_be_read_counts() {
+    fn a_flood_is_cut_in_time_also_while_its_reader_is_slow() {
         let start = Instant::now();
         let mut drain = Drain::default();
-        drain.found_bytes(READ_BYTES, start);
-        drain.found_blocked(start + ms(1_500));
-        drain.found_bytes(1, start + ms(60_000));
-        assert_eq!(drain.verdict(start + ms(60_400)), None);
-        assert_eq!(drain.verdict(start + ms(60_500)), Some(true));
+        for turn in 0..20 {
+            drain.found_bytes(READ_BYTES / 10, start + ms(turn * 100));
+            drain.found_blocked(start + ms(turn * 100));
+        }
+        assert_eq!(drain.verdict(start + ms(1_999)), None);
+        assert_eq!(drain.verdict(start + ms(2_000)), Some(true));
     }
 }

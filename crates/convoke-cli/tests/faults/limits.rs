@@ -103,3 +103,37 @@ fn one_silent_stream_is_no_idle_command() {
     assert_eq!(ran.outcome("local:a")["ok"], true);
     place.end();
 }
+
+/// A consumer that is slower than the host must not keep the host from its input.
+#[test]
+fn input_arrives_while_the_output_never_ends() {
+    let place = Place::warm();
+    let line = "yes & cat | wc -c >&2; kill $!";
+    let mut command = place.convoke([
+        "run",
+        "--stdin",
+        "--timeout",
+        "60s",
+        "local:a",
+        "--sh",
+        line,
+    ]);
+    let input = place.work("input");
+    std::fs::write(&input, vec![b'x'; 1_000_000]).unwrap();
+    command.stdin(std::fs::File::open(&input).unwrap());
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut piece = vec![0; 64 * 1024];
+    while stdout.read(&mut piece).unwrap() > 0 {
+        // A slow reader is what is tested.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let ended = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), stderr.trim()), (Some(0), "1000000"));
+    place.end();
+}

@@ -1,4 +1,8 @@
 //! Finds the script's answers in what a connection says: bytes in, answers out, no I/O.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
 
 use bstr::ByteSlice as _;
 use bytes::BytesMut;

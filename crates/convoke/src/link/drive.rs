@@ -157,6 +157,7 @@ impl Driver {
     fn wrote(&mut self, wrote: std::io::Result<usize>) {
         match wrote {
             Ok(bytes) => {
+                self.machine.said(Instant::now().into_std());
                 let outgoing = self.machine.outgoing();
                 outgoing.drain(..bytes);
                 if outgoing.is_empty() {

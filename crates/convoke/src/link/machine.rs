@@ -55,6 +55,9 @@ pub enum Arrival {
 struct Life {
     limits: Liveness,
     heard: Option<Instant>,
+    /// When the agent was last written to: it gives up when it hears nothing for long.
+    said: Option<Instant>,
+    /// Whether a ping waits for its answer because nothing was heard.
     pinged: bool,
 }
 
@@ -74,6 +77,7 @@ impl Machine {
             life: Life {
                 limits: options.liveness,
                 heard: None,
+                said: None,
                 pinged: false,
             },
         };
@@ -224,8 +228,20 @@ impl Machine {
         self.life.pinged = false;
     }
 
+    /// Notes that bytes were written at `now`.
+    pub fn said(&mut self, now: Instant) {
+        self.life.said = Some(now);
+    }
+
     /// When [`Machine::tick`] has something to do, at the latest.
     pub fn deadline(&mut self, now: Instant) -> Instant {
+        let said = *self.life.said.get_or_insert(now);
+        let ping = Duration::from_millis(self.life.limits.ping_ms.into());
+        self.silence_ends(now).min(said + ping)
+    }
+
+    /// When the agent has been silent for so long that something is done about it.
+    fn silence_ends(&mut self, now: Instant) -> Instant {
         let heard = *self.life.heard.get_or_insert(now);
         let after = match self.life.pinged {
             false => self.life.limits.ping_ms,
@@ -239,17 +255,22 @@ impl Machine {
     /// # Errors
     /// [`LinkError::Silent`] when there was no sign of life for too long.
     pub fn tick(&mut self, now: Instant) -> Result<(), LinkError> {
-        let deadline = self.deadline(now);
-        if now < deadline {
+        if now < self.deadline(now) {
             return Ok(());
         }
-        if now - deadline > SUSPENDED {
-            self.heard(now);
-        } else if self.life.pinged {
-            let silence = Duration::from_millis(self.life.limits.lost_ms.into());
-            return Err(LinkError::Silent(silence));
+        let silence_ends = self.silence_ends(now);
+        if now >= silence_ends {
+            if now - silence_ends > SUSPENDED {
+                self.heard(now);
+            } else if self.life.pinged {
+                let silence = Duration::from_millis(self.life.limits.lost_ms.into());
+                return Err(LinkError::Silent(silence));
+            }
+            self.life.pinged = true;
         }
-        self.life.pinged = true;
+        // Without a request of its own a link says nothing, however much it hears, and the agent must
+        // not take that for the end.
+        self.said(now);
         self.say(LINK_CHANNEL, &Message::Ping(Token(0)));
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use convoke::action::MaxFail;
 use convoke::cancel::Cancel;
 use convoke::event::{Kind, Stream};
 use convoke::outcome::{CancelCause, Outcome};
@@ -50,7 +51,9 @@ async fn a_cancel_stops_what_waits_before_it_begins() {
     let script = running().until_killed();
     let memory = Memory::new(script.exit_as(Status::Signal(15), killed));
     let cancel = Cancel::new();
-    let ran = run_watched(&memory, everywhere(3).fanout(1), &cancel, |event| {
+    // What the operator stops is no failure that reaches a limit.
+    let action = everywhere(3).fanout(1).max_fail(Some(MaxFail::Hosts(1)));
+    let ran = run_watched(&memory, action, &cancel, |event| {
         if let Kind::Started { .. } = event.kind {
             cancel.fire(CancelCause::Operator);
         }

@@ -37,10 +37,24 @@ fn it_pings_after_ten_seconds_of_silence() {
 fn it_is_lost_after_thirty_seconds_of_silence() {
     let (mut talk, heard) = silent_since();
     talk.machine.tick(heard + 10 * SECOND).unwrap();
-    assert_eq!(talk.machine.deadline(heard), heard + 30 * SECOND);
+    assert_eq!(talk.machine.deadline(heard), heard + 20 * SECOND);
     talk.machine.tick(heard + 29 * SECOND).unwrap();
     let lost = talk.machine.tick(heard + 30 * SECOND);
     assert_eq!(lost, Err(LinkError::Silent(30 * SECOND)));
+}
+
+#[test]
+fn it_pings_an_agent_that_speaks_all_the_time_but_is_never_spoken_to() {
+    let (mut talk, began) = silent_since();
+    let mut pinged = 0;
+    for second in 0..20 * 60 {
+        let now = began + second * SECOND;
+        talk.machine.heard(now);
+        talk.machine.tick(now).unwrap();
+        pinged += pings(&mut talk);
+    }
+    // The agent gives up after ten minutes without a byte.
+    assert!((100..=120).contains(&pinged), "{pinged}");
 }
 
 #[test]
@@ -63,7 +77,7 @@ fn a_process_that_was_stopped_for_an_hour_asks_again_before_it_gives_up() {
         let awake = heard + 3600 * SECOND;
         talk.machine.tick(awake).unwrap();
         assert_eq!(pings(&mut talk), 1);
-        assert_eq!(talk.machine.deadline(awake), awake + 30 * SECOND);
+        assert_eq!(talk.machine.deadline(awake), awake + 10 * SECOND);
         let lost = talk.machine.tick(awake + 30 * SECOND);
         assert_eq!(lost, Err(LinkError::Silent(30 * SECOND)));
     }
