@@ -125,7 +125,7 @@ pub(crate) fn ignored() -> Vec<i32> {
 }
 
 /// Closes the inherited descriptor with this number, if there is one.
-pub fn close(number: i32) {
+pub(crate) fn close(number: i32) {
     // SAFETY: called before this program opens anything, so nobody here owns the number.
     unsafe { libc::close(number) };
 }
@@ -146,7 +146,7 @@ pub enum Forked {
 ///
 /// # Errors
 /// The kernel has no process or no memory left.
-pub fn fork() -> rustix::io::Result<Forked> {
+pub(crate) fn fork() -> rustix::io::Result<Forked> {
     // SAFETY: there is one thread, so the child finds no lock taken by another.
     match unsafe { libc::fork() } {
         0 => Ok(Forked::Child),

@@ -253,7 +253,7 @@ unsafe fn prepare(shared: &mut Shared) -> Result<(), Stage> {
     Ok(())
 }
 
-/// Executes the first program that the path has, by the rules of `execvp`; returns when none can be.
+/// Executes the first program that the path has, by the rules of `execvp`, but that a script without `#!` is refused; returns when none can be.
 unsafe fn execute(shared: &mut Shared) -> Stage {
     // SAFETY: see `child`.
     unsafe {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub struct Surroundings {
     /// The environment that local programs are started with.
     pub environment: Vec<(OsString, OsString)>,
-    /// The home directory, when the environment names one.
+    /// The home directory: the environment's, else the account's.
     pub home: Option<PathBuf>,
     /// The host name of this machine.
     pub host_name: String,
