@@ -18,7 +18,7 @@
 //! let hosts = [Host::new("local:demo1")?, Host::new("local:demo2")?];
 //! let action = Action::everywhere(hosts, Work::Process(Command::new(["uname", "-s"])));
 //! let reach = Reach::new(Surroundings::of_this_process(), Agents::embedded());
-//! let (events, mut happened) = tokio::sync::mpsc::channel(QUEUE);
+//! let (events, mut happened) = tokio::sync::mpsc::channel::<convoke::event::Event>(QUEUE);
 //! let cancel = Cancel::new();
 //! let consumer = async {
 //!     let mut output = Vec::new();
