@@ -130,7 +130,7 @@ fn input_arrives_while_the_output_never_ends() {
     let mut piece = vec![0; 64 * 1024];
     while stdout.read(&mut piece).unwrap() > 0 {
         // A slow reader is what is tested.
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(30));
     }
     let ended = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(ended.stderr).unwrap();
