@@ -1,6 +1,7 @@
 //! The one joint: whatever can reach a host implements this.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -9,6 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::error::ConnectError;
 use crate::future::BoxFuture;
 use crate::surroundings::Surroundings;
+use crate::terminal::{Lent, Terminal};
 
 /// Opens endpoints of one scheme.
 ///
@@ -18,12 +20,53 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// Its name in reports, such as `local`.
     fn name(&self) -> &'static str;
 
+    /// Decides by which way `endpoint` is reached. Nothing is sent there.
+    ///
+    /// Called once a host, before [`Connector::open`].
+    ///
+    /// # Errors
+    /// When the endpoint cannot be opened whatever happens.
+    fn route<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        surroundings: &'a Surroundings,
+    ) -> BoxFuture<'a, Result<Route, ConnectError>> {
+        let _ = (endpoint, surroundings);
+        Box::pin(std::future::ready(Ok(Route::default())))
+    }
+
     /// Connects and runs `request.command` there: one connection, one command, never a second one.
     ///
     /// The command is one line that the account's login shell reads. The future may be dropped at
     /// any moment; whatever was started is then ended. It returns as soon as the command can be
     /// talked to, not when it has said something.
     fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>>;
+
+    /// Says why a connection failed whose command never answered, if it can tell.
+    ///
+    /// `ending` is how it ended, when that is known; `noise` is the last of what came on
+    /// [`Pipes::stderr`], at most 8 KiB. `None` when the connection stood and the far end is to blame.
+    fn diagnose(
+        &self,
+        endpoint: &Endpoint,
+        ending: Option<&Ending>,
+        noise: &[u8],
+    ) -> Option<ConnectError> {
+        let _ = (endpoint, ending, noise);
+        None
+    }
+}
+
+/// By which way an endpoint is reached.
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// Who opens it instead of the connector that was asked.
+    pub instead: Option<Arc<dyn Connector>>,
+    /// Why this way, in words, for those who want to know.
+    pub remark: Option<String>,
+    /// The server that has the work of the connection, such as `10.0.0.7:22`: so many at once are
+    /// made to each. None when there is nobody to spare.
+    pub server: Option<String>,
 }
 
 /// What a connector is asked to open.
@@ -37,6 +80,8 @@ pub struct Request<'a> {
     pub surroundings: &'a Surroundings,
     /// Who answers questions.
     pub ask: &'a dyn Ask,
+    /// The operator's terminal, when a program that connects may ask there itself.
+    pub terminal: Option<&'a Terminal>,
 }
 
 /// The streams of one remote command, and the handle that ends the connection.
@@ -49,6 +94,8 @@ pub struct Pipes {
     pub stderr: Box<dyn AsyncRead + Send + Unpin>,
     /// Ends the connection.
     pub close: Box<dyn Close>,
+    /// The terminal while the connecting program has it; to be dropped when the command has answered.
+    pub lent: Option<Lent>,
 }
 
 impl fmt::Debug for Pipes {

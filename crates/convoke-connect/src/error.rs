@@ -6,15 +6,45 @@
 pub struct ConnectError {
     /// What kind of failure it is.
     pub kind: ConnectErrorKind,
-    /// The facts, in words: completes "failed to connect: …".
+    /// The facts, in words, safe to print: completes "failed to connect: …".
     pub text: String,
+    /// What the user can do about it. Equal for all hosts that fail for one reason, so that it can be
+    /// said once.
+    pub hint: Option<String>,
+    /// Whether another attempt may help.
+    pub again: Again,
     /// What lay beneath.
     #[source]
     pub source: Option<std::io::Error>,
 }
 
-/// The kinds of failure a caller can act on.
+impl ConnectError {
+    /// A failure that another attempt does not mend, without hint or source.
+    pub fn new(kind: ConnectErrorKind, text: impl Into<String>) -> Self {
+        ConnectError {
+            kind,
+            text: text.into(),
+            hint: None,
+            again: Again::Pointless,
+            source: None,
+        }
+    }
+}
+
+/// Whether another attempt may help.
+///
+/// Only failures before any authentication and any verdict on a host key may; a second attempt after
+/// one of those could lock an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Again {
+    /// It may: the server was busy or on its way up.
+    MayHelp,
+    /// It fails again, or must not be made.
+    Pointless,
+}
+
+/// The kinds of failure a caller can act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {
     /// The program that connects could not be started here.
@@ -23,6 +53,26 @@ pub enum ConnectErrorKind {
     Resources,
     /// No connector is registered for the scheme, or it does not understand the endpoint.
     Endpoint,
+    /// The configuration of the program that connects is wrong.
+    Configuration,
+    /// No address is known for the name.
+    Name,
+    /// Nothing listens there.
+    Refused,
+    /// No way leads there.
+    NoRoute,
+    /// There was no answer in time.
+    Timeout,
+    /// The connection ended before it was of use.
+    Closed,
+    /// The host's key is not known.
+    HostKeyUnknown,
+    /// The host's key is not the one that is known.
+    HostKeyChanged,
+    /// The host's key was revoked.
+    HostKeyRevoked,
+    /// The host did not let us in.
+    Authentication,
 }
 
 impl ConnectErrorKind {
@@ -32,6 +82,16 @@ impl ConnectErrorKind {
             ConnectErrorKind::Spawn => "spawn",
             ConnectErrorKind::Resources => "resources",
             ConnectErrorKind::Endpoint => "endpoint",
+            ConnectErrorKind::Configuration => "configuration",
+            ConnectErrorKind::Name => "name",
+            ConnectErrorKind::Refused => "refused",
+            ConnectErrorKind::NoRoute => "no_route",
+            ConnectErrorKind::Timeout => "timeout",
+            ConnectErrorKind::Closed => "closed",
+            ConnectErrorKind::HostKeyUnknown => "host_key_unknown",
+            ConnectErrorKind::HostKeyChanged => "host_key_changed",
+            ConnectErrorKind::HostKeyRevoked => "host_key_revoked",
+            ConnectErrorKind::Authentication => "authentication",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod error;
 pub mod future;
 pub mod surroundings;
+pub mod terminal;
 
 pub mod ask;
 pub mod connector;

@@ -53,10 +53,12 @@ fn pipes(mut child: Child) -> Option<Pipes> {
         writer: Box::new(child.stdin.take()?),
         stderr: Box::new(child.stderr.take()?),
         close: Box::new(Shell { child }),
+        lent: None,
     })
 }
 
 fn failed(source: io::Error) -> ConnectError {
+    let text = format!("{SHELL} could not be started: {source}");
     let kind = match rustix::io::Errno::from_io_error(&source) {
         Some(
             rustix::io::Errno::MFILE
@@ -67,9 +69,8 @@ fn failed(source: io::Error) -> ConnectError {
         _ => ConnectErrorKind::Spawn,
     };
     ConnectError {
-        kind,
-        text: format!("{SHELL} could not be started: {source}"),
         source: Some(source),
+        ..ConnectError::new(kind, text)
     }
 }
 

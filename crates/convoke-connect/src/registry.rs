@@ -38,14 +38,10 @@ impl Registry {
     /// [`ConnectErrorKind::Endpoint`] when none is registered for its scheme.
     pub fn find(&self, endpoint: &Endpoint) -> Result<Arc<dyn Connector>, ConnectError> {
         let scheme = endpoint.scheme();
-        self.connectors
-            .get(scheme)
-            .cloned()
-            .ok_or_else(|| ConnectError {
-                kind: ConnectErrorKind::Endpoint,
-                text: format!("no connector for {scheme:?} endpoints ({endpoint})"),
-                source: None,
-            })
+        self.connectors.get(scheme).cloned().ok_or_else(|| {
+            let text = format!("no connector for {scheme:?} endpoints ({endpoint})");
+            ConnectError::new(ConnectErrorKind::Endpoint, text)
+        })
     }
 
     /// The schemes it knows, sorted.

@@ -57,6 +57,7 @@ impl Bench<'_> {
             command,
             surroundings: &self.surroundings,
             ask: &Nobody,
+            terminal: None,
         };
         self.subject.connector.open(request).await
     }

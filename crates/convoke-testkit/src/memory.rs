@@ -136,11 +136,7 @@ impl Connector for Memory {
             let script = self.script(name);
             match &script.opening {
                 Opening::Works => Ok(self.play(name, request.command, script)),
-                Opening::Refuses { kind, text } => Err(ConnectError {
-                    kind: *kind,
-                    text: text.clone(),
-                    source: None,
-                }),
+                Opening::Refuses { kind, text } => Err(ConnectError::new(*kind, text)),
                 Opening::Never => std::future::pending().await,
                 Opening::Panics { text } => panic!("{text}"),
             }
@@ -169,6 +165,7 @@ impl Memory {
             writer: Box::new(writer),
             stderr: Box::new(stderr),
             close: Box::new(Played { task }),
+            lent: None,
         }
     }
 }

@@ -39,7 +39,7 @@ const CRATES: &[Layers] = &[
         name: "convoke-connect",
         may_use: &["convoke-proto"],
         modules: &[
-            &["endpoint", "error", "future", "surroundings"],
+            &["endpoint", "error", "future", "surroundings", "terminal"],
             &["ask", "connector"],
             &["local"],
             &["registry"],

@@ -145,6 +145,7 @@ impl Connection {
             command: &command,
             surroundings: &reach.surroundings,
             ask: &*reach.ask,
+            terminal: None,
         });
         let connect_by = began + reach.connect_limit;
         let pipes = timeout_at(connect_by, opening).await;
@@ -154,6 +155,7 @@ impl Connection {
             mut writer,
             stderr,
             close,
+            lent: _lent,
         } = pipes;
         let noise = Noise::listen(stderr);
         let arrival = async {

@@ -72,6 +72,7 @@ async fn close(pipes: Pipes) -> Ending {
         writer,
         stderr,
         close,
+        ..
     } = pipes;
     drop((reader, writer));
     let ending = close.close().await;
@@ -117,6 +118,7 @@ async fn much_in_both_directions_at_once_does_not_get_stuck(bench: &Bench<'_>) {
         mut writer,
         stderr,
         close,
+        ..
     } = bench.open("cat").await.unwrap();
     let sent: Vec<u8> = (0..MUCH).map(|n| (n % 251) as u8).collect();
     let writing = async {
