@@ -147,6 +147,22 @@ pub enum Error {
         /// The content of the bracket.
         text: String,
     },
+    /// A mark stands beside a part that is missing, as in `user@`, `host:` or `ssh://:22`.
+    #[error("no {part} at byte {at}, where one should be")]
+    MissingPart {
+        /// Where the part is missing.
+        at: usize,
+        /// What is missing: a user, a host or a port.
+        part: &'static str,
+    },
+    /// A port is none from 1 to 65535.
+    #[error("{text:?} at byte {at} is not a port from 1 to 65535")]
+    BadPort {
+        /// Where it stands, or where the pattern begins of which it is one.
+        at: usize,
+        /// The port as written.
+        text: String,
+    },
     /// A host name is too long.
     #[error("host name at byte {at} is longer than {limit_bytes} bytes")]
     NameTooLong {
@@ -176,7 +192,7 @@ pub enum Error {
         mark: &'static str,
     },
     /// More names are written than one selection may hold; found by counting, before anything was expanded.
-    #[error("more than {limit} host names, counted up to byte {at}")]
+    #[error("more than {limit} host names with the term at byte {at}")]
     TooManyNames {
         /// The term with which the limit is passed.
         at: usize,
@@ -256,6 +272,8 @@ impl Error {
             | Self::LeadingDash { at }
             | Self::BadCharacter { at, .. }
             | Self::BadAddress { at, .. }
+            | Self::MissingPart { at, .. }
+            | Self::BadPort { at, .. }
             | Self::NameTooLong { at, .. }
             | Self::UnclosedRegex { at }
             | Self::UnclosedPredicate { at }
@@ -300,6 +318,10 @@ impl Error {
                 found: '{' | '}', ..
             } => Some("a range is written in square brackets, as in web[1-3]"),
             Self::BadAddress { .. } => Some("a slice is written [from:to] and has no step"),
+            Self::MissingPart { part: "port", .. } => Some(
+                "without a port leave the \":\" out; a host of this machine is written local:NAME",
+            ),
+            Self::MissingPart { .. } => Some("a host is written [user@]host[:port]"),
             Self::UnclosedRegex { .. } => Some("a regular expression ends with \"/\""),
             Self::UnclosedPredicate { .. } => Some("a predicate ends with \"}\""),
             Self::TooManyNames { .. } => Some("split the selection"),
@@ -309,6 +331,17 @@ impl Error {
             Self::NestedFile { .. } => Some("write the hosts themselves into the host file"),
             Self::InFile { source, .. } => source.hint(),
             _ => None,
+        }
+    }
+}
+
+impl Error {
+    /// The same error about a part, said of the place where the whole begins.
+    pub(crate) fn moved_to(self, place: usize) -> Self {
+        match self {
+            Self::MissingPart { part, .. } => Self::MissingPart { at: place, part },
+            Self::BadPort { text, .. } => Self::BadPort { at: place, text },
+            other => other,
         }
     }
 }

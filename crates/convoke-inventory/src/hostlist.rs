@@ -3,6 +3,7 @@
 mod expand;
 mod fold;
 mod name;
+mod parts;
 mod pattern;
 mod pieces;
 mod series;

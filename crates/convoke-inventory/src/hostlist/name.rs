@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
+use super::parts::check_parts;
 use crate::error::{Error, excerpt};
 
 /// The longest host name in bytes: a domain name has up to 253, a url adds a user and a few hops.
@@ -14,7 +15,8 @@ pub const MAX_NAME_BYTES: usize = 512;
 /// `web1`, `root@web1`, `web1:22`, `ssh://u@h:22`, `local:demo1` and `[2001:db8::1%eth0]:22` are names; `web1` and
 /// `root@web1` are two hosts. No name is empty, holds a blank, a control character or a character that means something
 /// to a shell or to a host expression, or could be taken for an option: no part of it begins with `-`. In a url that holds for what
-/// `%` hides, too. Cloning shares the text.
+/// `%` hides, too. Where a mark says that a user, a host or a port stands beside it, one does, and a port is one from 1 to
+/// 65535. Cloning shares the text.
 ///
 /// ```
 /// use convoke_inventory::HostName;
@@ -32,7 +34,8 @@ impl HostName {
     /// # Errors
     ///
     /// [`Error::EmptyName`], [`Error::LeadingDash`], [`Error::BadCharacter`], [`Error::BadAddress`],
-    /// [`Error::NameTooLong`], [`Error::UnclosedBracket`], [`Error::UnopenedBracket`].
+    /// [`Error::NameTooLong`], [`Error::UnclosedBracket`], [`Error::UnopenedBracket`], [`Error::MissingPart`],
+    /// [`Error::BadPort`].
     pub fn parse(text: &str) -> Result<Self, Error> {
         Self::parse_at(text, 0)
     }
@@ -40,6 +43,7 @@ impl HostName {
     /// Parses a host name that stands at a byte offset of a longer text.
     pub(crate) fn parse_at(text: &str, at: usize) -> Result<Self, Error> {
         check_text(text, at)?;
+        check_parts(text, at)?;
         if text.len() > MAX_NAME_BYTES {
             return Err(Error::NameTooLong {
                 at,

@@ -1,8 +1,8 @@
 //! Patterns: several host names written as one, `r[1-2]n[1-4]`.
 
-use super::name;
+use super::{name, parts};
 use crate::error::{Error, excerpt};
-use crate::rangeset::{MAX_NAMES, Ranges};
+use crate::rangeset::{MAX_NAMES, Ranges, push_number};
 
 /// Several host names written as one, `r[1-2]n[1-4]`: texts and ranges in turn.
 ///
@@ -63,7 +63,45 @@ impl Pattern {
                 limit: MAX_NAMES,
             });
         }
+        pattern.check_ports(at)?;
         Ok(pattern)
+    }
+
+    /// Checks that the parts of all names are right: if those of the names with the smallest and with the largest
+    /// numbers are.
+    fn check_ports(&self, at: usize) -> Result<(), Error> {
+        let low = self.filled(|ranges| {
+            ranges
+                .intervals()
+                .min_by_key(|one| one.low)
+                .map(|one| (one.low, one.digits))
+        });
+        let high = self.filled(|ranges| {
+            ranges
+                .intervals()
+                .max_by_key(|one| one.high)
+                .map(|one| (one.high, one.digits))
+        });
+        for name in [low, high] {
+            parts::check_parts(&name, 0).map_err(|error| error.moved_to(at))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the name that has one of its numbers in the place of every range.
+    fn filled(&self, number: impl Fn(&Ranges) -> Option<(u64, u8)>) -> String {
+        let mut name = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => name.push_str(text),
+                Part::Ranges(ranges) => {
+                    if let Some((value, digits)) = number(ranges) {
+                        push_number(&mut name, value, digits);
+                    }
+                }
+            }
+        }
+        name
     }
 
     /// Returns how many names are written, repeats included; the largest `u64` if there are more.

@@ -21,7 +21,13 @@ fn endpoints_are_names() {
         "root@web1:22",
         "local:",
         "local:demo1",
+        "local:0",
         "docker:web1",
+        "docker:99999",
+        "web1:1",
+        "web1:65535",
+        "ssh://h:22/local:",
+        "memory:x",
         "ssh://u@h:22",
         "ssh://h1/docker:web",
         "k8s:prod/web-0",
@@ -84,6 +90,60 @@ fn what_is_dangerous_is_no_name() {
     ];
     for (name, error) in table {
         assert_eq!(HostName::parse(name), Err(error), "{name:?}");
+    }
+}
+
+#[test]
+fn a_mark_has_its_part_and_a_port_is_one() {
+    let missing = |at, part| Error::MissingPart { at, part };
+    let port = |at, text: &str| Error::BadPort {
+        at,
+        text: text.to_owned(),
+    };
+    for (name, error) in [
+        ("host:", missing(5, "port")),
+        ("user@", missing(5, "host")),
+        ("user@host:", missing(10, "port")),
+        ("user@:22", missing(5, "host")),
+        (":22", missing(0, "host")),
+        (":", missing(0, "host")),
+        ("[::1]:", missing(6, "port")),
+        ("ssh://", missing(6, "host")),
+        ("ssh://:22", missing(6, "host")),
+        ("ssh://@h", missing(6, "user")),
+        ("ssh://u@/local:", missing(8, "host")),
+        ("ssh://u@h:", missing(10, "port")),
+        ("host:0", port(5, "0")),
+        ("host:00", port(5, "00")),
+        ("host:65536", port(5, "65536")),
+        ("host:99999", port(5, "99999")),
+        ("user@host:99999", port(10, "99999")),
+        ("user@host:x", port(10, "x")),
+        ("10.0.0.1:x", port(9, "x")),
+        ("[::1]:0", port(6, "0")),
+        ("[::1]:x", port(6, "x")),
+        ("ssh://h:0", port(8, "0")),
+        ("SSH://h:65536/local:", port(8, "65536")),
+    ] {
+        assert_eq!(HostName::parse(name), Err(error), "{name:?}");
+    }
+}
+
+#[test]
+fn every_port_of_a_pattern_is_one() {
+    for (pattern, is_right) in [
+        ("h:[1-65535]", true),
+        ("h[1-2]:22", true),
+        ("h:2[0-9]", true),
+        ("local:[0-99999]", true),
+        ("h:[0-3]", false),
+        ("h:[1-65536]", false),
+        ("h:[7,0]", false),
+        ("h[1-2]:99999", false),
+        ("h[1-2]:", false),
+        ("u[1-2]@", false),
+    ] {
+        assert_eq!(Pattern::parse(pattern).is_ok(), is_right, "{pattern:?}");
     }
 }
 
