@@ -80,7 +80,8 @@ Examples:
     after_help = EXAMPLES,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    disable_help_flag = true
+    disable_help_flag = true,
+    max_term_width = 80
 )]
 pub(crate) struct Args {
     /// Print help
@@ -162,10 +163,11 @@ pub(crate) struct Run {
     /// Change to this directory first
     #[arg(long, value_name = "DIR", help_heading = "Command")]
     pub(crate) cwd: Option<OsString>,
-    /// Set an environment variable; may be repeated
+    /// Set an environment variable; may be repeated, and wins over --env-file
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Command")]
     pub(crate) env: Vec<OsString>,
-    /// Set the variables in this file, one NAME=VALUE a line; for secrets, which are shown nowhere
+    /// Set the variables in this file, one NAME=VALUE a line, of which the last of a name wins; for
+    /// secrets, which are shown nowhere
     #[arg(long, value_name = "FILE", help_heading = "Command")]
     pub(crate) env_file: Vec<PathBuf>,
     /// Run through the account's login shell, so that its profile is read
@@ -177,19 +179,23 @@ pub(crate) struct Run {
 
     /// End the command after this time, such as 90 or 1m30s
     #[arg(long, value_name = "TIME", value_parser = limit, help_heading = "Limits")]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
     /// End the command after this time without output
     #[arg(long, value_name = "TIME", value_parser = limit, help_heading = "Limits")]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) idle_timeout: Option<Duration>,
     /// Time between TERM and KILL when a command is ended
     #[arg(long, value_name = "TIME", value_parser = grace, help_heading = "Limits")]
-    #[arg(default_value = "10s")]
+    #[arg(default_value = "10s", allow_negative_numbers = true)]
     pub(crate) grace: Duration,
     /// Work on so many hosts at once [default: up to 512]
     #[arg(long, value_name = "N", value_parser = fanout, help_heading = "Hosts")]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) fanout: Option<usize>,
     /// Start nothing new once so many hosts have failed: a number, or a percentage of all
     #[arg(long, value_name = "N|P%", value_parser = MaxFail::from_str, help_heading = "Hosts")]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) max_fail: Option<MaxFail>,
     /// Stop at the first failure, and end what runs
     #[arg(long, conflicts_with = "max_fail", help_heading = "Hosts")]
@@ -261,6 +267,30 @@ impl Args {
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Refused::Nothing(error),
             _ => Refused::Wrong(in_our_words(&error)),
         })
+    }
+}
+
+/// What the words of a process say about colour, also when they are no command line: for the text that is
+/// shown instead.
+pub(crate) fn color_of(words: &[OsString]) -> Color {
+    let ours = words.iter().take_while(|word| *word != "--");
+    let words: Vec<&str> = ours.map(|word| word.to_str().unwrap_or_default()).collect();
+    let values = words.iter().enumerate().filter_map(|(index, word)| {
+        let beside = || words.get(index + 1).copied();
+        match word.strip_prefix("--color")? {
+            "" => beside(),
+            value => value.strip_prefix('='),
+        }
+    });
+    let mut colors = values.filter_map(|value| Color::from_str(value, false).ok());
+    colors.next_back().unwrap_or_default()
+}
+
+/// A text of the parser as it is shown.
+pub(crate) fn help(text: &clap::Error, is_coloured: bool) -> String {
+    match is_coloured {
+        true => text.render().ansi().to_string(),
+        false => text.render().to_string(),
     }
 }
 

@@ -1,4 +1,26 @@
-//! The verbs, one file each.
+//! The verbs, one file each, and how those of them that only print do it.
 
 pub(crate) mod hosts;
 pub(crate) mod run;
+
+use std::io::Write as _;
+
+use crate::exit::{self, Stop};
+use crate::render::sink::Descriptor;
+
+/// Writes a text to stdout, and returns the exit code.
+pub(crate) fn print(text: &[u8]) -> u8 {
+    let Err(error) = Descriptor(rustix::stdio::stdout()).write_all(text) else {
+        return exit::OK;
+    };
+    let stop = Stop::of_write(&error);
+    if stop == Stop::OutputFailed {
+        say(&format!("error: failed to write the output: {error}\n"));
+    }
+    stop.code()
+}
+
+/// Writes lines to stderr. Who cannot read them cannot be told that either.
+pub(crate) fn say(lines: &str) {
+    let _ = Descriptor(rustix::stdio::stderr()).write_all(lines.as_bytes());
+}

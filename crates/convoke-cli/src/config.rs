@@ -54,6 +54,8 @@ pub(crate) struct Selection {
     pub(crate) expr: String,
     /// Whether it may select nothing.
     pub(crate) empty: Empty,
+    /// Whether there is no stdin to read hosts from.
+    pub(crate) is_stdin_closed: bool,
 }
 
 /// Whether an empty selection is an error.
@@ -193,6 +195,10 @@ impl Run {
     /// # Errors
     /// Whatever is missing, contradictory or malformed.
     pub(crate) fn new(run: args::Run, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
+        if run.stdin && here.is_stdin_closed {
+            return Err(Usage::new("stdin is closed, there is nothing to send")
+                .hint("--stdin < /dev/null sends nothing"));
+        }
         let output = Output {
             form: match (run.json, run.gather) {
                 (true, _) => OutputForm::Json,
@@ -223,6 +229,7 @@ impl Run {
             selection: Selection {
                 expr: run.hosts.clone(),
                 empty: Empty::of(run.allow_empty),
+                is_stdin_closed: here.is_stdin_closed,
             },
             stdin: if run.stdin {
                 Stdin::Sent
@@ -244,7 +251,7 @@ impl Run {
 
 impl Hosts {
     /// What the arguments mean.
-    pub(crate) fn new(hosts: args::Hosts) -> Self {
+    pub(crate) fn new(hosts: args::Hosts, here: &Environment) -> Self {
         Hosts {
             form: match (hosts.fold, hosts.count) {
                 (true, _) => HostsForm::Folded,
@@ -254,6 +261,7 @@ impl Hosts {
             selection: Selection {
                 expr: hosts.expr,
                 empty: Empty::of(hosts.allow_empty),
+                is_stdin_closed: here.is_stdin_closed,
             },
         }
     }
@@ -266,20 +274,27 @@ impl Work {
             Some(line) => (Command::shell(bytes(line), words), Form::Line),
             None => (Command::new(words), Form::Words),
         };
+        if form == Form::Words
+            && command
+                .start
+                .argv
+                .first()
+                .is_some_and(|word| word.is_empty())
+        {
+            return Err(Usage::new("the program has no name")
+                .hint("the first word after the hosts names the program; is a variable empty?"));
+        }
+        if run.cwd.as_ref().is_some_and(|cwd| cwd.is_empty()) {
+            return Err(Usage::new("--cwd names no directory")
+                .hint("without --cwd a command starts in the login home"));
+        }
         if command.start.argv.is_empty() {
             return Err(Usage::new("no command given").hint(
                 "write the program and its arguments after the hosts, or a shell line with --sh",
             ));
         }
-        let mut secret = BTreeSet::new();
-        for file in &run.env_file {
-            let pairs = env_file::read(file)?;
-            secret.extend(pairs.iter().map(|(name, _)| name.clone()));
-            command.start.env.extend(pairs);
-        }
-        for pair in &run.env {
-            command.start.env.push(variable(pair)?);
-        }
+        let (env, secret) = variables(&run.env_file, &run.env)?;
+        command.start.env = env;
         command.start.cwd = run.cwd.map(bytes);
         command.start.limits = Limits {
             total_ms: run.timeout.map(milliseconds),
@@ -333,6 +348,35 @@ impl Color {
             Color::Auto => is_terminal && !here.is_dumb,
         }
     }
+}
+
+/// A variable and its value.
+type Pair = (BString, BString);
+
+/// What a command's environment gets, each name once, and the names of those whose values are secret. Of a name
+/// that is given twice the last one counts, and `--env` counts as later than every file.
+fn variables(
+    files: &[PathBuf],
+    options: &[OsString],
+) -> Result<(Vec<Pair>, BTreeSet<BString>), Usage> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut secret = BTreeSet::new();
+    let mut set = |(name, value): Pair| match pairs.iter_mut().find(|(one, _)| *one == name) {
+        Some(pair) => pair.1 = value,
+        None => pairs.push((name, value)),
+    };
+    for file in files {
+        for pair in env_file::read(file)? {
+            secret.insert(pair.0.clone());
+            set(pair);
+        }
+    }
+    for option in options {
+        let pair = variable(option)?;
+        secret.remove(&pair.0);
+        set(pair);
+    }
+    Ok((pairs, secret))
 }
 
 /// `NAME=VALUE` of `--env`. Its value is repeated nowhere: it may be a secret all the same.

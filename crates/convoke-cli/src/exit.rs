@@ -1,5 +1,7 @@
 //! Exit codes: the one place that decides them.
 
+use std::io;
+
 use convoke::outcome::{Outcome, Stage, Status};
 use convoke::report::Report;
 
@@ -39,6 +41,15 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
+    /// What it means that our own output could not be written, whatever the verb and the form: code 141 when
+    /// nobody reads it any more, else 1.
+    pub(crate) fn of_write(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Stop::OutputClosed,
+            _ => Stop::OutputFailed,
+        }
+    }
+
     /// The exit code of a run that was stopped like this.
     pub(crate) fn code(self) -> u8 {
         match self {
@@ -59,18 +70,18 @@ pub(crate) fn code(report: &Report, stop: Option<Stop>, rule: ExitRule) -> u8 {
     }
 }
 
-/// 70, what stopped the run, 4, 3, 1: the first of them that applies.
+/// 70, the signal that stopped the run, 4, 3, 1: the first of them that applies.
 fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
     let has = |is: fn(&Outcome) -> bool| report.results.iter().any(|result| is(&result.outcome));
     if has(|outcome| matches!(outcome, Outcome::Crashed { .. })) {
         BUG
-    } else if let Some(stop) = stop {
-        stop.code()
+    } else if let Some(signal) = stop.map(Stop::code).filter(|code| *code > FAILED) {
+        signal
     } else if report.stopped_early {
         STOPPED_EARLY
     } else if has(|outcome| matches!(outcome, Outcome::Unreachable(_) | Outcome::Lost(_))) {
         UNREACHABLE
-    } else if report.is_ok() {
+    } else if report.is_ok() && stop.is_none() {
         OK
     } else {
         FAILED

@@ -19,6 +19,7 @@ mod stdin;
 
 mod cmd;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use tracing_subscriber::filter::LevelFilter;
@@ -26,33 +27,42 @@ use tracing_subscriber::filter::LevelFilter;
 use args::{Args, Refused, Verb};
 use config::{Environment, Volume};
 use error::Usage;
+use exit::Stop;
 
 fn main() -> ExitCode {
-    let code = std::panic::catch_unwind(|| match Args::parse_words(std::env::args_os()) {
-        Ok(args) => carry_out(args).unwrap_or_else(|usage| refuse(&usage)),
-        Err(Refused::Asked(text)) => text.print().map_or(exit::FAILED, |()| exit::OK),
-        Err(Refused::Nothing(text)) => {
-            // Who cannot read it cannot be told either.
-            let _ = text.print();
-            exit::USAGE
-        }
-        Err(Refused::Wrong(usage)) => refuse(&usage),
-    });
+    let code = std::panic::catch_unwind(|| begin(std::env::args_os().collect()));
     // The panic has said what it is.
     ExitCode::from(code.unwrap_or(exit::BUG))
 }
 
-fn carry_out(args: Args) -> Result<u8, Usage> {
+fn begin(words: Vec<OsString>) -> u8 {
     let here = Environment::of_this_process();
+    let color = args::color_of(&words);
+    match Args::parse_words(words) {
+        Err(Refused::Wrong(usage)) => refuse(&usage),
+        Err(Refused::Nothing(text)) => {
+            cmd::say(&args::help(&text, here.stderr(color).is_coloured));
+            exit::USAGE
+        }
+        // Nothing is begun whose output nobody can read.
+        _ if here.is_stdout_closed => Stop::OutputClosed.code(),
+        Err(Refused::Asked(text)) => {
+            cmd::print(args::help(&text, here.stdout(color).is_coloured).as_bytes())
+        }
+        Ok(args) => carry_out(args, &here).unwrap_or_else(|usage| refuse(&usage)),
+    }
+}
+
+fn carry_out(args: Args, here: &Environment) -> Result<u8, Usage> {
     trace(Volume::of(&args.talk));
     match args.verb {
-        Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, &here)?),
-        Verb::Hosts(hosts) => cmd::hosts::run(&config::Hosts::new(hosts)),
+        Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, here)?),
+        Verb::Hosts(hosts) => cmd::hosts::run(&config::Hosts::new(hosts, here)),
     }
 }
 
 fn refuse(usage: &Usage) -> u8 {
-    eprint!("{}", usage.text());
+    cmd::say(&usage.text());
     exit::USAGE
 }
 
@@ -66,6 +76,8 @@ fn trace(volume: Volume) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        // It would be said on the stderr that has just failed, and panic.
+        .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
         .without_time()

@@ -7,6 +7,8 @@ mod quote;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bstr::{BString, ByteSlice as _};
 use convoke::action::{DEFAULT_FANOUT, MaxFail, OnFailure};
 use convoke::connect::registry::Registry;
@@ -16,7 +18,8 @@ use convoke::process::Command;
 use convoke::proto::command::{Leftovers, Shell};
 use serde::Serialize;
 
-use crate::config::{Pace, Stdin, Work};
+use crate::args::ExitRule;
+use crate::config::{Pace, Safety, Stdin, Work};
 use crate::error::Usage;
 use crate::render::Mode;
 use crate::render::recap::Facts;
@@ -41,6 +44,10 @@ pub(crate) struct Plan {
     pub(crate) on_failure: OnFailure,
     /// The form of the output.
     pub(crate) mode: Mode,
+    /// Whether what could drive a terminal is escaped in it.
+    pub(crate) safety: Safety,
+    /// What the exit code says.
+    pub(crate) exit_rule: ExitRule,
     /// What the operator should know beforehand.
     pub(crate) warning: Option<String>,
 }
@@ -52,6 +59,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) stdin: Stdin,
     pub(crate) pace: Pace,
     pub(crate) mode: Mode,
+    pub(crate) safety: Safety,
+    pub(crate) exit_rule: ExitRule,
     /// How many hosts fit below the limit of descriptors.
     pub(crate) room: usize,
 }
@@ -91,6 +100,8 @@ impl Plan {
             max_fail: parts.pace.max_fail,
             on_failure: parts.pace.on_failure,
             mode: parts.mode,
+            safety: parts.safety,
+            exit_rule: parts.exit_rule,
             warning,
         })
     }
@@ -140,7 +151,17 @@ impl Plan {
             };
             line("stop at", &format!("{hosts}: {then}"));
         }
-        line("output", self.mode.as_str());
+        match self.safety {
+            Safety::Escaped => line("output", self.mode.as_str()),
+            Safety::Raw => line(
+                "output",
+                &format!("{}, nothing escaped", self.mode.as_str()),
+            ),
+        }
+        match self.exit_rule {
+            ExitRule::Kind => {}
+            ExitRule::Max => line("exit code", "the largest remote code"),
+        }
         text
     }
 
@@ -168,6 +189,11 @@ impl Plan {
             stop_at_failures: self.stop_at(),
             fail_fast: self.on_failure == OnFailure::StopAll,
             output: self.mode.as_str(),
+            raw: self.safety == Safety::Raw,
+            exit_code: match self.exit_rule {
+                ExitRule::Kind => "kind",
+                ExitRule::Max => "max",
+            },
         }
     }
 
@@ -227,6 +253,8 @@ struct Summary {
     stop_at_failures: Option<usize>,
     fail_fast: bool,
     output: &'static str,
+    raw: bool,
+    exit_code: &'static str,
 }
 
 #[derive(Serialize)]
@@ -236,12 +264,13 @@ struct Variable {
     value: Option<Text>,
 }
 
-/// Text, or bytes that are none.
+/// Bytes as they are in events: as `text` when they are UTF-8, else as `base64`.
 #[derive(Serialize)]
-#[serde(untagged)]
 enum Text {
+    #[serde(rename = "text")]
     Utf8(String),
-    Bytes { bytes: Vec<u8> },
+    #[serde(rename = "base64")]
+    Other(String),
 }
 
 impl From<(&BString, Option<&BString>)> for Variable {
@@ -256,9 +285,7 @@ impl From<(&BString, Option<&BString>)> for Variable {
 fn lossless(bytes: &BString) -> Text {
     match bytes.to_str() {
         Ok(text) => Text::Utf8(text.to_owned()),
-        Err(_) => Text::Bytes {
-            bytes: bytes.to_vec(),
-        },
+        Err(_) => Text::Other(STANDARD.encode(bytes)),
     }
 }
 

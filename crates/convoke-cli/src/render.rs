@@ -22,7 +22,7 @@ pub(crate) mod recap;
 pub(crate) mod drive;
 
 #[cfg(test)]
-mod view_tests;
+pub(crate) mod view_tests;
 
 use std::sync::Arc;
 

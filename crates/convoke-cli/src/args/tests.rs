@@ -113,6 +113,11 @@ fn wrong_usage_says_what_and_hints() {
         (&["run"][..], "HOSTS"),
         (&["run", "--bogus", "h", "x"], "--bogus"),
         (&["run", "--fanout", "0", "h", "x"], "1 or more"),
+        (&["run", "--fanout", "-1", "h", "x"], "1 or more"),
+        (&["run", "--timeout", "-1", "h", "x"], "write seconds"),
+        (&["run", "--idle-timeout", "-1", "h", "x"], "write seconds"),
+        (&["run", "--grace", "-1", "h", "x"], "write seconds"),
+        (&["run", "--max-fail", "-1", "h", "x"], "--max-fail"),
         (&["run", "--max-fail", "0", "h", "x"], "--max-fail"),
         (&["run", "--max-fail", "101%", "h", "x"], "--max-fail"),
         (
@@ -151,11 +156,38 @@ fn help_and_version_are_asked_for() {
 
 #[test]
 fn help_fits_a_narrow_terminal() {
-    for text in [EXAMPLES, RUN_EXAMPLES, HOSTS_EXAMPLES] {
-        for line in text.lines() {
-            assert!(line.chars().count() <= 84, "{line}");
+    for words in [&["--help"][..], &["run", "--help"], &["hosts", "--help"]] {
+        let Err(Refused::Asked(text)) = parse(words) else {
+            panic!("{words:?}")
+        };
+        for line in help(&text, false).lines() {
+            assert!(line.chars().count() <= 80, "{words:?}: {line}");
         }
     }
+}
+
+#[test]
+fn help_is_coloured_as_asked() {
+    let of = |words: &[&str]| color_of(&words.iter().map(OsString::from).collect::<Vec<_>>());
+    for (words, color) in [
+        (&["convoke", "--help"][..], Color::Auto),
+        (&["convoke", "--color", "always", "--help"], Color::Always),
+        (&["convoke", "run", "--help", "--color=never"], Color::Never),
+        (
+            &["convoke", "--color=always", "--color=never"],
+            Color::Never,
+        ),
+        (&["convoke", "run", "h", "--", "--color=never"], Color::Auto),
+        (&["convoke", "--color"], Color::Auto),
+        (&["convoke", "--color", "pink"], Color::Auto),
+    ] {
+        assert_eq!(of(words), color, "{words:?}");
+    }
+    let Err(Refused::Asked(text)) = parse(&["--help"]) else {
+        panic!()
+    };
+    assert!(help(&text, true).contains('\x1b'));
+    assert!(!help(&text, false).contains('\x1b'));
 }
 
 #[test]

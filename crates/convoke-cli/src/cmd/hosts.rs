@@ -1,11 +1,8 @@
 //! `convoke hosts`: which hosts an expression selects.
 
-use std::io::{self, Write as _};
-
+use super::print;
 use crate::config::{Hosts, HostsForm, Stdin};
 use crate::error::Usage;
-use crate::exit::{self, Stop};
-use crate::render::sink::Descriptor;
 use crate::selection;
 
 /// Prints the hosts, and returns the exit code.
@@ -22,9 +19,5 @@ pub(crate) fn run(config: &Hosts) -> Result<u8, Usage> {
     if !text.is_empty() {
         text.push('\n');
     }
-    match Descriptor(rustix::stdio::stdout()).write_all(text.as_bytes()) {
-        Ok(()) => Ok(exit::OK),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Stop::OutputClosed.code()),
-        Err(error) => Err(Usage::new(format!("failed to write to stdout: {error}"))),
-    }
+    Ok(print(text.as_bytes()))
 }

@@ -19,6 +19,7 @@ use convoke::report::Report;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
+use super::print;
 use crate::args::ExitRule;
 use crate::config::{Output, OutputForm, Rehearsal, Run, Stdin, Volume};
 use crate::descriptors;
@@ -28,7 +29,6 @@ use crate::plan::{Parts, Plan};
 use crate::render::Mode;
 use crate::render::drive::{self, Job, Note, Shown};
 use crate::render::screen::{Broken, Line};
-use crate::render::sink::Descriptor;
 use crate::selection;
 use crate::signals::Signals;
 use crate::stdin::{Alarm, Spool, Straight};
@@ -46,6 +46,8 @@ pub(crate) fn run(config: Run) -> Result<u8, Usage> {
         stdin: config.stdin,
         pace: config.pace,
         mode: Mode::of(config.output.form, hosts.len()),
+        safety: config.output.safety,
+        exit_rule: config.exit_rule,
         room: descriptors::hosts_that_fit(),
     };
     let plan = Plan::new(parts, &reach.registry)?;
@@ -66,11 +68,7 @@ fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
             text.extend(plan.text().into_bytes())
         }
     }
-    match io::Write::write_all(&mut Descriptor(rustix::stdio::stdout()), &text) {
-        Ok(()) => Ok(exit::OK),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Stop::OutputClosed.code()),
-        Err(error) => Err(Usage::new(format!("failed to write to stdout: {error}"))),
-    }
+    Ok(print(&text))
 }
 
 fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result<u8, Usage> {

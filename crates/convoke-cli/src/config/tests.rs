@@ -5,6 +5,8 @@ use crate::args::{Args, Verb};
 
 fn here() -> Environment {
     Environment {
+        is_stdin_closed: false,
+        is_stdout_closed: false,
         is_stdout_terminal: false,
         is_stderr_terminal: true,
         refuses_colour: false,
@@ -52,17 +54,34 @@ fn no_command_is_an_error() {
 }
 
 #[test]
-fn variables_come_from_files_then_options() {
+fn a_variable_is_set_once_and_an_option_wins_over_every_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    std::io::Write::write_all(&mut file, b"A=file\nTOKEN=hush\n").unwrap();
+    std::io::Write::write_all(&mut file, b"A=file\nTOKEN=old\nTOKEN=hush\n").unwrap();
     let path = file.path().to_str().unwrap();
-    let config = run(&["h", "--env", "A=option", "--env-file", path, "x"]).unwrap();
+    let words = ["h", "--env", "A=option", "--env", "B=1", "--env", "B=2"];
+    let config = run(&[&words[..], &["--env-file", path, "x"]].concat()).unwrap();
     let pairs = &config.command.command.start.env;
-    let expected = [("A", "file"), ("TOKEN", "hush"), ("A", "option")];
+    let expected = [("A", "option"), ("TOKEN", "hush"), ("B", "2")];
     let expected = expected.map(|(name, value)| (BString::from(name), BString::from(value)));
     assert_eq!(pairs, &expected);
-    assert!(config.command.secret.contains(&BString::from("TOKEN")));
+    assert_eq!(config.command.secret, BTreeSet::from(["TOKEN".into()]));
     assert!(!format!("{config:?}").contains("hush"));
+}
+
+#[test]
+fn a_program_and_a_directory_have_names() {
+    for (words, what) in [
+        (&["h", "--", ""][..], "the program has no name"),
+        (&["h", "", "x"], "the program has no name"),
+        (&["h", "--cwd", "", "x"], "--cwd names no directory"),
+        (&["h", "--cwd=", "--sh", "x"], "--cwd names no directory"),
+    ] {
+        let usage = run(words).unwrap_err();
+        assert_eq!(usage.what, what, "{words:?}");
+        assert!(usage.hint.is_some(), "{words:?}");
+    }
+    assert!(run(&["h", "x", ""]).is_ok());
+    assert!(run(&["h", "--sh", ""]).is_ok());
 }
 
 #[test]

@@ -106,6 +106,12 @@ fn the_gravest_kind_of_failure_decides() {
         (vec![ok()], Some(Stop::Terminate), 143),
         (vec![ok()], Some(Stop::OutputFailed), 1),
         (vec![ok()], Some(Stop::InputFailed), 1),
+        (
+            vec![unreachable(), cancelled()],
+            Some(Stop::OutputFailed),
+            3,
+        ),
+        (vec![skipped(), cancelled()], Some(Stop::OutputFailed), 4),
         (vec![crashed(), cancelled()], Some(Stop::Interrupt), 70),
     ] {
         let case = format!("{outcomes:?} {stop:?}");

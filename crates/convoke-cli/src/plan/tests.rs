@@ -36,6 +36,8 @@ fn plan(expr: &str, fanout: Option<usize>, room: usize) -> Result<Plan, Usage> {
             on_failure: OnFailure::GoOn,
         },
         mode: Mode::Prefixed,
+        safety: Safety::Raw,
+        exit_rule: ExitRule::Max,
         room,
     };
     Plan::new(parts, &Registry::with_defaults())
@@ -54,7 +56,8 @@ timeout   1m 30s
 grace     10s
 at once   3 hosts
 stop at   2 failed hosts: nothing new is started
-output    prefixed
+output    prefixed, nothing escaped
+exit code the largest remote code
 ";
     assert_eq!(text, expected);
 }
@@ -64,12 +67,30 @@ fn a_serialised_plan_has_the_facts_and_no_secret() {
     let plan = plan("local:b,local:a", None, 100).unwrap();
     let json = serde_json::to_value(plan.summary()).unwrap();
     assert_eq!(json["hosts"], serde_json::json!(["local:b", "local:a"]));
-    assert_eq!(json["argv"], serde_json::json!(["ls", "a b"]));
+    assert_eq!(
+        json["argv"],
+        serde_json::json!([{"text": "ls"}, {"text": "a b"}])
+    );
     assert_eq!(
         json["env"][1],
-        serde_json::json!({"name": "TOKEN", "value": null})
+        serde_json::json!({"name": {"text": "TOKEN"}, "value": null})
     );
+    assert_eq!(json["raw"], true);
+    assert_eq!(json["exit_code"], "max");
     assert!(!json.to_string().contains("hush"));
+}
+
+#[test]
+fn bytes_have_the_form_that_they_have_in_events() {
+    for bytes in [&b"plain"[..], b"", b"\xff\n"] {
+        let data = bytes::Bytes::copy_from_slice(bytes);
+        let stream = convoke::event::Stream::Stdout;
+        let kind = convoke::event::Kind::Output { stream, data };
+        let event = crate::render::view_tests::event("h", kind);
+        let event = serde_json::to_value(event).unwrap();
+        let ours = serde_json::to_value(lossless(&bytes.into())).unwrap();
+        assert_eq!(ours, event["data"]);
+    }
 }
 
 #[test]

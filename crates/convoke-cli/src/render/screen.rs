@@ -9,6 +9,7 @@ use convoke::event::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::sink::{Descriptor, Sink};
+use crate::exit::Stop;
 
 /// Takes the cursor to the start of the line and erases it.
 const ERASE: &[u8] = b"\r\x1b[K";
@@ -72,8 +73,8 @@ pub(crate) enum Broken {
 
 impl From<io::Error> for Broken {
     fn from(source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::BrokenPipe => Broken::Closed,
+        match Stop::of_write(&source) {
+            Stop::OutputClosed => Broken::Closed,
             _ => Broken::Failed {
                 doing: "write the output",
                 source,

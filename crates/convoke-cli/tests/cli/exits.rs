@@ -87,6 +87,26 @@ fn the_exit_code_tells_the_kind_of_failure() {
         ),
         (&["local:a"], 2, "error: no command given\nhint: "),
         (
+            &["local:a", "--", ""],
+            2,
+            "error: the program has no name\nhint: ",
+        ),
+        (
+            &["--cwd", "", "local:a", "true"],
+            2,
+            "error: --cwd names no directory\nhint: ",
+        ),
+        (
+            &["host:0", "true"],
+            2,
+            "error: host expression \"host:0\": \"0\" at byte 5 is not a port from 1 to 65535\n",
+        ),
+        (
+            &["user@", "true"],
+            2,
+            "error: host expression \"user@\": no host at byte 5, where one should be\nhint: ",
+        ),
+        (
             &["--bogus", "local:a", "true"],
             2,
             "error: unexpected argument '--bogus' found\nhint: ",

@@ -6,6 +6,7 @@
 
 mod scene;
 
+mod closed;
 mod exits;
 mod input;
 mod modes;

@@ -179,19 +179,3 @@ fn hosts_that_nobody_reads_are_no_error_of_ours() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(141), ""));
     scene.end();
 }
-
-#[test]
-fn a_full_disk_is_an_error_that_is_told() {
-    let scene = Scene::new();
-    let line = "\"$0\" run local:a -- echo hi > /dev/full";
-    let mut command = scene.command("sh");
-    command.args(["-c", line, env!("CARGO_BIN_EXE_convoke")]);
-    let ran = scene.start(command).finish();
-    assert_eq!(ran.code, Some(1));
-    assert!(
-        ran.stderr.contains("error: failed to write the output: "),
-        "{}",
-        ran.stderr
-    );
-    scene.end();
-}
