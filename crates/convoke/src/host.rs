@@ -1,39 +1,32 @@
 //! One host from its endpoint to the outcome of its work.
 
+mod aftermath;
+mod connection;
 mod noise;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_connect::ask::{Ask, Nobody};
-use convoke_connect::connector::{Close, Ending, Pipes, Request};
 use convoke_connect::endpoint::{Endpoint, EndpointError};
 use convoke_connect::error::{ConnectError, ConnectErrorKind};
 use convoke_connect::registry::Registry;
 use convoke_connect::surroundings::Surroundings;
 use convoke_proto::credit::{Budget, CONTROLLER_BUDGET};
-use convoke_proto::hello::{Hello, LinkId, Liveness};
-use tokio::time::{timeout, timeout_at};
+use convoke_proto::hello::Liveness;
 
 use crate::agents::Agents;
-use crate::bootstrap::{self, Greeting, Nonce};
 use crate::cancel::Cancel;
-use crate::event::{AgentOrigin, Connected, Emitter, Kind};
-use crate::link::{self, CLOSE_LIMIT, Link, LinkError};
-use crate::outcome::{Cancelled, Fate, Outcome, Unreachable, UnreachableKind};
+use crate::event::{Emitter, Kind};
+use crate::outcome::{Cancelled, Outcome, Unreachable, UnreachableKind};
 use crate::process::{self, Broken, Command};
 
-use noise::Noise;
+pub use connection::Connection;
+
+use aftermath::Terms;
 
 /// How long a host may take from the first packet to the answer of its shell.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
-
-/// How long the agent may take to arrive and to say hello once the shell has answered: half a
-/// megabyte over a slow modem line.
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(120);
-
-/// How long a broken connection is asked how its far end ended before the answer is "unknown".
-const ENDING_LIMIT: Duration = Duration::from_secs(1);
 
 /// A machine that can be reached: a name and an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,115 +100,6 @@ impl Reach {
     }
 }
 
-/// An open connection whose far end is an agent.
-///
-/// Dropping it ends the connection at once; [`Connection::close`] says goodbye first.
-pub struct Connection {
-    link: Link,
-    close: Box<dyn Close>,
-    noise: Noise,
-    connector: &'static str,
-    origin: AgentOrigin,
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection")
-            .field("connector", &self.connector)
-            .field("origin", &self.origin)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Connection {
-    /// Opens `host` and brings the agent there when it is missing: one connection, one command.
-    ///
-    /// The agent's hello has not been waited for; requests may follow at once. The future may be
-    /// dropped at any moment.
-    ///
-    /// # Errors
-    /// Why there is no working link.
-    pub async fn open(host: &Host, reach: &Reach) -> Result<Self, Unreachable> {
-        let began = tokio::time::Instant::now();
-        let nonce = Nonce::random();
-        let connector = reach.registry.find(&host.endpoint)?;
-        let command = bootstrap::command(&reach.agents, &nonce);
-        let opening = connector.open(Request {
-            endpoint: &host.endpoint,
-            command: &command,
-            surroundings: &reach.surroundings,
-            ask: &*reach.ask,
-            terminal: None,
-        });
-        let connect_by = began + reach.connect_limit;
-        let pipes = timeout_at(connect_by, opening).await;
-        let pipes = pipes.map_err(|_| too_long(reach.connect_limit))??;
-        let Pipes {
-            mut reader,
-            mut writer,
-            stderr,
-            close,
-            lent: _lent,
-        } = pipes;
-        let noise = Noise::listen(stderr);
-        let arrival = async {
-            let answer = bootstrap::answer(&mut reader, &reach.agents, &nonce);
-            let answer = timeout_at(connect_by, answer).await;
-            let answer = answer.map_err(|_| too_long(reach.connect_limit))??;
-            let greeting = bootstrap::deliver(answer, &mut reader, &mut writer, &reach.agents);
-            let greeting = timeout(ARRIVAL_LIMIT, greeting).await;
-            Ok::<Greeting, Unreachable>(greeting.map_err(|_| too_long(ARRIVAL_LIMIT))??)
-        };
-        let greeting = match arrival.await {
-            Ok(greeting) => greeting,
-            Err(unreachable) => return Err(noise.explain(unreachable).await),
-        };
-        let options = link::Options {
-            id: LinkId(random()),
-            liveness: reach.liveness,
-            budget: reach.budget.clone(),
-        };
-        Ok(Connection {
-            link: Link::open(reader, writer, greeting.rest, options),
-            close,
-            noise,
-            connector: connector.name(),
-            origin: greeting.origin,
-        })
-    }
-
-    /// The agent session.
-    pub fn link(&self) -> &Link {
-        &self.link
-    }
-
-    /// Waits for the agent's hello.
-    ///
-    /// # Errors
-    /// Why there is no working link.
-    pub async fn hello(&self) -> Result<Arc<Hello>, Unreachable> {
-        let hello = timeout(ARRIVAL_LIMIT, self.link.hello()).await;
-        hello
-            .unwrap_or(Err(LinkError::Silent(ARRIVAL_LIMIT)))
-            .map_err(|error| Unreachable {
-                kind: UnreachableKind::Hello,
-                text: format!("the agent did not say hello: {error}"),
-                hint: None,
-            })
-    }
-
-    /// Ends the connection: what still runs is ended by the agent. Waits at most [`CLOSE_LIMIT`] for
-    /// the far end, and says how it ended when that is known.
-    pub async fn close(self) -> Option<Ending> {
-        self.end(CLOSE_LIMIT).await
-    }
-
-    async fn end(self, limit: Duration) -> Option<Ending> {
-        self.link.close().await;
-        timeout(limit, self.close.close()).await.ok()
-    }
-}
-
 /// Does `work` on `host` and sends what happens, with the outcome as the last event.
 ///
 /// Never fails: whatever goes wrong is the outcome. When `cancel` fires, what runs is ended and its
@@ -252,42 +136,41 @@ async fn with(
     cancel: &Cancel,
 ) -> (Outcome, Option<Connection>) {
     let Work::Process(command) = work;
-    let mut greeter = events.clone();
-    let running = process::run(&connection.link, command, events, cancel);
-    let ended = {
-        tokio::pin!(running);
-        // The command was asked for already; its host is announced when the hello comes.
-        let early = tokio::select! {
-            biased;
-            hello = connection.hello() => Err(hello),
-            ended = &mut running => Ok(ended),
-        };
-        match early {
-            // Cancelled, and the agent never said a word: nothing is known to have run.
-            Ok(Err(_)) if cancel.is_fired() => return (cancelled(cancel), None),
-            Ok(ended) => ended,
-            Err(Err(unreachable)) => {
-                let unreachable = connection.noise.explain(unreachable).await;
-                return (Outcome::Unreachable(unreachable), None);
-            }
-            Err(Ok(hello)) => {
-                // Side by side: while the queue of events is full, a cancel must still be heard. The
-                // announcement waits for its place first, so it comes first.
-                let announced = announce(&connection, &hello, &mut greeter);
-                tokio::join!(announced, running).1
-            }
-        }
-    };
-    match ended {
+    match process(&connection, command, events, cancel).await {
         Ok(outcome) => {
-            connection.noise.report(events).await;
+            connection.noise().report(events).await;
             (outcome, Some(connection))
         }
         Err(broken) => {
-            connection.noise.report(events).await;
-            (failed(connection, broken, command, reach).await, None)
+            let terms = Terms::new(command.start.limits, reach.liveness);
+            let outcome = match connection.aftermath(broken, terms, events).await {
+                // It was stopped, and not by the link.
+                Outcome::Unreachable(_) if cancel.is_fired() => cancelled(cancel),
+                outcome => outcome,
+            };
+            (outcome, None)
         }
     }
+}
+
+/// Runs a command: it is asked for at once, and its host announced when the hello comes.
+async fn process(
+    connection: &Connection,
+    command: &Command,
+    events: &mut Emitter,
+    cancel: &Cancel,
+) -> Result<Outcome, Broken> {
+    let mut running = match process::start(connection.link(), command, cancel).await? {
+        Ok(running) => running,
+        Err(outcome) => return Ok(outcome),
+    };
+    let hello = running.first(connection.greeting()).await?;
+    let connected = Kind::Connected(connection.announce(&hello));
+    running.send(events, connected).await;
+    if let Some(notice) = connection.noise().notice() {
+        running.send(events, notice).await;
+    }
+    running.finish(events).await
 }
 
 /// The outcome of a command that was cancelled before it ran.
@@ -297,47 +180,6 @@ fn cancelled(cancel: &Cancel) -> Outcome {
         was_running: false,
         survivors: Vec::new(),
     })
-}
-
-async fn announce(connection: &Connection, hello: &Hello, events: &mut Emitter) {
-    tracing::info!(
-        "connected by {}, agent {}, {}",
-        connection.connector,
-        connection.origin.as_str(),
-        hello.platform
-    );
-    let connected = Connected {
-        connector: connection.connector,
-        agent: connection.origin,
-        platform: hello.platform.clone(),
-    };
-    events.send(Kind::Connected(connected)).await;
-    connection.noise.report(events).await;
-}
-
-/// The outcome of a command whose channel ended without an exit.
-async fn failed(
-    connection: Connection,
-    broken: Broken,
-    command: &Command,
-    reach: &Reach,
-) -> Outcome {
-    let give_up = Duration::from_millis(reach.liveness.give_up_ms.into());
-    let ends_by = broken.ends_by(command.start.limits, give_up);
-    let fate = match connection.end(ENDING_LIMIT).await {
-        Some(Ending::Exited { .. }) => Fate::Ended,
-        Some(Ending::Killed { .. } | Ending::Unknown { .. }) => Fate::Unknown,
-        None => Fate::EndsBy(ends_by),
-    };
-    broken.lost(fate)
-}
-
-fn too_long(limit: Duration) -> Unreachable {
-    Unreachable {
-        kind: UnreachableKind::Timeout,
-        text: format!("no answer within {} s", limit.as_secs()),
-        hint: None,
-    }
 }
 
 pub(crate) fn random<const N: usize>() -> [u8; N] {

@@ -14,6 +14,7 @@ mod machine;
 mod order;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -61,6 +62,8 @@ pub struct Link {
     control: mpsc::UnboundedSender<Control>,
     state: watch::Receiver<State>,
     unsent: Arc<Semaphore>,
+    /// How many bytes were written to the agent.
+    written: Arc<AtomicU64>,
     channels: Arc<Semaphore>,
     task: AbortOnDropHandle<()>,
 }
@@ -108,13 +111,20 @@ impl Link {
         let (progress, state) = watch::channel(State::Greeting);
         let unsent = Arc::new(Semaphore::new(MAX_UNSENT));
         let machine = Machine::new(options, rest);
-        let driver = drive::Driver::new(machine, requests, progress, Arc::clone(&unsent));
+        let written = Arc::default();
+        let shared = drive::Shared {
+            state: progress,
+            unsent: Arc::clone(&unsent),
+            written: Arc::clone(&written),
+        };
+        let driver = drive::Driver::new(machine, requests, shared);
         let span = tracing::Span::current();
         let task = tokio::spawn(driver.run(reader, writer).instrument(span));
         Link {
             control,
             state,
             unsent,
+            written,
             channels: Arc::new(Semaphore::new(MAX_CHANNELS)),
             task: AbortOnDropHandle::new(task),
         }
@@ -133,7 +143,7 @@ impl Link {
                 State::Down(error, None) => return Err(error.clone()),
             }
             if state.changed().await.is_err() {
-                return Err(LinkError::Closed);
+                return Err(LinkError::Dropped);
             }
         }
     }
@@ -172,30 +182,42 @@ impl Link {
         Ok(self.request(message).await?)
     }
 
-    /// Ends the session: running processes are ended by the agent. Waits until the pipes are closed.
-    pub async fn close(self) {
-        let Link { control, task, .. } = self;
+    /// Ends the session: running processes are ended by the agent. Waits until the pipes are closed, at
+    /// most [`CLOSE_LIMIT`], and returns the agent's hello if it ever came.
+    pub async fn close(self) -> Option<Arc<Hello>> {
+        let Link {
+            control,
+            state,
+            task,
+            ..
+        } = self;
         drop(control);
         if tokio::time::timeout(CLOSE_LIMIT, task).await.is_err() {
             tracing::debug!("the link did not close in time");
+        }
+        match &*state.borrow() {
+            State::Greeting => None,
+            State::Up(hello) => Some(Arc::clone(hello)),
+            State::Down(_, hello) => hello.clone(),
         }
     }
 
     async fn request(&self, message: Message) -> Result<Channel, LinkError> {
         let slot = Arc::clone(&self.channels).acquire_owned().await;
-        let slot = slot.map_err(|_| LinkError::Closed)?;
+        let slot = slot.map_err(|_| LinkError::Dropped)?;
         let inbox = Arc::new(Inbox::default());
         let request = Control::Open(message, Arc::clone(&inbox));
         if self.control.send(request).is_err() {
             return Err(match &*self.state.borrow() {
                 State::Down(error, _) => error.clone(),
-                _ => LinkError::Closed,
+                _ => LinkError::Dropped,
             });
         }
         Ok(Channel {
             inbox,
             control: self.control.clone(),
             unsent: Arc::clone(&self.unsent),
+            written: Arc::clone(&self.written),
             stdin: Allowance::default(),
             held: None,
             is_over: false,
@@ -221,6 +243,21 @@ pub struct Room {
     permit: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
+/// Whether a request can have reached the agent. Outlives its channel.
+#[derive(Debug, Clone)]
+pub(crate) struct Receipt {
+    inbox: Arc<Inbox>,
+    written: Arc<AtomicU64>,
+}
+
+impl Receipt {
+    /// Whether any byte of the request was written to the pipe. Final once the link is closed.
+    pub(crate) fn was_sent(&self) -> bool {
+        let written = self.written.load(Ordering::Acquire);
+        self.inbox.begins_at().is_some_and(|at| at < written)
+    }
+}
+
 /// One request and everything that belongs to it.
 ///
 /// Dropping it before its last delivery ends the process and throws away what still comes.
@@ -229,6 +266,7 @@ pub struct Channel {
     inbox: Arc<Inbox>,
     control: mpsc::UnboundedSender<Control>,
     unsent: Arc<Semaphore>,
+    written: Arc<AtomicU64>,
     stdin: Allowance,
     held: Option<(u8, usize)>,
     is_over: bool,
@@ -294,6 +332,14 @@ impl Channel {
     /// Ends stdin.
     pub fn end_stdin(&mut self) {
         self.tell(Control::Send(Arc::clone(&self.inbox), 0, Bytes::new()));
+    }
+
+    /// What tells whether the request was sent.
+    pub(crate) fn receipt(&self) -> Receipt {
+        Receipt {
+            inbox: Arc::clone(&self.inbox),
+            written: Arc::clone(&self.written),
+        }
     }
 
     /// Ends the process: TERM to its tree, KILL after the grace. Its exit still comes.

@@ -2,7 +2,7 @@
 
 mod input;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bstr::BString;
 use bytes::Bytes;
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::event::{Emitter, Kind, Stream};
-use crate::link::{Channel, Delivery, Link, LinkError, StartError};
-use crate::outcome::{Cancelled, Exited, Fate, Limit, Lost, NotStarted, Outcome, TimedOut};
+use crate::link::{Channel, Delivery, Link, LinkError, Receipt, StartError};
+use crate::outcome::{Cancelled, Exited, Limit, NotStarted, Outcome, TimedOut};
 
 pub use input::{Input, Source};
 
@@ -21,7 +21,7 @@ use input::Feed;
 
 /// How long beyond the grace a killed command's exit is waited for before its host counts as lost:
 /// the agent searches the tree again after KILL, on a machine that may be busy.
-const EXIT_MARGIN: Duration = Duration::from_secs(10);
+pub(crate) const EXIT_MARGIN: Duration = Duration::from_secs(10);
 
 /// The errno of an argument list that is too long, on every Linux.
 const E2BIG: i32 = 7;
@@ -71,68 +71,89 @@ impl Command {
     }
 }
 
-/// How a command's link ended before the command's exit came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a command's exit never came.
+#[derive(Debug, Clone)]
 pub(crate) struct Broken {
-    /// Why.
+    /// How the link ended, or what was waited for in vain.
     pub(crate) error: LinkError,
-    /// Whether the host had said that the command runs.
-    pub(crate) was_started: bool,
+    /// Whether the request was sent; none when the link took no request any more.
+    receipt: Option<Receipt>,
 }
 
-/// Runs a command on an open link and sends what happens to `events`.
+impl Broken {
+    /// Whether the agent may know of the request. Final once the link is closed.
+    pub(crate) fn was_sent(&self) -> bool {
+        self.receipt.as_ref().is_some_and(Receipt::was_sent)
+    }
+}
+
+/// A command that was asked for, until its outcome is known.
 ///
 /// Waiting for room in the queue of events stops reading from the host, which stops the command:
 /// that is the back-pressure. A cancelled command is killed on the host, and what it said until its
-/// end is still sent.
-pub(crate) async fn run(
-    link: &Link,
-    command: &Command,
-    events: &mut Emitter,
-    cancel: &Cancel,
-) -> Result<Outcome, Broken> {
-    let channel = match link.start(command.request()).await {
-        Ok(channel) => channel,
-        Err(StartError::Oversized(_)) => return Ok(refused(E2BIG)),
-        Err(StartError::Lost(error)) => {
-            return Err(Broken {
-                error,
-                was_started: false,
-            });
-        }
-    };
-    let running = Running {
-        channel,
-        feed: Feed::new(&command.input),
-        limits: command.start.limits,
-        was_started: false,
-        kill_by: None,
-    };
-    running.finish(events, cancel).await
-}
-
-struct Running {
+/// end is still sent. Dropping it ends the command.
+pub(crate) struct Running<'a> {
     channel: Channel,
     feed: Feed,
     limits: Limits,
-    was_started: bool,
+    cancel: &'a Cancel,
     /// Once it is killed: when its exit is overdue.
     kill_by: Option<Instant>,
 }
 
-impl Running {
-    async fn finish(mut self, events: &mut Emitter, cancel: &Cancel) -> Result<Outcome, Broken> {
+/// Asks for a command on an open link. An outcome when it cannot be asked for.
+pub(crate) async fn start<'a>(
+    link: &Link,
+    command: &Command,
+    cancel: &'a Cancel,
+) -> Result<Result<Running<'a>, Outcome>, Broken> {
+    let channel = match link.start(command.request()).await {
+        Ok(channel) => channel,
+        Err(StartError::Oversized(_)) => return Ok(Err(refused(E2BIG))),
+        Err(StartError::Lost(error)) => {
+            let receipt = None;
+            return Err(Broken { error, receipt });
+        }
+    };
+    Ok(Ok(Running {
+        channel,
+        feed: Feed::new(&command.input),
+        limits: command.start.limits,
+        cancel,
+        kill_by: None,
+    }))
+}
+
+impl Running<'_> {
+    /// Waits for something that comes before the first delivery is asked for; hears a cancel.
+    pub(crate) async fn first<T>(
+        &mut self,
+        wanted: impl Future<Output = Result<T, LinkError>>,
+    ) -> Result<T, Broken> {
+        tokio::pin!(wanted);
+        loop {
+            let overdue = self.kill_by;
+            let cancel = self.cancel;
+            tokio::select! {
+                biased;
+                came = &mut wanted => return came.map_err(|error| self.broken(error)),
+                () = cancel.fired(), if overdue.is_none() => self.kill(),
+                () = until(overdue) => return Err(self.overdue()),
+            }
+        }
+    }
+
+    /// Sends what happens until the command has ended.
+    pub(crate) async fn finish(mut self, events: &mut Emitter) -> Result<Outcome, Broken> {
         loop {
             let credit = self.channel.stdin_credit();
             let room = self.channel.room(credit);
-            let is_killed = self.kill_by.is_some();
-            let overdue = self.kill_by.unwrap_or_else(Instant::now);
+            let overdue = self.kill_by;
+            let cancel = self.cancel;
             tokio::select! {
                 biased;
-                () = cancel.fired(), if !is_killed => self.kill(),
-                () = tokio::time::sleep_until(overdue), if is_killed => {
-                    return Err(self.broken(LinkError::Silent(self.grace() + EXIT_MARGIN)));
-                }
+                () = cancel.fired(), if overdue.is_none() => self.kill(),
+                () = until(overdue) => return Err(self.overdue()),
                 // Before the output: that of a host faster than its reader never ends, while input
                 // ends with its credit.
                 (data, room) = self.feed.next(credit, room), if self.feed.is_ready(credit) => {
@@ -142,7 +163,7 @@ impl Running {
                     }
                 }
                 delivery = self.channel.next() => {
-                    if let Some(outcome) = self.take(delivery, events, cancel).await? {
+                    if let Some(outcome) = self.take(delivery, events).await? {
                         return Ok(outcome);
                     }
                 }
@@ -155,21 +176,19 @@ impl Running {
         &mut self,
         delivery: Delivery,
         events: &mut Emitter,
-        cancel: &Cancel,
     ) -> Result<Option<Outcome>, Broken> {
         match delivery {
             Delivery::Started { pid } => {
-                self.was_started = true;
-                self.send(events, Kind::Started { pid }, cancel).await;
+                self.send(events, Kind::Started { pid }).await;
             }
             Delivery::Output { stream, data } => {
                 if let Some(kind) = output(stream, data) {
-                    self.send(events, kind, cancel).await;
+                    self.send(events, kind).await;
                 }
             }
             Delivery::InputClosed { stream: 0 } => self.feed.close(),
             Delivery::Credit { .. } | Delivery::InputClosed { .. } | Delivery::Eof { .. } => {}
-            Delivery::Exit(exit) => return Ok(Some(self.outcome(exit, cancel))),
+            Delivery::Exit(exit) => return Ok(Some(self.outcome(exit))),
             Delivery::NotStarted(reason) => {
                 return Ok(Some(Outcome::NotStarted(NotStarted {
                     stage: reason.stage,
@@ -188,7 +207,8 @@ impl Running {
     }
 
     /// Sends an event; a cancel is heard while the queue is full.
-    async fn send(&mut self, events: &mut Emitter, kind: Kind, cancel: &Cancel) {
+    pub(crate) async fn send(&mut self, events: &mut Emitter, kind: Kind) {
+        let cancel = self.cancel;
         let sent = events.send(kind);
         tokio::pin!(sent);
         if self.kill_by.is_none() {
@@ -221,11 +241,15 @@ impl Running {
     fn broken(&self, error: LinkError) -> Broken {
         Broken {
             error,
-            was_started: self.was_started,
+            receipt: Some(self.channel.receipt()),
         }
     }
 
-    fn outcome(&self, exit: Exit, cancel: &Cancel) -> Outcome {
+    fn overdue(&self) -> Broken {
+        self.broken(LinkError::Overdue(self.grace() + EXIT_MARGIN))
+    }
+
+    fn outcome(&self, exit: Exit) -> Outcome {
         let survivors = exit.survivors;
         let timed_out = |limit, killed, survivors| {
             Outcome::TimedOut(TimedOut {
@@ -244,7 +268,7 @@ impl Running {
             Cause::TotalLimit(killed) => timed_out(Limit::Total, killed, survivors),
             Cause::IdleLimit(killed) => timed_out(Limit::Idle, killed, survivors),
             Cause::Request(_) => Outcome::Cancelled(Cancelled {
-                why: cancel.cause(),
+                why: self.cancel.cause(),
                 was_running: true,
                 survivors,
             }),
@@ -252,24 +276,11 @@ impl Running {
     }
 }
 
-impl Broken {
-    /// The outcome of a command that had been started when its link ended.
-    pub(crate) fn lost(self, fate: Fate) -> Outcome {
-        Outcome::Lost(Lost {
-            text: self.error.to_string(),
-            fate,
-        })
-    }
-
-    /// When the agent has ended the command at the latest, from what it promises at a closed or a
-    /// silent link.
-    pub(crate) fn ends_by(&self, limits: Limits, give_up: Duration) -> SystemTime {
-        let grace = Duration::from_millis(limits.grace_ms.into());
-        let heard = match self.error {
-            LinkError::Silent(_) => give_up,
-            _ => Duration::ZERO,
-        };
-        SystemTime::now() + heard + grace + EXIT_MARGIN
+/// Waits until then; for ever when there is no time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -49,10 +49,15 @@ impl Noise {
 
     /// Sends what came since the last report, if anything did.
     pub(super) async fn report(&self, events: &mut Emitter) {
-        let text = self.take();
-        if !text.is_empty() {
-            events.send(Kind::Notice { text }).await;
+        if let Some(notice) = self.notice() {
+            events.send(notice).await;
         }
+    }
+
+    /// What came since the last notice, if anything did.
+    pub(super) fn notice(&self) -> Option<Kind> {
+        let text = self.take();
+        (!text.is_empty()).then_some(Kind::Notice { text })
     }
 
     /// Adds the connection's last words to the reason why it failed.

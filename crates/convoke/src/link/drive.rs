@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use convoke_proto::message::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -27,14 +28,22 @@ pub(super) struct Driver {
     machine: Machine,
     inboxes: HashMap<u32, Arc<Inbox>>,
     requests: mpsc::UnboundedReceiver<Control>,
-    state: watch::Sender<State>,
-    unsent: Arc<Semaphore>,
+    shared: Shared,
     /// Bytes of stdin in `outgoing`, for which permits are given back once they are written.
     unsent_bytes: usize,
     /// Why nothing can be written any more. What the other end has said until then still counts: it
     /// may be an exit, or the reason.
     mute: Option<LinkError>,
     read_room: usize,
+}
+
+/// What the handles see of the task.
+pub(super) struct Shared {
+    pub(super) state: watch::Sender<State>,
+    /// The room for stdin that waits to be written.
+    pub(super) unsent: Arc<Semaphore>,
+    /// How many bytes were written; for each request it tells whether the agent can know of it.
+    pub(super) written: Arc<AtomicU64>,
 }
 
 /// Why the task goes on no longer.
@@ -49,15 +58,13 @@ impl Driver {
     pub(super) fn new(
         machine: Machine,
         requests: mpsc::UnboundedReceiver<Control>,
-        state: watch::Sender<State>,
-        unsent: Arc<Semaphore>,
+        shared: Shared,
     ) -> Self {
         Driver {
             machine,
             inboxes: HashMap::new(),
             requests,
-            state,
-            unsent,
+            shared,
             unsent_bytes: 0,
             mute: None,
             read_room: FIRST_READ,
@@ -78,7 +85,7 @@ impl Driver {
             End::Dropped => {
                 // Closing stdin is the goodbye; whatever the agent still says is of no interest.
                 let _ = writer.shutdown().await;
-                LinkError::Closed
+                LinkError::Dropped
             }
         };
         self.give_up(error);
@@ -134,6 +141,8 @@ impl Driver {
     /// Writes what was asked for before the handles went, unless nobody takes it.
     async fn drain<W: AsyncWrite + Unpin>(&mut self, writer: &mut W) -> End {
         let outgoing = std::mem::take(self.machine.outgoing());
+        // Nobody counts how much of it is taken: it may be all.
+        self.count(outgoing.len());
         match timeout(CLOSE_LIMIT, writer.write_all(&outgoing)).await {
             Ok(Err(error)) => End::Failed(broken(&error)),
             Ok(Ok(())) | Err(_) => End::Dropped,
@@ -157,6 +166,7 @@ impl Driver {
     fn wrote(&mut self, wrote: std::io::Result<usize>) {
         match wrote {
             Ok(bytes) => {
+                self.count(bytes);
                 self.machine.said(Instant::now().into_std());
                 let outgoing = self.machine.outgoing();
                 outgoing.drain(..bytes);
@@ -168,9 +178,14 @@ impl Driver {
         }
     }
 
+    fn count(&self, written: usize) {
+        let written = written as u64;
+        self.shared.written.fetch_add(written, Ordering::Release);
+    }
+
     fn give_room_back(&mut self) {
         let bytes = std::mem::take(&mut self.unsent_bytes);
-        self.unsent.add_permits(bytes);
+        self.shared.unsent.add_permits(bytes);
     }
 
     /// Acts on a request and on those that wait behind it.
@@ -208,6 +223,8 @@ impl Driver {
     }
 
     fn open(&mut self, message: Message, inbox: Arc<Inbox>) {
+        let waiting = self.machine.outgoing().len() as u64;
+        let begins_at = self.shared.written.load(Ordering::Relaxed) + waiting;
         let channel = match message {
             Message::Start(start) => match self.machine.start(start) {
                 Ok(channel) => channel,
@@ -216,7 +233,7 @@ impl Driver {
             },
             _ => self.machine.noop(),
         };
-        inbox.set_channel(channel);
+        inbox.opened(channel, begins_at);
         self.inboxes.insert(channel, inbox);
     }
 
@@ -231,7 +248,7 @@ impl Driver {
         while let Some(arrival) = self.machine.next()? {
             match arrival {
                 Arrival::Hello(hello) => {
-                    self.state.send_replace(State::Up(Arc::new(hello)));
+                    self.shared.state.send_replace(State::Up(Arc::new(hello)));
                 }
                 Arrival::For(channel, delivery) => {
                     let is_last = delivery.is_last();
@@ -248,21 +265,30 @@ impl Driver {
     }
 
     /// Tells everybody who waits, and those whose requests nobody took, that the link is over.
-    fn give_up(mut self, error: LinkError) {
-        let hello = match &*self.state.borrow() {
+    fn give_up(&mut self, error: LinkError) {
+        let hello = match &*self.shared.state.borrow() {
+            State::Greeting => None,
             State::Up(hello) => Some(Arc::clone(hello)),
-            State::Greeting | State::Down(..) => None,
+            State::Down(..) => return,
         };
-        self.state.send_replace(State::Down(error.clone(), hello));
+        let down = State::Down(error.clone(), hello);
+        self.shared.state.send_replace(down);
         self.requests.close();
         while let Ok(request) = self.requests.try_recv() {
             if let Control::Open(_, inbox) = request {
                 inbox.put(Delivery::Lost(error.clone()));
             }
         }
-        for inbox in self.inboxes.into_values() {
+        for (_, inbox) in self.inboxes.drain() {
             inbox.put(Delivery::Lost(error.clone()));
         }
+    }
+}
+
+/// Whoever holds a channel of a link that was dropped must not wait for ever.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.give_up(LinkError::Dropped);
     }
 }
 
@@ -275,7 +301,8 @@ enum Step {
 
 fn broken(error: &std::io::Error) -> LinkError {
     match error.kind() {
-        std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset => LinkError::Closed,
+        // Nobody reads any more; whether the other end closed in good order shows when it is read.
+        std::io::ErrorKind::BrokenPipe => LinkError::Closed,
         _ => LinkError::Broken {
             text: error.to_string(),
         },

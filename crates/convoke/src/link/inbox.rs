@@ -87,8 +87,9 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// The channel's number, once its request is on the way.
-    channel: Option<u32>,
+    /// The channel's number, and where its request begins in all that is written to the agent; once the
+    /// request is on the way.
+    opened: Option<(u32, u64)>,
     deliveries: VecDeque<Delivery>,
     /// Credit by stream, summed up: it overtakes everything, and costs the same however often it came.
     credits: Vec<(u8, u32)>,
@@ -145,12 +146,16 @@ impl Waiting {
 }
 
 impl Inbox {
-    pub(super) fn set_channel(&self, channel: u32) {
-        self.lock().channel = Some(channel);
+    pub(super) fn opened(&self, channel: u32, begins_at: u64) {
+        self.lock().opened = Some((channel, begins_at));
     }
 
     pub(super) fn channel(&self) -> Option<u32> {
-        self.lock().channel
+        self.lock().opened.map(|(channel, _)| channel)
+    }
+
+    pub(super) fn begins_at(&self) -> Option<u64> {
+        self.lock().opened.map(|(_, begins_at)| begins_at)
     }
 
     pub(super) fn put(&self, delivery: Delivery) {

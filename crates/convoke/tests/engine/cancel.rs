@@ -1,11 +1,11 @@
 //! What the operator stops.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use convoke::action::MaxFail;
 use convoke::cancel::Cancel;
 use convoke::event::{Kind, Stream};
-use convoke::outcome::{CancelCause, Outcome};
+use convoke::outcome::{CancelCause, Fate, Outcome};
 use convoke::proto::exit::{Cause, Killed, Status};
 use convoke_testkit::leak::Leaks;
 use convoke_testkit::memory::{Memory, Script};
@@ -84,16 +84,40 @@ async fn a_cancel_ends_an_attempt_to_connect_at_once() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_cancelled_command_whose_agent_never_said_hello_never_ran() {
-    let memory = Memory::new(Script::new().have().silence());
+/// What becomes of a command that is cancelled after a second.
+async fn cancelled_soon(script: Script) -> Outcome {
+    let memory = Memory::new(script);
     let cancel = Cancel::new();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         cancel.fire(CancelCause::Operator);
     };
     let (ran, ()) = tokio::join!(run(&memory, everywhere(1), &cancel), stop);
-    assert_eq!(cancelled(ran.outcomes()[0]), Some(false));
+    ran.outcomes()[0].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_command_whose_agent_falls_silent_before_its_hello_may_have_run() {
+    let outcome = cancelled_soon(Script::new().have().silence()).await;
+    let Outcome::Lost(lost) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(
+        lost.text,
+        "the agent did not say hello: the command was to end, and its exit did not come within 20 s"
+    );
+    let Fate::EndsBy(time) = lost.fate else {
+        panic!("{lost:?}");
+    };
+    let left = time.duration_since(SystemTime::now()).unwrap();
+    assert!(left > Duration::from_secs(600), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_command_whose_agent_ends_without_a_hello_never_ran() {
+    let silent = Script::new().have().delay(Duration::from_secs(3));
+    let outcome = cancelled_soon(silent.close()).await;
+    assert_eq!(cancelled(&outcome), Some(false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +144,13 @@ async fn a_cancelled_command_whose_exit_never_comes_is_lost_after_the_grace() {
         }
     })
     .await;
-    assert_eq!(ran.words(), ["lost"]);
+    let Outcome::Lost(lost) = ran.outcomes()[0] else {
+        panic!("{:?}", ran.report);
+    };
+    assert_eq!(
+        lost.text,
+        "the command was to end, and its exit did not come within 20 s"
+    );
     assert!((20..=25).contains(&began.elapsed().as_secs()));
 }
 

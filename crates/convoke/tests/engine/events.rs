@@ -88,6 +88,21 @@ async fn a_host_is_announced_before_its_command_starts() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_host_is_announced_first_whatever_threads_do() {
+    let quick = Script::exits(0);
+    let memory = Memory::new(quick).host("h1", Script::new().have().close());
+    for _ in 0..50 {
+        let ran = run(&memory, everywhere(40), &Cancel::new()).await;
+        for host in (2..=40).map(super::name) {
+            let mut of_host = ran.events.iter().filter(|event| event.host == host);
+            let words: Vec<_> = of_host.by_ref().map(|event| event.kind.word()).collect();
+            assert_eq!(words, ["connected", "started", "ended"]);
+        }
+        assert_eq!(ran.words()[0], "unreachable");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_noise_of_a_connection_is_no_output() {
     let ran = run(&Memory::new(talkative()), everywhere(1), &Cancel::new()).await;

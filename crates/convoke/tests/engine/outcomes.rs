@@ -211,12 +211,6 @@ async fn a_host_without_a_link_is_unreachable_and_says_why() {
             Is::Hello,
             "protocol 9",
         ),
-        (
-            Script::new().have().hello_of_another_link(),
-            Is::Hello,
-            "another link",
-        ),
-        (Script::new().have().silence(), Is::Hello, "30 s"),
     ];
     for (script, kind, words) in rows {
         let unreachable = unreachable(script.clone()).await;
@@ -226,6 +220,34 @@ async fn a_host_without_a_link_is_unreachable_and_says_why() {
             "{script:?} {unreachable:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_may_have_lost_the_hello_may_have_run_the_command() {
+    let have = || Script::new().have();
+    let unknown = Some(Ending::Unknown {
+        remark: "255".into(),
+    });
+    // The request is on its way by then.
+    let later = || have().delay(Duration::from_secs(1));
+    for (script, words) in [
+        (have().silence(), "no sign of life for 30 s"),
+        (have().hello_of_another_link(), "another link"),
+        (later().noise("oops\n"), "oops"),
+        (later().close().ending(None), "closed"),
+        (later().close().ending(unknown), "closed"),
+    ] {
+        let lost = lost(script.clone()).await;
+        let begins = lost.text.starts_with("the agent did not say hello: ");
+        assert!(begins && lost.text.contains(words), "{script:?} {lost:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_ends_in_good_order_without_a_hello_has_run_nothing() {
+    let later = Script::new().have().delay(Duration::from_secs(1));
+    let unreachable = unreachable(later.close()).await;
+    assert_eq!(unreachable.kind, UnreachableKind::Hello);
 }
 
 #[tokio::test(start_paused = true)]

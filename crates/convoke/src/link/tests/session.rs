@@ -303,6 +303,31 @@ async fn dropping_the_link_closes_the_pipe_to_the_host() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_holds_a_channel_of_a_dropped_link_is_told() {
+    let (link, _agent, mut channel) = running(Start::new(["yes"])).await;
+    drop(link);
+    let told = tokio::time::timeout(Duration::from_secs(1), channel.next()).await;
+    assert_eq!(told, Ok(Delivery::Lost(LinkError::Dropped)));
+}
+
+#[tokio::test]
+async fn a_request_was_sent_as_soon_as_a_byte_of_it_was_written() {
+    // Holds the hello, and nothing of a request.
+    let hello_len = frame(LINK_CHANNEL, &Message::Hello(hello())).len();
+    let ours = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    let (link, mut agent) = pair_with(hello_len - hello().platform.len() + ours.len());
+    let channel = link.start(Start::new(["true"])).await.unwrap();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!channel.receipt().was_sent());
+    agent.next().await;
+    while !channel.receipt().was_sent() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_link_whose_pipe_is_full_closes_it_all_the_same() {
     let (link, mut agent) = pair_with(16);
     drop(link);
