@@ -29,7 +29,7 @@ pub(super) struct Driver {
     inboxes: HashMap<u32, Arc<Inbox>>,
     requests: mpsc::UnboundedReceiver<Control>,
     shared: Shared,
-    /// Bytes of stdin in `outgoing`, for which permits are given back once they are written.
+    /// The bytes of stdin whose room was not given back yet.
     unsent_bytes: usize,
     /// Why nothing can be written any more. What the other end has said until then still counts: it
     /// may be an exit, or the reason.
@@ -102,8 +102,8 @@ impl Driver {
             }
             if self.mute.is_some() {
                 self.machine.outgoing().clear();
-                self.give_room_back();
             }
+            self.give_room_back();
             let now = Instant::now();
             let deadline = self.machine.deadline(now.into_std());
             let room = self.read_room;
@@ -168,11 +168,7 @@ impl Driver {
             Ok(bytes) => {
                 self.count(bytes);
                 self.machine.said(Instant::now().into_std());
-                let outgoing = self.machine.outgoing();
-                outgoing.drain(..bytes);
-                if outgoing.is_empty() {
-                    self.give_room_back();
-                }
+                self.machine.outgoing().drain(..bytes);
             }
             Err(error) => self.mute = Some(broken(&error)),
         }
@@ -183,9 +179,13 @@ impl Driver {
         self.shared.written.fetch_add(written, Ordering::Release);
     }
 
+    /// Gives back the room of all stdin that can no longer wait to be written: what waits is no more
+    /// than all that waits. Stdin of a channel that is over never does.
     fn give_room_back(&mut self) {
-        let bytes = std::mem::take(&mut self.unsent_bytes);
-        self.shared.unsent.add_permits(bytes);
+        let waiting = self.machine.outgoing().len();
+        let done = self.unsent_bytes.saturating_sub(waiting);
+        self.unsent_bytes -= done;
+        self.shared.unsent.add_permits(done);
     }
 
     /// Acts on a request and on those that wait behind it.

@@ -243,6 +243,24 @@ async fn the_credit_of_one_piece_of_stdin_is_at_most_a_frame() {
 
 #[tokio::test]
 async fn stdin_waits_for_room_while_the_pipe_to_the_host_is_full() {
+    let (_link, mut agent, channel) = without_room().await;
+    let room = channel.room(MAX_DATA);
+    tokio::pin!(room);
+    tokio::select! {
+        biased;
+        _ = &mut room => panic!("it did not wait"),
+        () = tokio::task::yield_now() => {}
+    }
+    // What the agent reads makes room again.
+    tokio::join!(room, async {
+        for _ in 0..4 {
+            while !matches!(agent.frame().await, Some((1, Incoming::Data { .. }))) {}
+        }
+    });
+}
+
+/// A link whose room for stdin is used up by a process on channel 1, behind a pipe of 4 KiB.
+async fn without_room() -> (Link, Agent, Channel) {
     let (link, mut agent) = pair_with(4 * 1024);
     agent
         .say(&frame(LINK_CHANNEL, &Message::Hello(hello())))
@@ -251,32 +269,50 @@ async fn stdin_waits_for_room_while_the_pipe_to_the_host_is_full() {
     agent
         .until(|message| matches!(message, Message::Start(_)))
         .await;
-    let credit = Credit {
-        stream: 0,
-        bytes: 4 * 1024 * 1024,
-    };
-    agent.say(&started(1)).await;
-    agent.say(&frame(1, &Message::Credit(credit))).await;
+    let bytes = 4 * 1024 * 1024;
+    let credit = Message::Credit(Credit { stream: 0, bytes });
+    agent.say(&[started(1), frame(1, &credit)].concat()).await;
     while channel.stdin_credit() == 0 {
         channel.next().await;
     }
-    let mut sent = 0;
-    loop {
-        let room = channel.room(MAX_DATA);
-        tokio::select! {
-            biased;
-            room = room => channel.send(Bytes::from(vec![0; MAX_DATA]), room),
-            () = tokio::task::yield_now() => break,
-        }
-        sent += 1;
+    for _ in 0..4 {
+        let room = channel.room(MAX_DATA).await;
+        channel.send(Bytes::from(vec![0; MAX_DATA]), room);
     }
-    assert_eq!(sent, 4);
-    // What the agent reads makes room again.
-    tokio::join!(channel.room(MAX_DATA), async {
-        for _ in 0..4 {
-            while !matches!(agent.frame().await, Some((1, Incoming::Data { .. }))) {}
-        }
+    (link, agent, channel)
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_for_stdin_comes_back_while_more_of_it_still_waits() {
+    let (_link, mut agent, channel) = without_room().await;
+    for _ in 0..2 {
+        while !matches!(agent.frame().await, Some((1, Incoming::Data { .. }))) {}
+    }
+    let room = tokio::time::timeout(Duration::from_secs(1), channel.room(MAX_DATA));
+    assert!(room.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stdin_for_a_process_that_has_ended_takes_no_room() {
+    let (link, mut agent, mut channel) = running(with_stdin()).await;
+    let bytes = 4 * 1024 * 1024;
+    let credit = Message::Credit(Credit { stream: 0, bytes });
+    agent.say(&frame(1, &credit)).await;
+    while channel.stdin_credit() == 0 {
+        channel.next().await;
+    }
+    agent.say(&end(1)).await;
+    // The link has heard the exit once it has heard what came after it.
+    let (done, ()) = tokio::join!(link.noop(), async {
+        agent.until(|message| *message == Message::Noop).await;
+        agent.say(&frame(2, &Message::Done)).await;
     });
+    assert_eq!(done, Ok(()));
+    for _ in 0..100 {
+        let room = tokio::time::timeout(Duration::from_secs(1), channel.room(MAX_DATA));
+        let room = room.await.unwrap();
+        channel.send(Bytes::from(vec![0; MAX_DATA / 2]), room);
+    }
 }
 
 #[tokio::test]
