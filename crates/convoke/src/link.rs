@@ -12,6 +12,7 @@ mod error;
 mod inbox;
 mod machine;
 mod order;
+mod request;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,9 +24,9 @@ use convoke_proto::credit::{Allowance, Budget};
 use convoke_proto::fault::Fault;
 use convoke_proto::frame::MAX_DATA;
 use convoke_proto::hello::{Hello, LinkId, Liveness};
-use convoke_proto::message::{Message, Oversized};
+use convoke_proto::message::Oversized;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
@@ -34,11 +35,13 @@ pub use inbox::Delivery;
 pub use machine::Machine;
 
 use inbox::Inbox;
+use request::Request;
 
 /// How many bytes of stdin wait for the pipe to the host before [`Channel::room`] waits.
 const MAX_UNSENT: usize = 256 * 1024;
 
-/// How many channels of one link are open at once; the next request waits.
+/// How many channels of one link are open at once, with those whose owner has left; the next request
+/// waits.
 const MAX_CHANNELS: usize = 4096;
 
 /// How long a closed link waits for what it has written to be taken, and for the agent to end.
@@ -74,8 +77,8 @@ pub struct Link {
 /// data waits for `unsent` permits, and the number of channels is bounded.
 #[derive(Debug)]
 enum Control {
-    /// A request on a new channel, whose answers go to the inbox.
-    Open(Message, Arc<Inbox>),
+    /// A request on a new channel.
+    Open(Asked, Open),
     /// Bytes for a stream, or its end when empty.
     Send(Arc<Inbox>, u8, Bytes),
     /// So many bytes of a stream were consumed.
@@ -84,6 +87,21 @@ enum Control {
     Kill(Arc<Inbox>),
     /// Nobody listens on the channel any more.
     Forget(Arc<Inbox>),
+}
+
+/// What is asked for on a new channel.
+#[derive(Debug)]
+enum Asked {
+    Noop,
+    Start(Request),
+}
+
+/// An open channel, until the agent has said its last message.
+#[derive(Debug)]
+struct Open {
+    /// Where its answers go.
+    inbox: Arc<Inbox>,
+    _place: OwnedSemaphorePermit,
 }
 
 /// How far the link is.
@@ -168,7 +186,7 @@ impl Link {
     /// # Errors
     /// Why the link ended.
     pub async fn send_noop(&self) -> Result<Channel, LinkError> {
-        self.request(Message::Noop).await
+        self.request(Asked::Noop).await
     }
 
     /// Asks for a process. It lives at most as long as the channel that is returned.
@@ -177,9 +195,8 @@ impl Link {
     /// [`StartError::Oversized`] when the request does not fit a frame, before anything is sent;
     /// [`StartError::Lost`] when the link is over.
     pub async fn start(&self, start: Start) -> Result<Channel, StartError> {
-        let message = Message::Start(start);
-        message.encode(0, &mut Vec::new())?;
-        Ok(self.request(message).await?)
+        let request = Request::new(start)?;
+        Ok(self.request(Asked::Start(request)).await?)
     }
 
     /// Ends the session: running processes are ended by the agent. Waits until the pipes are closed, at
@@ -202,11 +219,14 @@ impl Link {
         }
     }
 
-    async fn request(&self, message: Message) -> Result<Channel, LinkError> {
-        let slot = Arc::clone(&self.channels).acquire_owned().await;
-        let slot = slot.map_err(|_| LinkError::Dropped)?;
-        let inbox = Arc::new(Inbox::default());
-        let request = Control::Open(message, Arc::clone(&inbox));
+    async fn request(&self, asked: Asked) -> Result<Channel, LinkError> {
+        let place = Arc::clone(&self.channels).acquire_owned().await;
+        let open = Open {
+            inbox: Arc::default(),
+            _place: place.map_err(|_| LinkError::Dropped)?,
+        };
+        let inbox = Arc::clone(&open.inbox);
+        let request = Control::Open(asked, open);
         if self.control.send(request).is_err() {
             return Err(match &*self.state.borrow() {
                 State::Down(error, _) => error.clone(),
@@ -221,7 +241,6 @@ impl Link {
             stdin: Allowance::default(),
             held: None,
             is_over: false,
-            _slot: slot,
         })
     }
 }
@@ -240,7 +259,7 @@ pub enum StartError {
 /// Room for a piece of stdin on the way to a host.
 #[derive(Debug)]
 pub struct Room {
-    permit: Option<tokio::sync::OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Whether a request can have reached the agent. Outlives its channel.
@@ -270,7 +289,6 @@ pub struct Channel {
     stdin: Allowance,
     held: Option<(u8, usize)>,
     is_over: bool,
-    _slot: tokio::sync::OwnedSemaphorePermit,
 }
 
 impl Channel {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use convoke_proto::message::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -12,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::error::LinkError;
 use super::inbox::{Delivery, Inbox};
 use super::machine::{Arrival, Machine};
-use super::{CLOSE_LIMIT, Control, State};
+use super::{Asked, CLOSE_LIMIT, Control, Open, State};
 
 /// The room for the first read of a link: a hello and a short answer.
 const FIRST_READ: usize = 2 * 1024;
@@ -26,7 +25,7 @@ const REQUESTS_A_ROUND: usize = 256;
 /// Everything a link's task holds besides the pipes.
 pub(super) struct Driver {
     machine: Machine,
-    inboxes: HashMap<u32, Arc<Inbox>>,
+    open: HashMap<u32, Open>,
     requests: mpsc::UnboundedReceiver<Control>,
     shared: Shared,
     /// The bytes of stdin whose room was not given back yet.
@@ -62,7 +61,7 @@ impl Driver {
     ) -> Self {
         Driver {
             machine,
-            inboxes: HashMap::new(),
+            open: HashMap::new(),
             requests,
             shared,
             unsent_bytes: 0,
@@ -202,7 +201,7 @@ impl Driver {
 
     fn request(&mut self, request: Control) {
         match request {
-            Control::Open(message, inbox) => self.open(message, inbox),
+            Control::Open(asked, open) => self.open(asked, open),
             Control::Send(inbox, stream, data) => {
                 self.unsent_bytes += data.len();
                 self.on(&inbox, |machine, channel| {
@@ -215,26 +214,20 @@ impl Driver {
             Control::Kill(inbox) => self.on(&inbox, Machine::kill),
             Control::Forget(inbox) => {
                 self.on(&inbox, Machine::forget);
-                if let Some(channel) = inbox.channel() {
-                    self.inboxes.remove(&channel);
-                }
+                inbox.clear();
             }
         }
     }
 
-    fn open(&mut self, message: Message, inbox: Arc<Inbox>) {
+    fn open(&mut self, asked: Asked, open: Open) {
         let waiting = self.machine.outgoing().len() as u64;
         let begins_at = self.shared.written.load(Ordering::Relaxed) + waiting;
-        let channel = match message {
-            Message::Start(start) => match self.machine.start(start) {
-                Ok(channel) => channel,
-                // `Link::start` has tried the same encoding before.
-                Err(_) => return inbox.put(Delivery::Lost(LinkError::Closed)),
-            },
-            _ => self.machine.noop(),
+        let channel = match asked {
+            Asked::Start(request) => self.machine.ask(request),
+            Asked::Noop => self.machine.noop(),
         };
-        inbox.opened(channel, begins_at);
-        self.inboxes.insert(channel, inbox);
+        open.inbox.opened(channel, begins_at);
+        self.open.insert(channel, open);
     }
 
     fn on(&mut self, inbox: &Inbox, act: impl FnOnce(&mut Machine, u32)) {
@@ -252,12 +245,15 @@ impl Driver {
                 }
                 Arrival::For(channel, delivery) => {
                     let is_last = delivery.is_last();
-                    if let Some(inbox) = self.inboxes.get(&channel) {
-                        inbox.put(delivery);
+                    if let Some(open) = self.open.get(&channel) {
+                        open.inbox.put(delivery);
                     }
                     if is_last {
-                        self.inboxes.remove(&channel);
+                        self.open.remove(&channel);
                     }
+                }
+                Arrival::Over(channel) => {
+                    self.open.remove(&channel);
                 }
             }
         }
@@ -275,12 +271,12 @@ impl Driver {
         self.shared.state.send_replace(down);
         self.requests.close();
         while let Ok(request) = self.requests.try_recv() {
-            if let Control::Open(_, inbox) = request {
-                inbox.put(Delivery::Lost(error.clone()));
+            if let Control::Open(_, open) = request {
+                open.inbox.put(Delivery::Lost(error.clone()));
             }
         }
-        for (_, inbox) in self.inboxes.drain() {
-            inbox.put(Delivery::Lost(error.clone()));
+        for (_, open) in self.open.drain() {
+            open.inbox.put(Delivery::Lost(error.clone()));
         }
     }
 }

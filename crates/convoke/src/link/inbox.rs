@@ -163,6 +163,11 @@ impl Inbox {
         self.filled.notify_one();
     }
 
+    /// Throws away what waits: nobody will take it.
+    pub(super) fn clear(&self) {
+        self.lock().deliveries = VecDeque::new();
+    }
+
     /// Waits for the next delivery; one owner at a time.
     pub(super) async fn take(&self) -> Delivery {
         loop {

@@ -16,6 +16,7 @@ use super::Options;
 use super::error::LinkError;
 use super::inbox::Delivery;
 use super::order::{Channel, Inbound, refuse};
+use super::request::Request;
 
 /// A timer that fires this much too late means that the whole process was stopped meanwhile
 /// (Ctrl-Z, a sleeping machine): the silence was ours.
@@ -48,6 +49,8 @@ pub enum Arrival {
     Hello(Hello),
     /// Something for the owner of a channel.
     For(u32, Delivery),
+    /// A channel that nobody listens on any more is over.
+    Over(u32),
 }
 
 /// Who was heard when.
@@ -149,17 +152,19 @@ impl Machine {
     /// # Errors
     /// [`Oversized`] when the request does not fit a frame; nothing happened then.
     pub fn start(&mut self, start: Start) -> Result<u32, Oversized> {
-        let (opened, grants) = Channel::starting(&start, &self.budget);
-        let message = Message::Start(start);
-        let before = self.outgoing.len();
-        message.encode(self.last_channel + 1, &mut self.outgoing)?;
-        let length = self.outgoing.len() - before - HEADER_LEN;
-        trace("out", self.last_channel + 1, Tag::START, length);
+        Ok(self.ask(Request::new(start)?))
+    }
+
+    /// Asks for a process whose request is known to fit; returns its channel.
+    pub(super) fn ask(&mut self, request: Request) -> u32 {
+        let (opened, grants) = Channel::starting(&request, &self.budget);
         let channel = self.open(opened);
+        trace("out", channel, Tag::START, request.length());
+        request.append(channel, &mut self.outgoing);
         for grant in grants {
             self.say(channel, &Message::Credit(grant));
         }
-        Ok(channel)
+        channel
     }
 
     /// Sends bytes of a stream, within the credit that was delivered; empty bytes end the stream.
@@ -351,10 +356,14 @@ impl Machine {
         };
         let delivery = open.accept(channel, message)?;
         let is_forgotten = open.is_forgotten;
-        if delivery.is_last() {
+        let is_last = delivery.is_last();
+        if is_last {
             self.channels.remove(&channel);
         }
-        Ok((!is_forgotten).then_some(Arrival::For(channel, delivery)))
+        Ok(match is_forgotten {
+            false => Some(Arrival::For(channel, delivery)),
+            true => is_last.then_some(Arrival::Over(channel)),
+        })
     }
 
     fn data(

@@ -1,6 +1,5 @@
 //! One channel: which streams it has, and which message may come when.
 
-use convoke_proto::command::{Direction, Start, Stdin};
 use convoke_proto::credit::{Allowance, Budget, Window};
 use convoke_proto::exit::Exit;
 use convoke_proto::fault::Violation;
@@ -8,6 +7,7 @@ use convoke_proto::frame::Tag;
 use convoke_proto::message::{Credit, Message, Stream};
 
 use super::inbox::Delivery;
+use super::request;
 
 /// What is known of an open channel.
 #[derive(Debug)]
@@ -54,16 +54,15 @@ impl Channel {
     }
 
     /// The channel of a start request, and what its streams may send at once.
-    pub(super) fn starting(start: &Start, budget: &Budget) -> (Self, Vec<Credit>) {
-        let outputs = [1, 2].into_iter().chain(extra(start, Direction::Out));
-        let opened = outputs.map(|stream| Inbound::open(stream, budget));
+    pub(super) fn starting(request: &request::Request, budget: &Budget) -> (Self, Vec<Credit>) {
+        let outputs = request.outputs.iter();
+        let opened = outputs.map(|stream| Inbound::open(*stream, budget));
         let (inbound, grants) = opened.unzip();
-        let stdin = (start.stdin == Stdin::Stream).then_some(0);
-        let inputs = stdin.into_iter().chain(extra(start, Direction::In));
+        let inputs = request.inputs.iter();
         let channel = Channel {
             request: Request::Starting,
             inbound,
-            outbound: inputs.map(Outbound::new).collect(),
+            outbound: inputs.map(|stream| Outbound::new(*stream)).collect(),
             is_forgotten: false,
         };
         (channel, grants)
@@ -194,14 +193,6 @@ impl Outbound {
             is_wanted: true,
         }
     }
-}
-
-/// The streams above 2 of one direction that a start request asks for.
-fn extra(start: &Start, direction: Direction) -> impl Iterator<Item = u8> {
-    let extra = start.extra.iter();
-    extra
-        .filter(move |extra| extra.direction == direction)
-        .map(|extra| extra.number)
 }
 
 /// The violation of a rule about the order of messages.
