@@ -3,191 +3,121 @@
 //! Holds no descriptor of the wire, reads nothing a peer sends, and does no other work, so that
 //! nothing but its own death keeps it from its one duty.
 
-use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, write};
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait, waitpid};
 
 use crate::kill::{Killing, strike};
+use crate::ledger::Ledger;
 use crate::register::{Record, Register};
 use crate::signals::Signals;
 
-/// How many records are read at once.
-const BATCH: usize = 64;
-
-/// How many records wait in the pipe before the guard is asked to read them: it sleeps while steps
-/// come and go, and wakes for the death of the worker. Half of the smallest pipe a kernel gives.
-const ASLEEP_FOR: usize = 2048 / Record::LEN;
-
-/// The guard's ends of the pipes between the two processes.
+/// What the guard holds of the connection between the two processes.
 #[derive(Debug)]
 pub struct GuardEnd {
-    records: OwnedFd,
-    /// Readable when the records are to be read.
-    bell: OwnedFd,
+    ledger: Ledger,
+    /// Hung up once the worker has closed its end: it is dead, or done.
+    worker: OwnedFd,
     /// Held, never written: its end tells the worker that the guard is gone.
     _alive: OwnedFd,
 }
 
-/// The worker's ends of the pipes between the two processes.
+/// What the worker holds of the connection between the two processes.
 #[derive(Debug)]
 pub struct WorkerEnd {
-    records: OwnedFd,
-    bell: OwnedFd,
-    unread: usize,
-    alive: OwnedFd,
-    backlog: Vec<u8>,
+    ledger: Ledger,
+    guard: OwnedFd,
+    /// Held, never written: its end tells the guard that the worker is done.
+    _alive: OwnedFd,
 }
 
-/// Makes the pipes between the two processes; each drops the other's end after the fork.
+/// Makes the connection between the two processes; each drops the other's end after the fork.
 ///
 /// # Errors
-/// The kernel has no descriptor left.
-pub fn pipes() -> Result<(GuardEnd, WorkerEnd), Errno> {
-    let (records, records_in) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-    let (alive, alive_in) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-    let (bell, bell_in) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-    let guard = GuardEnd {
-        records,
-        bell,
-        _alive: alive_in,
+/// The kernel has no descriptor or no memory left.
+pub fn connect() -> Result<(GuardEnd, WorkerEnd), Errno> {
+    let (worker, worker_alive) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (guard, guard_alive) = pipe_with(PipeFlags::CLOEXEC)?;
+    let ledger = Ledger::new()?;
+    let guard_end = GuardEnd {
+        ledger: ledger.share(),
+        worker,
+        _alive: guard_alive,
     };
-    let worker = WorkerEnd {
-        records: records_in,
-        bell: bell_in,
-        unread: 0,
-        alive,
-        backlog: Vec::new(),
+    let worker_end = WorkerEnd {
+        ledger,
+        guard,
+        _alive: worker_alive,
     };
-    Ok((guard, worker))
+    Ok((guard_end, worker_end))
 }
 
 impl WorkerEnd {
-    /// Tells the guard. Never waits: what a stopped guard does not take is kept for later.
+    /// Tells the guard. Costs no system call, and reaches it however this process ends.
     pub fn tell(&mut self, record: Record) {
-        self.backlog.extend_from_slice(&record.to_bytes());
-        self.flush();
-        self.unread += 1;
-        if self.unread >= ASLEEP_FOR {
-            self.unread = 0;
-            // A bell that is full rings already; a guard that is gone is noticed elsewhere.
-            let _ = write(&self.bell, &[0]);
-        }
+        self.ledger.enter(record);
     }
 
-    /// Sends what was kept.
-    pub fn flush(&mut self) {
-        while !self.backlog.is_empty() {
-            match write(&self.records, &self.backlog) {
-                Ok(count) => {
-                    self.backlog.drain(..count);
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                // The guard is gone, which the other pipe says too.
-                Err(_) => self.backlog.clear(),
-            }
-        }
+    /// Whether the guard can be told of no further step.
+    pub fn is_full(&self) -> bool {
+        self.ledger.is_full()
     }
 
-    /// Readable or hung up once the guard is gone.
-    pub fn alive(&self) -> &OwnedFd {
-        &self.alive
-    }
-
-    /// The descriptor to wait for when records were kept.
-    pub fn clogged(&self) -> Option<&OwnedFd> {
-        (!self.backlog.is_empty()).then_some(&self.records)
+    /// Hung up once the guard is gone.
+    pub fn guard(&self) -> &OwnedFd {
+        &self.guard
     }
 }
 
 /// Waits for the end of the worker, then ends what belongs to its running steps; whether the worker
 /// ended the link in good order.
 pub fn watch(end: GuardEnd, worker: Pid, signals: &Signals) -> bool {
-    let mut register = Register::default();
-    let goodbye = follow(end, worker, signals, &mut register);
-    if goodbye.is_none() {
-        // It has closed its pipe, so it is dead or beyond reason.
+    let mut reaped = wait_for_worker(&end, worker, signals);
+    let goodbye = end.ledger.goodbye();
+    if goodbye.is_none() && !reaped {
+        // It has closed its end and does not say why: it is dying, or beyond reason.
         let _ = kill_process(worker, Signal::KILL);
     }
-    if !goodbye.is_some_and(|goodbye| goodbye.lingers) {
+    reaped |= goodbye.is_some_and(|goodbye| goodbye.lingers);
+    if !reaped {
         let _ = waitpid(Some(worker), WaitOptions::empty());
     }
     if goodbye.is_none() {
-        end_everything(&mut register, signals);
+        end_everything(&mut end.ledger.read(), signals);
     }
     goodbye.is_some_and(|goodbye| goodbye.in_good_order)
 }
 
-/// How the worker took its leave.
-#[derive(Debug, Clone, Copy)]
-struct Goodbye {
-    in_good_order: bool,
-    lingers: bool,
-}
-
-/// Keeps the register until the worker closes its pipe; how it took its leave, if it did.
-fn follow(
-    end: GuardEnd,
-    worker: Pid,
-    signals: &Signals,
-    register: &mut Register,
-) -> Option<Goodbye> {
-    let mut records = std::fs::File::from(end.records);
-    let mut bell = std::fs::File::from(end.bell);
-    let mut pending = Vec::new();
-    let mut goodbye = None;
+/// Waits until the worker has closed its end or is dead; whether it was reaped.
+///
+/// Its death counts as soon as it happens: a child that it was just starting may hold its end a little
+/// longer.
+fn wait_for_worker(end: &GuardEnd, worker: Pid, signals: &Signals) -> bool {
     loop {
-        let hung_up = wait_for_bell(&records, &bell, signals);
-        if signals.take().end {
+        let mut polled = [
+            PollFd::new(&end.worker, PollFlags::empty()),
+            PollFd::new(signals.fd(), PollFlags::IN),
+        ];
+        // An interrupted wait is begun again.
+        let _ = poll(&mut polled, None);
+        let [alive, _] = &polled;
+        let hung_up = alive.revents().intersects(PollFlags::HUP | PollFlags::ERR);
+        let arrived = signals.take();
+        if arrived.child && matches!(waitpid(Some(worker), WaitOptions::NOHANG), Ok(Some(_))) {
+            return true;
+        }
+        if hung_up {
+            return false;
+        }
+        if arrived.end {
             // The worker acts as at a closed link, and this process goes with it.
             let _ = kill_process(worker, Signal::TERM);
         }
-        // However often it rang, the records are read once.
-        let _ = bell.read(&mut [0; BATCH]);
-        let mut chunk = [0; Record::LEN * BATCH];
-        while let Ok(count @ 1..) = records.read(&mut chunk) {
-            pending.extend_from_slice(chunk.get(..count).unwrap_or_default());
-            let (whole, _) = pending.as_chunks();
-            for record in whole.iter().filter_map(Record::from_bytes) {
-                if let Record::Goodbye {
-                    in_good_order,
-                    lingers,
-                } = record
-                {
-                    goodbye = Some(Goodbye {
-                        in_good_order,
-                        lingers,
-                    });
-                }
-                register.apply(record);
-            }
-            pending.drain(..pending.len() - pending.len() % Record::LEN);
-        }
-        if hung_up {
-            return goodbye;
-        }
     }
-}
-
-/// Waits for the bell, a signal, or the end of the records; whether it was the end. New records alone
-/// wake nobody.
-fn wait_for_bell(records: &std::fs::File, bell: &std::fs::File, signals: &Signals) -> bool {
-    let mut polled = [
-        PollFd::new(records, PollFlags::empty()),
-        PollFd::new(bell, PollFlags::IN),
-        PollFd::new(signals.fd(), PollFlags::IN),
-    ];
-    // An interrupted wait is begun again by the caller.
-    let _ = poll(&mut polled, None);
-    let [records, ..] = &polled;
-    records
-        .revents()
-        .intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 /// Ends the trees of all steps whose main process has not ended by itself.
@@ -199,7 +129,7 @@ fn end_everything(register: &mut Register, signals: &Signals) {
         .collect();
     while !killings.is_empty() {
         let now = Instant::now();
-        if reap() {
+        if reap(register) {
             killings
                 .iter_mut()
                 .for_each(|(_, killing)| killing.look_again(now));
@@ -208,7 +138,7 @@ fn end_everything(register: &mut Register, signals: &Signals) {
             let mut all: Vec<_> = killings.iter_mut().map(|(_, killing)| killing).collect();
             strike(register, &mut all, now);
             // Whatever was found dead may have hidden something: that is looked at first.
-            if reap() {
+            if reap(register) {
                 killings
                     .iter_mut()
                     .for_each(|(_, killing)| killing.look_again(now));
@@ -230,10 +160,11 @@ fn end_everything(register: &mut Register, signals: &Signals) {
 }
 
 /// Reaps what is dead; whether anything was.
-fn reap() -> bool {
+fn reap(register: &mut Register) -> bool {
     let mut any = false;
-    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {
+    while let Ok(Some((pid, _))) = wait(WaitOptions::NOHANG) {
         any = true;
+        register.reaped(pid.as_raw_nonzero().get());
     }
     any
 }

@@ -16,6 +16,8 @@ pub mod tree;
 
 pub mod register;
 
+pub mod ledger;
+
 pub mod kill;
 pub mod process;
 

@@ -1,6 +1,7 @@
 //! Which steps run, and which process belongs to which.
 //!
-//! Worker and guard each keep one, fed by the same [`Record`]s.
+//! The worker keeps one, changed by [`Record`]s, and enters each of them in the ledger, out of which the
+//! guard makes its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,6 +30,11 @@ pub enum Record {
         /// The main process, and its session and group.
         pid: i32,
     },
+    /// Its main process was reaped: its number may soon be somebody else's.
+    Reaped {
+        /// Its channel.
+        channel: u32,
+    },
     /// Its main process ended by itself: what it left is no longer ours.
     Released {
         /// Its channel.
@@ -49,12 +55,16 @@ pub enum Record {
         channel: u32,
     },
     /// The link is over, and nothing is left to do for the guard.
-    Goodbye {
-        /// Whether the link was closed in good order.
-        in_good_order: bool,
-        /// Whether the worker lives on, to read what released processes write.
-        lingers: bool,
-    },
+    Goodbye(Goodbye),
+}
+
+/// How the worker took its leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Goodbye {
+    /// Whether the link was closed in good order.
+    pub in_good_order: bool,
+    /// Whether the worker lives on, to read what released processes write.
+    pub lingers: bool,
 }
 
 /// Whose a process is.
@@ -72,7 +82,7 @@ pub enum Owner {
 pub type Census = Vec<(Owner, Seen)>;
 
 /// The running steps, and the processes that earlier ones left behind.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Register {
     link: Option<LinkId>,
     steps: BTreeMap<u32, Step>,
@@ -83,8 +93,11 @@ pub struct Register {
 /// A step between its `Begin` and its `End`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// The main process, once it runs.
+    /// The main process, once it runs; also the number of its session and group, which nobody else gets
+    /// while those have members.
     pub main: Option<i32>,
+    /// Whether the main process was reaped.
+    pub reaped: bool,
     /// From TERM to KILL.
     pub grace: Duration,
     /// Whether its main process ended by itself.
@@ -102,14 +115,22 @@ impl Register {
                     channel,
                     Step {
                         main: None,
+                        reaped: false,
                         grace,
                         released: false,
                     },
                 );
             }
             Record::Running { channel, pid } => {
+                // Whoever had this number before has no session left that it could name.
+                let before = self
+                    .steps
+                    .values_mut()
+                    .filter(|step| step.main == Some(pid));
+                before.for_each(|step| step.main = None);
                 self.change(channel, |step| step.main = Some(pid));
             }
+            Record::Reaped { channel } => self.change(channel, |step| step.reaped = true),
             Record::Released { channel } => self.change(channel, |step| step.released = true),
             Record::Spared {
                 pid,
@@ -122,8 +143,17 @@ impl Register {
             Record::End { channel } => {
                 self.steps.remove(&channel);
             }
-            Record::Goodbye { .. } => self.steps.clear(),
+            Record::Goodbye(_) => self.steps.clear(),
         }
+    }
+
+    /// Notes that a process was reaped, whichever it was.
+    pub fn reaped(&mut self, pid: i32) {
+        let mains = self
+            .steps
+            .values_mut()
+            .filter(|step| step.main == Some(pid));
+        mains.for_each(|step| step.reaped = true);
     }
 
     fn change(&mut self, channel: u32, change: impl FnOnce(&mut Step)) {
@@ -135,6 +165,11 @@ impl Register {
     /// The steps by channel.
     pub fn steps(&self) -> &BTreeMap<u32, Step> {
         &self.steps
+    }
+
+    /// Whether this process was left running by an earlier step.
+    pub fn is_spared(&self, pid: i32, start: u64) -> bool {
+        self.spared.contains(&(pid, start))
     }
 
     /// Finds every descendant of this process; `None` when `/proc` cannot be read.
@@ -166,10 +201,10 @@ impl Register {
     /// Whose a direct child of this process is: a main process, or an orphan.
     fn owner(&self, child: &Seen) -> Owner {
         let by_main = |pid| self.steps.iter().find(|(_, step)| step.main == Some(pid));
-        if let Some((channel, _)) = by_main(child.pid) {
+        if let Some((channel, _)) = by_main(child.pid).filter(|(_, step)| !step.reaped) {
             return Owner::Step(*channel);
         }
-        if self.spared.contains(&(child.pid, child.start)) {
+        if self.is_spared(child.pid, child.start) {
             return Owner::Released;
         }
         if let Some((channel, _)) = by_main(child.session) {
@@ -207,110 +242,9 @@ impl Register {
     }
 }
 
-impl Record {
-    /// The length of every record in bytes.
-    pub const LEN: usize = 24;
-
-    /// The record as it goes through a pipe, whole because it is short.
-    pub fn to_bytes(self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        let (kind, first, second, rest) = match self {
-            Record::Link(LinkId(id)) => {
-                bytes[8..].copy_from_slice(&id);
-                bytes[0] = 1;
-                return bytes;
-            }
-            Record::Begin { channel, grace_ms } => (2, channel, grace_ms, 0),
-            Record::Running { channel, pid } => (3, channel, pid as u32, 0),
-            Record::Released { channel } => (4, channel, 0, 0),
-            Record::Spared {
-                pid,
-                session,
-                start,
-            } => (5, pid as u32, session as u32, start),
-            Record::End { channel } => (6, channel, 0, 0),
-            Record::Goodbye {
-                in_good_order,
-                lingers,
-            } => (7, in_good_order.into(), lingers.into(), 0),
-        };
-        bytes[0] = kind;
-        bytes[8..12].copy_from_slice(&first.to_ne_bytes());
-        bytes[12..16].copy_from_slice(&second.to_ne_bytes());
-        bytes[16..].copy_from_slice(&rest.to_ne_bytes());
-        bytes
-    }
-
-    /// Reads what [`Record::to_bytes`] wrote.
-    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Option<Self> {
-        let word = |at: usize| {
-            bytes
-                .get(at..at + 4)?
-                .try_into()
-                .ok()
-                .map(u32::from_ne_bytes)
-        };
-        let (first, second) = (word(8)?, word(12)?);
-        let rest = u64::from_ne_bytes(*bytes.last_chunk()?);
-        Some(match bytes.first()? {
-            1 => Record::Link(LinkId(*bytes.last_chunk()?)),
-            2 => Record::Begin {
-                channel: first,
-                grace_ms: second,
-            },
-            3 => Record::Running {
-                channel: first,
-                pid: second as i32,
-            },
-            4 => Record::Released { channel: first },
-            5 => Record::Spared {
-                pid: first as i32,
-                session: second as i32,
-                start: rest,
-            },
-            6 => Record::End { channel: first },
-            7 => Record::Goodbye {
-                in_good_order: first != 0,
-                lingers: second != 0,
-            },
-            _ => return None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_record_survives_the_pipe() {
-        let table = [
-            Record::Link(LinkId([9; 16])),
-            Record::Begin {
-                channel: u32::MAX,
-                grace_ms: 7,
-            },
-            Record::Running {
-                channel: 1,
-                pid: i32::MAX,
-            },
-            Record::Released { channel: 3 },
-            Record::Spared {
-                pid: 5,
-                session: 6,
-                start: u64::MAX,
-            },
-            Record::End { channel: 8 },
-            Record::Goodbye {
-                in_good_order: true,
-                lingers: false,
-            },
-        ];
-        for record in table {
-            assert_eq!(Record::from_bytes(&record.to_bytes()), Some(record));
-        }
-        assert_eq!(Record::from_bytes(&[0; Record::LEN]), None);
-    }
 
     #[test]
     fn a_mark_of_a_finished_step_or_another_link_is_nobodys() {

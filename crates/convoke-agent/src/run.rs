@@ -41,7 +41,7 @@ fn print_version() -> io::Result<()> {
 /// Both processes; whether the link was closed in good order.
 fn serve_link() -> io::Result<bool> {
     drive::close_inherited();
-    let (guard_end, worker_end) = guard::pipes()?;
+    let (guard_end, worker_end) = guard::connect()?;
     match signals::fork()? {
         Forked::Parent { child } => {
             drop(worker_end);

@@ -67,6 +67,7 @@ impl Signals {
         let mut arrived = Arrived::default();
         let mut records = [0_u8; RECORD * 8];
         while let Ok(count) = rustix::io::read(&self.fd, &mut records) {
+            let all_taken = count < records.len();
             for record in records
                 .get(..count)
                 .unwrap_or_default()
@@ -78,6 +79,9 @@ impl Signals {
                     true => arrived.child = true,
                     false => arrived.end = true,
                 }
+            }
+            if all_taken {
+                break;
             }
         }
         arrived

@@ -20,6 +20,44 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// for an instant.
 const LOOKS: usize = 4;
 
+/// How many descriptors a look at the processes and a signal take at once.
+const RESERVED: usize = 4;
+
+/// Descriptors that are kept for looks at `/proc`, so that a tree can also be ended when pipes have used
+/// up all others.
+#[derive(Debug)]
+pub struct Reserve {
+    kept: Vec<OwnedFd>,
+}
+
+impl Reserve {
+    /// Takes as many as it needs, if there are so many.
+    pub fn new() -> Self {
+        let mut reserve = Reserve { kept: Vec::new() };
+        reserve.take();
+        reserve
+    }
+
+    /// Gives them to `look` meanwhile.
+    pub fn lend<T>(&mut self, look: impl FnOnce() -> T) -> T {
+        self.kept.clear();
+        let seen = look();
+        self.take();
+        seen
+    }
+
+    fn take(&mut self) {
+        let root = || open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
+        self.kept.extend((0..RESERVED).filter_map(|_| root()));
+    }
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// One process that is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {

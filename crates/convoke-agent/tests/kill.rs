@@ -187,6 +187,43 @@ fn a_process_that_runs_away_from_its_session_is_caught() {
 }
 
 #[test]
+fn a_tree_is_found_also_when_no_descriptor_is_left() {
+    let mut command = std::process::Command::new("/bin/sh");
+    let agent = driver::agent_command();
+    command
+        .args(["-c", "ulimit -n 40; exec \"$0\""])
+        .arg(agent.get_program())
+        .env_clear()
+        .envs(
+            agent
+                .get_envs()
+                .filter_map(|(key, value)| Some((key, value?))),
+        );
+    let mut agent = Agent::run(command);
+    let runs_away = "setsid sh -c 'echo ready; exec sleep 1000' & wait";
+    let channel = agent.start_step(with_grace(runs_away, 200));
+    let finished = agent.read_until(channel, 1, "ready");
+    let refused = loop {
+        let channel = agent.start_step(sh("exec sleep 1000"));
+        let mut finished = Finished::default();
+        agent.step(channel, &mut finished);
+        if let Some(driver::End::NotStarted(why)) = finished.end {
+            break why;
+        }
+    };
+    assert_eq!(refused.errno, libc::EMFILE);
+    let before = host::marked(agent.link).len();
+    agent.send(channel, &Message::Kill);
+    let finished = agent.finish_with(channel, finished);
+    assert_eq!(finished.exit().cause, Cause::Request(Killed::Term));
+    // The shell and the one that left its session.
+    assert_eq!(before - host::marked(agent.link).len(), 2);
+    agent.hang_up();
+    agent.wait();
+    host::assert_no_process_of(agent.link);
+}
+
+#[test]
 fn a_process_of_another_user_is_named_as_survivor() {
     let place = tempfile::tempdir().unwrap();
     let _rule = host::SudoRule::install();

@@ -187,6 +187,22 @@ fn the_worker_ends_as_at_a_closed_link_when_the_guard_dies() {
 }
 
 #[test]
+fn a_guard_that_was_stopped_at_the_goodbye_has_heard_it() {
+    let mut agent = Agent::start();
+    let daemon = released_daemon(&mut agent);
+    host::kill(agent.guard(), Signal::STOP);
+    for _ in 0..rounds(200, 5_000) {
+        agent.step_of(sh(":")).exit();
+    }
+    let guard = agent.guard();
+    agent.hang_up();
+    host::eventually("the worker ends", || !is_alive(agent.worker));
+    host::kill(guard, Signal::CONT);
+    assert!(agent.wait().success());
+    assert_only_the_daemon_is_left(&agent, &daemon);
+}
+
+#[test]
 fn both_killed_leave_nothing_that_hangs() {
     let mut agent = Agent::start();
     let channel = agent.start_step(sh("echo ready; exec sleep 1000"));
@@ -250,18 +266,18 @@ fn the_guard_holds_nothing_of_the_wire() {
         |links: &[String], kind: &str| links.iter().filter(|link| link.starts_with(kind)).count();
     host::eventually("the guard lets go of what it need not hold", || {
         let links = held(agent.guard());
-        // The three standard ones; the records, their bell, and the sign that it lives; its signals.
+        // The three standard ones; a sign of life each way; its signals.
         (
             kind(&links, "/dev/null"),
             kind(&links, "pipe:"),
             kind(&links, "anon_inode:"),
-        ) == (3, 3, 1)
+        ) == (3, 2, 1)
     });
-    // The two standard ones that carried the wire; the wire, stderr, and the other three pipes.
+    // The two standard ones that carried the wire; the wire, stderr, and a sign of life each way.
     let links = held(agent.worker);
     assert_eq!(
         (kind(&links, "/dev/null"), kind(&links, "pipe:")),
-        (2, 6),
+        (2, 5),
         "{links:?}"
     );
     agent.close();

@@ -29,6 +29,7 @@ const CRATES: &[Layers] = &[
             &["account", "order"],
             &["tree"],
             &["register"],
+            &["ledger"],
             &["kill", "process"],
             &["guard"],
             &["drive"],
@@ -42,6 +43,7 @@ const CRATES: &[Layers] = &[
             &["endpoint", "error", "future", "surroundings", "terminal"],
             &["ask", "connector"],
             &["local"],
+            &["openssh"],
             &["registry"],
         ],
     },
@@ -77,6 +79,7 @@ const CRATES: &[Layers] = &[
         ],
         modules: &[
             &["leak"],
+            &["fleet"],
             &["memory"],
             &["conformance"],
             &["fuzzing"],

@@ -14,7 +14,11 @@ use crate::signals::Signals;
 
 /// How long nothing is read after something was: nobody waits for what is thrown away, and a daemon that
 /// floods its stdout must not cost a processor twice.
-const REST: Duration = Duration::from_millis(20);
+pub(super) const REST: Duration = Duration::from_millis(20);
+
+/// How many reads one pipe gets before signals and others have their turn: a pipe of the largest size
+/// that users may set.
+const TURN: usize = 16;
 
 /// Throws away what comes out of `pipes` until nobody can write to them any more, or a signal asks for the
 /// end.
@@ -51,8 +55,9 @@ fn wait_for(pipes: &[OwnedFd], signals: &Signals, limit: Option<Duration>) -> bo
     arrived.end
 }
 
-fn is_over(pipe: &OwnedFd, spare: &mut [u8]) -> bool {
-    loop {
+/// Throws away what is in a pipe; whether nobody can write to it any more.
+pub(super) fn is_over(pipe: &OwnedFd, spare: &mut [u8]) -> bool {
+    for _ in 0..TURN {
         match read(pipe, &mut *spare) {
             Ok(0) => return true,
             Ok(count) if count == spare.len() => {}
@@ -61,4 +66,5 @@ fn is_over(pipe: &OwnedFd, spare: &mut [u8]) -> bool {
             Err(_) => return true,
         }
     }
+    false
 }

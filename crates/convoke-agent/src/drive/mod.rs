@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use convoke_proto::hello::{LinkId, Liveness};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::read;
 
 use crate::guard::WorkerEnd;
 use crate::order::Login;
 use crate::process::{MAX_WAITING, Process};
-use crate::register::{Record, Register};
+use crate::register::{Goodbye, Record, Register};
 use crate::serve::{Effect, Serve};
 use crate::signals::Signals;
 use crate::spawn::Spawner;
+use crate::tree::Reserve;
 
 pub use wire::{Wire, close_inherited, let_go_of_standard_descriptors, touch_own_file};
 
@@ -54,9 +54,12 @@ pub struct Worker {
     processes: BTreeMap<u32, Process>,
     /// Pipes that somebody still holds although their stream is over.
     held: Vec<Option<OwnedFd>>,
+    /// Until when they are left alone.
+    held_rest: Option<Instant>,
     /// Whether no process is left below us, dead or alive.
     childless: bool,
     spare: Box<[u8]>,
+    reserve: Reserve,
     /// Until when news waits for company.
     held_until: Option<Instant>,
 }
@@ -68,7 +71,6 @@ enum Source {
     WireOut,
     Signals,
     Guard,
-    GuardClogged,
     Output(u32, usize),
     Input(u32, usize),
     Held(usize),
@@ -94,8 +96,10 @@ impl Worker {
             spawner,
             processes: BTreeMap::new(),
             held: Vec::new(),
+            held_rest: None,
             childless: true,
             spare: vec![0; wire::CHUNK].into(),
+            reserve: Reserve::new(),
             held_until: None,
         }
     }
@@ -118,16 +122,17 @@ impl Worker {
                 self.finish_steps(now);
             }
             self.held.retain(Option::is_some);
+            self.held_rest = self.held_rest.filter(|until| *until > now);
         }
         let in_good_order = self.in_good_order;
         let pipes: Vec<OwnedFd> = std::mem::take(&mut self.held)
             .into_iter()
             .flatten()
             .collect();
-        self.tell(Record::Goodbye {
+        self.tell(Record::Goodbye(Goodbye {
             in_good_order,
             lingers: !pipes.is_empty(),
-        });
+        }));
         let Worker {
             guard,
             signals,
@@ -156,7 +161,8 @@ impl Worker {
             .as_ref()
             .and(self.give_up)
             .map(|give_up| self.heard + give_up);
-        let next = steps.chain(silence).chain(self.held_until).min()?;
+        let pauses = self.held_until.into_iter().chain(self.held_rest);
+        let next = steps.chain(silence).chain(pauses).min()?;
         Timespec::try_from(next.saturating_duration_since(Instant::now())).ok()
     }
 
@@ -174,10 +180,7 @@ impl Worker {
                 PollFlags::empty()
             };
             interests.push((wire.output(), flags, Source::WireOut));
-            interests.push((self.guard.alive(), PollFlags::IN, Source::Guard));
-        }
-        if let Some(clogged) = self.guard.clogged() {
-            interests.push((clogged, PollFlags::OUT, Source::GuardClogged));
+            interests.push((self.guard.guard(), PollFlags::empty(), Source::Guard));
         }
         for (channel, process) in &self.processes {
             for (index, output) in process.outputs.iter().enumerate() {
@@ -194,6 +197,7 @@ impl Worker {
             }
         }
         let held = self.held.iter().flatten().enumerate();
+        let held = held.filter(|_| self.held_rest.is_none());
         interests.extend(held.map(|(index, pipe)| (pipe, PollFlags::IN, Source::Held(index))));
         let polled = interests
             .iter()
@@ -214,10 +218,9 @@ impl Worker {
             Source::WireOut => {}
             Source::Signals => self.take_signals(now),
             Source::Guard => self.close(Some("the guard is gone"), now),
-            Source::GuardClogged => self.guard.flush(),
             Source::Output(channel, index) => self.pump_output(channel, index, now),
             Source::Input(channel, index) => self.pump_input(channel, index, flags),
-            Source::Held(index) => self.discard_held(index),
+            Source::Held(index) => self.discard_held(index, now),
         }
     }
 
@@ -318,13 +321,12 @@ impl Worker {
     }
 
     /// Throws away what a released process writes, until nobody can write any more.
-    fn discard_held(&mut self, index: usize) {
-        let Some(place) = self.held.get_mut(index) else {
-            return;
-        };
-        let over = |pipe: &OwnedFd| read(pipe, &mut self.spare[..]) == Ok(0);
-        if place.as_ref().is_some_and(over) {
-            *place = None;
+    fn discard_held(&mut self, index: usize, now: Instant) {
+        if let Some(place) = self.held.get_mut(index) {
+            *place = place
+                .take()
+                .filter(|pipe| !linger::is_over(pipe, &mut self.spare));
+            self.held_rest = Some(now + linger::REST);
         }
     }
 }

@@ -5,12 +5,13 @@ use std::time::Instant;
 use convoke_proto::command::Start;
 use convoke_proto::exit::Status;
 use rustix::event::PollFlags;
+use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
 use super::Worker;
 use crate::kill::{members, strike};
 use crate::order::Mark;
-use crate::process::Process;
+use crate::process::{Output, Process, not_forked};
 use crate::register::{Owner, Record};
 use crate::tree::{self, Seen};
 
@@ -19,6 +20,10 @@ const LOOKS: usize = 8;
 
 impl Worker {
     pub(super) fn start(&mut self, channel: u32, request: &Start) {
+        if self.guard.is_full() {
+            let why = not_forked(Errno::AGAIN);
+            return self.serve.not_started(channel, why);
+        }
         self.tell(Record::Begin {
             channel,
             grace_ms: request.limits.grace_ms,
@@ -65,8 +70,8 @@ impl Worker {
 
     pub(super) fn credited(&mut self, channel: u32, stream: u8, now: Instant) {
         let outputs = self.processes.get(&channel).map(|process| &process.outputs);
-        let index =
-            outputs.and_then(|outputs| outputs.iter().position(|output| output.number() == stream));
+        let is_meant = |output: &Output| output.number() == stream && output.has_begun();
+        let index = outputs.and_then(|outputs| outputs.iter().position(is_meant));
         if let Some(index) = index {
             self.pump_output(channel, index, now);
         }
@@ -150,7 +155,9 @@ impl Worker {
         };
         let channel = *channel;
         process.main_ended(status_of(status), now);
-        if process.is_released() {
+        let released = process.is_released();
+        self.tell(Record::Reaped { channel });
+        if released {
             self.tell(Record::Released { channel });
         }
     }
@@ -188,7 +195,8 @@ impl Worker {
                 .iter_mut()
                 .for_each(|killing| killing.nothing_left());
         } else if killings.iter().any(|killing| killing.due() <= now) {
-            strike(&mut self.register, &mut killings, now);
+            let register = &mut self.register;
+            self.reserve.lend(|| strike(register, &mut killings, now));
         }
     }
 
@@ -232,7 +240,8 @@ impl Worker {
         if self.only_main_processes_are_left() {
             return 0;
         }
-        let Some(census) = self.register.census() else {
+        let register = &mut self.register;
+        let Some(census) = self.reserve.lend(|| register.census()) else {
             return 0;
         };
         let began = tree::ticks_before_now(process.age(now));

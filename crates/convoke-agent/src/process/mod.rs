@@ -194,6 +194,11 @@ impl Process {
             self.last_output = now;
             self.idle_stands = false;
         }
+        if output.has_ended() && matches!(self.phase, Phase::Running) {
+            self.outputs
+                .iter_mut()
+                .for_each(|output| output.await_exit(now));
+        }
     }
 
     /// Does what is due: limits while it runs, the end of streams when it is over.
@@ -307,20 +312,25 @@ impl Pipes {
     }
 
     fn make_output(&mut self, number: u8) -> Result<(), Errno> {
-        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-        set_nonblocking(&ours)?;
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        set_blocking(&theirs)?;
         self.outputs.push(Output::new(number, ours));
         self.theirs.push((theirs, number.into()));
         Ok(())
     }
 
     fn make_input(&mut self, number: u8) -> Result<(), Errno> {
-        let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
-        set_nonblocking(&ours)?;
+        let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        set_blocking(&theirs)?;
         self.inputs.push(Input::new(number, ours));
         self.theirs.push((theirs, number.into()));
         Ok(())
     }
+}
+
+/// Makes a pipe wait again, as programs expect. It has no other flag that could be set.
+fn set_blocking(pipe: &OwnedFd) -> Result<(), Errno> {
+    fcntl_setfl(pipe, OFlags::empty())
 }
 
 /// Makes the descriptor return instead of wait.
@@ -332,7 +342,8 @@ pub fn set_nonblocking(fd: impl AsFd) -> Result<(), Errno> {
     fcntl_setfl(fd, flags | OFlags::NONBLOCK)
 }
 
-fn not_forked(errno: Errno) -> NotStarted {
+/// No process was made of a request.
+pub fn not_forked(errno: Errno) -> NotStarted {
     NotStarted {
         stage: Stage::Fork,
         errno: errno.raw_os_error(),

@@ -94,6 +94,16 @@ impl Output {
         matches!(self.state, State::Ended | State::Released { .. })
     }
 
+    /// Whether nobody can write to it any more.
+    pub fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Whether it ever brought anything or is waited for: new credit may be of use at once.
+    pub fn has_begun(&self) -> bool {
+        self.brought_bytes > 0 || self.hung_up || self.drain.is_some()
+    }
+
     /// Whether it was cut in the middle of what somebody wrote.
     pub fn was_cut(&self) -> bool {
         self.state == State::Released { cut: true }
@@ -169,6 +179,14 @@ impl Output {
     /// Whether bytes wait in the pipe that may not be sent.
     pub fn is_held_back(&self, channel: u32, serve: &Serve) -> bool {
         self.state == State::Open && !self.may_read(channel, serve) && self.has_bytes()
+    }
+
+    /// Another stream of the process has ended, so that most likely the process is just ending: news of
+    /// that wakes us in a moment, and then all streams are read at once.
+    pub fn await_exit(&mut self, now: Instant) {
+        if self.drain.is_none() && !self.is_over() {
+            self.pace.rest(now);
+        }
     }
 
     /// The process has ended: from here on an empty stream or an endless writer ends it.
