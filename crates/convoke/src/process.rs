@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bstr::BString;
 use bytes::Bytes;
-use convoke_proto::command::{Limits, Start, Stdin};
+use convoke_proto::command::{Leftovers, Limits, Shell, Start, Stdin};
 use convoke_proto::exit::{Cause, Exit, Stage};
 use tokio::time::Instant;
 
@@ -32,17 +32,45 @@ const EINVAL: i32 = 22;
 /// A command and its input.
 #[derive(Debug, Clone)]
 pub struct Command {
-    /// What the host is asked to start. Its `stdin` follows from `input`.
-    pub start: Start,
+    /// What the host is asked to start.
+    pub start: Program,
     /// Where its stdin comes from.
     pub input: Input,
+}
+
+/// What a host is asked to start: what a caller may choose of a [`Start`] request. Its stdin follows from
+/// the command's input, and streams above 2 can be neither fed nor read here yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The program and its arguments; the program is looked up in the `PATH` of the new process.
+    pub argv: Vec<BString>,
+    /// Whether the command goes through the account's login shell.
+    pub shell: Shell,
+    /// The working directory; the login home when absent.
+    pub cwd: Option<BString>,
+    /// Variables set on top of the login environment; a later pair wins.
+    pub env: Vec<(BString, BString)>,
+    /// The file mode mask (octal `0` to `0o777`); the login's own when absent.
+    pub umask: Option<u16>,
+    /// When the host ends the process by itself.
+    pub limits: Limits,
+    /// What becomes of processes that outlive the main process.
+    pub leftovers: Leftovers,
 }
 
 impl Command {
     /// A command from an argument vector: no shell on the way, every byte except NUL arrives.
     pub fn new<A: Into<BString>>(argv: impl IntoIterator<Item = A>) -> Self {
         Command {
-            start: Start::new(argv),
+            start: Program {
+                argv: argv.into_iter().map(Into::into).collect(),
+                shell: Shell::default(),
+                cwd: None,
+                env: Vec::new(),
+                umask: None,
+                limits: Limits::default(),
+                leftovers: Leftovers::default(),
+            },
             input: Input::None,
         }
     }
@@ -62,12 +90,20 @@ impl Command {
     }
 
     fn request(&self) -> Start {
-        let mut start = self.start.clone();
-        start.stdin = match self.input {
-            Input::None => Stdin::Null,
-            Input::Bytes(_) | Input::Source(_) => Stdin::Stream,
-        };
-        start
+        let program = self.start.clone();
+        Start {
+            shell: program.shell,
+            cwd: program.cwd,
+            env: program.env,
+            umask: program.umask,
+            stdin: match self.input {
+                Input::None => Stdin::Null,
+                Input::Bytes(_) | Input::Source(_) => Stdin::Stream,
+            },
+            limits: program.limits,
+            leftovers: program.leftovers,
+            ..Start::new(program.argv)
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use convoke::action::Action;
 use convoke::cancel::Cancel;
 use convoke::event::Stream;
 use convoke::host::Work;
-use convoke::process::{Command, Input, Source};
-use convoke::proto::command::Stdin;
+use convoke::process::{Command, Input, Program, Source};
+use convoke::proto::command::{Leftovers, Limits, Shell, Start, Stdin};
 use convoke::proto::message::{Message, Stream as Number};
 use convoke_testkit::memory::{Emulated, Memory, Said, Script};
 
@@ -87,6 +87,41 @@ async fn a_command_without_input_has_no_stdin() {
     let memory = Memory::new(Script::exits(0));
     run(&memory, everywhere(1), &Cancel::new()).await;
     assert_eq!(memory.record("h1").starts[0].stdin, Stdin::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_a_caller_may_choose_arrives() {
+    let program = Program {
+        argv: vec!["prog".into(), "one".into()],
+        shell: Shell::Login,
+        cwd: Some("/srv".into()),
+        env: vec![("A".into(), "1".into())],
+        umask: Some(0o77),
+        limits: Limits {
+            total_ms: Some(1),
+            idle_ms: Some(2),
+            grace_ms: 3,
+        },
+        leftovers: Leftovers::Kill,
+    };
+    let command = Command {
+        start: program.clone(),
+        input: Input::Bytes(Bytes::new()),
+    };
+    let memory = Memory::new(Script::exits(0));
+    let action = Action::everywhere(hosts(1), Work::Process(command));
+    run(&memory, action, &Cancel::new()).await;
+    let asked = Start {
+        shell: program.shell,
+        cwd: program.cwd,
+        env: program.env,
+        umask: program.umask,
+        stdin: Stdin::Stream,
+        limits: program.limits,
+        leftovers: program.leftovers,
+        ..Start::new(program.argv)
+    };
+    assert_eq!(memory.record("h1").starts, [asked]);
 }
 
 #[tokio::test(start_paused = true)]
