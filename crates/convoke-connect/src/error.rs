@@ -29,6 +29,21 @@ impl ConnectError {
             source: None,
         }
     }
+
+    /// A program that could not be started here.
+    pub(crate) fn not_started(text: impl Into<String>, source: std::io::Error) -> Self {
+        use rustix::io::Errno;
+        let kind = match Errno::from_io_error(&source) {
+            Some(Errno::MFILE | Errno::NFILE | Errno::AGAIN | Errno::NOMEM) => {
+                ConnectErrorKind::Resources
+            }
+            _ => ConnectErrorKind::Spawn,
+        };
+        ConnectError {
+            source: Some(source),
+            ..Self::new(kind, text)
+        }
+    }
 }
 
 /// Whether another attempt may help.

@@ -15,4 +15,6 @@ pub mod connector;
 
 pub mod local;
 
+pub mod openssh;
+
 pub mod registry;

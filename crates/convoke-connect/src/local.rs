@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
 use crate::connector::{Close, Connector, Ending, Pipes, Request};
-use crate::error::{ConnectError, ConnectErrorKind};
+use crate::error::ConnectError;
 use crate::future::BoxFuture;
 
 /// The shell that reads the command, as a login shell does elsewhere.
@@ -58,20 +58,7 @@ fn pipes(mut child: Child) -> Option<Pipes> {
 }
 
 fn failed(source: io::Error) -> ConnectError {
-    let text = format!("{SHELL} could not be started: {source}");
-    let kind = match rustix::io::Errno::from_io_error(&source) {
-        Some(
-            rustix::io::Errno::MFILE
-            | rustix::io::Errno::NFILE
-            | rustix::io::Errno::AGAIN
-            | rustix::io::Errno::NOMEM,
-        ) => ConnectErrorKind::Resources,
-        _ => ConnectErrorKind::Spawn,
-    };
-    ConnectError {
-        source: Some(source),
-        ..ConnectError::new(kind, text)
-    }
+    ConnectError::not_started(format!("{SHELL} could not be started: {source}"), source)
 }
 
 /// The running shell, or what it became.

@@ -7,6 +7,7 @@ use crate::connector::Connector;
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::local::Local;
+use crate::openssh::{Openssh, SshOptions};
 
 /// Connectors by url scheme. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +21,19 @@ impl Registry {
         Self::default()
     }
 
-    /// The connectors of this crate: `local`.
+    /// The connectors of this crate: `local`, and `ssh` and `openssh` by the system's `ssh` as it is
+    /// configured.
     pub fn with_defaults() -> Self {
+        Self::with_ssh(SshOptions::default())
+    }
+
+    /// The same, with options for every ssh.
+    pub fn with_ssh(options: SshOptions) -> Self {
+        let ssh = Arc::new(Openssh::new(options));
         let mut registry = Self::empty();
         registry.insert("local", Arc::new(Local));
+        registry.insert("openssh", Arc::clone(&ssh) as Arc<dyn Connector>);
+        registry.insert("ssh", ssh);
         registry
     }
 

@@ -1,0 +1,176 @@
+//! Hosts over ssh, by the `ssh` program of the system: `openssh:` and `ssh:` endpoints.
+//!
+//! What ssh does with a host is decided by the user's configuration. What is passed to it on top, and
+//! why, is written down in `docs/ssh.md`.
+
+mod child;
+mod configuration;
+mod diagnose;
+mod filter;
+mod here;
+mod options;
+mod session;
+mod target;
+
+use std::sync::{Arc, OnceLock};
+
+use crate::connector::{Connector, Ending, Pipes, Request, Route};
+use crate::endpoint::Endpoint;
+use crate::error::{ConnectError, ConnectErrorKind};
+use crate::future::BoxFuture;
+use crate::local::Local;
+use crate::surroundings::Surroundings;
+
+use child::Chatter;
+use configuration::{Configuration, Explained, Unexplained};
+use diagnose::KeyAgent;
+use options::Asking;
+use target::Target;
+
+pub use options::SshOptions;
+
+/// Reaches hosts by running the system's `ssh`, one for each connection.
+///
+/// Each runs in a session of its own and never asks anything, unless it is lent the terminal. How ssh
+/// understands its configuration is asked at most once a host and remembered, for the surroundings of
+/// the first request: an instance serves one run.
+#[derive(Debug, Default)]
+pub struct Openssh {
+    options: SshOptions,
+    configuration: Configuration,
+    /// What the first request's surroundings said, for hints.
+    key_agent: OnceLock<KeyAgent>,
+}
+
+impl Openssh {
+    /// A connector that passes `options` to every ssh.
+    pub fn new(options: SshOptions) -> Self {
+        Openssh {
+            options,
+            ..Self::default()
+        }
+    }
+
+    fn target(&self, endpoint: &Endpoint) -> Result<Target, ConnectError> {
+        let target = Target::parse(endpoint)?;
+        if let Some(login) = &self.options.login {
+            target::check_user(login)
+                .map_err(|why| ConnectError::new(ConnectErrorKind::Configuration, why))?;
+        }
+        Ok(target)
+    }
+
+    /// What the configuration makes of `target`; nothing, when this ssh cannot tell.
+    async fn explained(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+    ) -> Result<Arc<Explained>, ConnectError> {
+        let explained = self.configuration.of(target, &self.options, surroundings);
+        match explained.await {
+            Ok(explained) => Ok(explained),
+            Err(Unexplained::Wrong(error)) => Err(error),
+            Err(Unexplained::Unknown) => Ok(Arc::new(Explained::plain(target, &self.options))),
+        }
+    }
+
+    async fn decide(
+        &self,
+        endpoint: &Endpoint,
+        surroundings: &Surroundings,
+    ) -> Result<Route, ConnectError> {
+        let target = self.target(endpoint)?;
+        if self.is_here(&target, surroundings).await? {
+            return Ok(Route {
+                instead: Some(Arc::new(Local)),
+                remark: Some(format!(
+                    "{0} is this machine, so it is reached without ssh; ssh://{0} forces ssh",
+                    target.host
+                )),
+                server: None,
+            });
+        }
+        let explained = self.explained(&target, surroundings).await?;
+        Ok(Route {
+            server: Some(explained.server()),
+            ..Route::default()
+        })
+    }
+
+    /// The local rule. Without an ssh that could say otherwise, a name of ours means us.
+    async fn is_here(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+    ) -> Result<bool, ConnectError> {
+        if !self.options.is_silent() || !here::is_ours(target, surroundings) {
+            return Ok(false);
+        }
+        let (options, configuration) = (&self.options, &self.configuration);
+        let both = async {
+            let explained = configuration.explained(target, options, surroundings);
+            let explained = explained.await?;
+            let login = configuration.login(options, surroundings).await?;
+            Ok(here::stays(target, &explained, login.as_deref()))
+        };
+        match both.await {
+            Ok(stays) => Ok(stays),
+            Err(Unexplained::Wrong(error)) if error.kind == ConnectErrorKind::Spawn => Ok(true),
+            Err(Unexplained::Wrong(error)) => Err(error),
+            Err(Unexplained::Unknown) => Ok(false),
+        }
+    }
+
+    async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
+        let target = self.target(request.endpoint)?;
+        let surroundings = request.surroundings;
+        let _ = self.key_agent.set(KeyAgent::of(surroundings));
+        let explained = self.explained(&target, surroundings).await?;
+        let chatter = if self.options.mentions("loglevel") {
+            Chatter::Theirs
+        } else {
+            Chatter::Ours
+        };
+        let command = |asking| {
+            let overruled = &explained.overruled;
+            let command = request.command;
+            self.options
+                .connecting(&target, command, overruled, asking, surroundings)
+        };
+        if let Some(terminal) = request.terminal {
+            let started = child::start_on(command(Asking::Allowed), chatter, terminal)?;
+            if let Some(pipes) = started {
+                return Ok(pipes);
+            }
+        }
+        child::start(command(Asking::Forbidden), chatter)
+    }
+}
+
+impl Connector for Openssh {
+    fn name(&self) -> &'static str {
+        "openssh"
+    }
+
+    fn route<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        surroundings: &'a Surroundings,
+    ) -> BoxFuture<'a, Result<Route, ConnectError>> {
+        Box::pin(self.decide(endpoint, surroundings))
+    }
+
+    fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>> {
+        Box::pin(self.start(request))
+    }
+
+    fn diagnose(
+        &self,
+        _endpoint: &Endpoint,
+        ending: Option<&Ending>,
+        noise: &[u8],
+    ) -> Option<ConnectError> {
+        let key_agent = self.key_agent.get().copied();
+        diagnose::diagnose(ending, noise, key_agent.unwrap_or(KeyAgent::Named))
+    }
+}

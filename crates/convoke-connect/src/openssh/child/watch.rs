@@ -1,0 +1,97 @@
+//! A child whose end several tasks wait for, without a task of its own.
+
+use std::pin::pin;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+
+/// A child that leads its process group.
+pub(super) struct Watch {
+    /// None when nobody is interested in it any more.
+    child: Mutex<Option<Child>>,
+    bell: Arc<Bell>,
+}
+
+/// Wakes everybody who waits: the child itself remembers only one.
+#[derive(Default)]
+struct Bell(Mutex<Vec<Waker>>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        for waker in std::mem::take(&mut *locked(&self.0)) {
+            waker.wake();
+        }
+    }
+}
+
+impl Watch {
+    pub(super) fn new(child: Child) -> Self {
+        Watch {
+            child: Mutex::new(Some(child)),
+            bell: Arc::default(),
+        }
+    }
+
+    /// The number of the child and of its process group, until it was reaped: after that somebody
+    /// else may have it.
+    pub(super) fn id(&self) -> Option<i32> {
+        let child = locked(&self.child);
+        child.as_ref()?.id().map(|id| id as i32)
+    }
+
+    /// The three streams; once.
+    pub(super) fn streams(&self) -> Option<(ChildStdin, ChildStdout, ChildStderr)> {
+        let mut child = locked(&self.child);
+        let child = child.as_mut()?;
+        Some((
+            child.stdin.take()?,
+            child.stdout.take()?,
+            child.stderr.take()?,
+        ))
+    }
+
+    /// Sends TERM to its process group, if it has not ended, and leaves it to the runtime, which reaps
+    /// it. For those who wait this is its end.
+    pub(super) fn end(&self) {
+        let Some(child) = locked(&self.child).take() else {
+            return;
+        };
+        if let Some(group) = child.id().and_then(|id| Pid::from_raw(id as i32)) {
+            // An error means that the group is gone.
+            let _ = kill_process_group(group, Signal::TERM);
+        }
+        Waker::from(Arc::clone(&self.bell)).wake();
+    }
+
+    /// Waits for its end, as any number of tasks may at once. Ready with None when that is unknowable.
+    pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<Option<ExitStatus>> {
+        {
+            let mut waiting = locked(&self.bell.0);
+            if !waiting.iter().any(|one| one.will_wake(context.waker())) {
+                waiting.push(context.waker().clone());
+            }
+        }
+        let bell = Waker::from(Arc::clone(&self.bell));
+        let mut child = locked(&self.child);
+        // Begun anew each time: what it waits for is kept in the child.
+        let ended = match child.as_mut() {
+            Some(child) => pin!(child.wait())
+                .poll(&mut Context::from_waker(&bell))
+                .map(Result::ok),
+            None => Poll::Ready(None),
+        };
+        drop(child);
+        if ended.is_ready() {
+            bell.wake();
+        }
+        ended
+    }
+}
+
+/// Nothing that is locked here is left half done by a panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

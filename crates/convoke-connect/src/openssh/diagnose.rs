@@ -1,0 +1,299 @@
+//! Why ssh failed, from its last words.
+//!
+//! ssh says it in sentences, not codes. Each sentence that ends a connection is known by its whole
+//! shape (`shapes`); of several the last one counts, since what a server says of itself comes before.
+
+mod hints;
+mod host_key;
+mod shapes;
+#[cfg(test)]
+mod tests;
+
+use crate::connector::Ending;
+use crate::error::{Again, ConnectError, ConnectErrorKind};
+use crate::surroundings::Surroundings;
+
+use hints::*;
+use shapes::{Cause, matches, shape};
+
+/// The longest text that is quoted from ssh, in characters.
+const QUOTED: usize = 300;
+
+/// What ssh says of a peer that it reaches through a program.
+const THROUGH_PROXY: &str = " UNKNOWN port 65535";
+
+/// Whether ssh was told of an ssh-agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyAgent {
+    /// It was.
+    Named,
+    /// `SSH_AUTH_SOCK` is not set.
+    Missing,
+}
+
+impl KeyAgent {
+    pub(super) fn of(surroundings: &Surroundings) -> Self {
+        let socket = surroundings.variable("SSH_AUTH_SOCK");
+        match socket.is_some_and(|socket| !socket.is_empty()) {
+            true => KeyAgent::Named,
+            false => KeyAgent::Missing,
+        }
+    }
+}
+
+/// Says why an ssh that ended like this, with this last noise, did not connect. None when it did.
+pub(super) fn diagnose(
+    ending: Option<&Ending>,
+    noise: &[u8],
+    key_agent: KeyAgent,
+) -> Option<ConnectError> {
+    if matches!(ending, Some(Ending::Exited { .. } | Ending::Killed { .. })) {
+        return None;
+    }
+    let noise = String::from_utf8_lossy(noise);
+    let words = Words::read(&noise, key_agent);
+    let (cause, line) = words.last(|_| true)?;
+    let (cause, line) = match cause {
+        Cause::Closed | Cause::BeforeBanner if words.through_proxy => match words.proxy() {
+            Some(found) => found,
+            None => return Some(words.proxy_ended(line)),
+        },
+        _ => (cause, line),
+    };
+    Some(words.error(cause, line))
+}
+
+/// What is wrong with the configuration, in the words of an ssh that only read it.
+pub(super) fn configuration(stderr: &[u8]) -> Option<String> {
+    let stderr = String::from_utf8_lossy(stderr);
+    let mut lines = lines(&stderr);
+    let wrong = lines.find(|line| shape(line) == Some(Cause::Configuration))?;
+    Some(printable(wrong))
+}
+
+/// ssh's words without its chatter, and what the chatter says.
+struct Words<'a> {
+    lines: Vec<&'a str>,
+    facts: Facts<'a>,
+    /// Whether a program stands between ssh and the server.
+    through_proxy: bool,
+    key_agent: KeyAgent,
+}
+
+/// What ssh's own account says of how far it came.
+#[derive(Debug, Default)]
+struct Facts<'a> {
+    /// It began to talk to the server.
+    began: bool,
+    /// What the server said instead of a banner.
+    said: Option<&'a str>,
+    /// The type and fingerprint of the server's key.
+    key: Option<&'a str>,
+    /// It began to authenticate.
+    authenticating: bool,
+    authenticated: bool,
+}
+
+impl<'a> Words<'a> {
+    fn read(noise: &'a str, key_agent: KeyAgent) -> Self {
+        let through_proxy = lines(noise).any(|line| line.contains(THROUGH_PROXY));
+        let mut facts = Facts::default();
+        let mut said = Vec::new();
+        for line in lines(noise) {
+            if !facts.note(line, through_proxy) && !line.starts_with("debug") {
+                said.push(line);
+            }
+        }
+        Words {
+            lines: said,
+            facts,
+            through_proxy,
+            key_agent,
+        }
+    }
+
+    /// The last cause that counts. Once ssh is in, what stands there may come from anybody.
+    fn last(&self, counts: impl Fn(&str) -> bool) -> Option<(Cause, &'a str)> {
+        let known = |line: &&'a str| Some((shape(line)?, *line));
+        let mut causes = self.lines.iter().rev().filter_map(known);
+        causes.find(|(cause, line)| {
+            counts(line) && (!self.facts.authenticated || cause.comes_after_authentication())
+        })
+    }
+
+    /// What the program on the way said of its own connection.
+    fn proxy(&self) -> Option<(Cause, &'a str)> {
+        let ours = |line: &str| line.contains(THROUGH_PROXY) || line.contains("_identification: ");
+        self.last(|line| !ours(line))
+    }
+
+    fn proxy_ended(&self, line: &str) -> ConnectError {
+        let is_ours = |said: &&&str| shape(said).is_some();
+        let said = self.lines.iter().rev().find(|said| !is_ours(said));
+        let why = said.map_or(printable(line), |said| printable(said));
+        let text = format!("the ProxyCommand or ProxyJump ended: {why}");
+        ConnectError {
+            again: if said.is_none() {
+                Again::MayHelp
+            } else {
+                Again::Pointless
+            },
+            ..ConnectError::new(ConnectErrorKind::Closed, text)
+        }
+    }
+
+    fn error(&self, cause: Cause, line: &str) -> ConnectError {
+        use ConnectErrorKind as Kind;
+        let plain = |kind| ConnectError::new(kind, printable(line));
+        let hinted = |kind, hint: &str| ConnectError {
+            hint: Some(hint.into()),
+            ..plain(kind)
+        };
+        let may_help = |kind| ConnectError {
+            again: Again::MayHelp,
+            ..plain(kind)
+        };
+        match cause {
+            Cause::Refused => may_help(Kind::Refused),
+            Cause::Reset => may_help(Kind::Closed),
+            Cause::Timeout | Cause::BannerTimeout => may_help(Kind::Timeout),
+            Cause::NoRoute => plain(Kind::NoRoute),
+            Cause::Name => plain(Kind::Name),
+            Cause::Resources => plain(Kind::Resources),
+            Cause::Configuration => plain(Kind::Configuration),
+            Cause::Forwarding => hinted(Kind::Configuration, FORWARDING),
+            Cause::Closed | Cause::BeforeBanner => self.closed(line),
+            Cause::LateTimeout => self.late_timeout(line),
+            Cause::Broken => plain(Kind::Closed),
+            Cause::Algorithms => hinted(Kind::Closed, ALGORITHMS),
+            Cause::NotSsh => hinted(Kind::Closed, NOT_SSH),
+            Cause::JumpRefused => plain(Kind::Refused),
+            Cause::JumpNoRoute => plain(Kind::NoRoute),
+            Cause::Denied => self.denied(line),
+            Cause::TooManyFailures => hinted(Kind::Authentication, TOO_MANY),
+            Cause::HostKey => host_key::error(&self.lines, self.facts.key),
+        }
+    }
+
+    /// Closed or reset, at some moment.
+    fn closed(&self, line: &str) -> ConnectError {
+        let before_banner = self.is_before_banner();
+        let facts = &self.facts;
+        let before_authentication = facts.began && !facts.authenticating && !self.through_proxy;
+        let (when, again) = match (before_banner, before_authentication) {
+            (true, _) => (" before its banner", Again::MayHelp),
+            (_, true) => (" during the key exchange", Again::MayHelp),
+            _ if facts.authenticating => (" during authentication", Again::Pointless),
+            _ => ("", Again::Pointless),
+        };
+        let said = facts.said.map(|said| format!(" ({})", printable(said)));
+        let text = format!("{}{when}{}", printable(line), said.unwrap_or_default());
+        ConnectError {
+            hint: before_banner.then(|| CROWDED.into()),
+            again,
+            ..ConnectError::new(ConnectErrorKind::Closed, text)
+        }
+    }
+
+    fn late_timeout(&self, line: &str) -> ConnectError {
+        let early = self.is_before_banner();
+        ConnectError {
+            again: if early {
+                Again::MayHelp
+            } else {
+                Again::Pointless
+            },
+            ..ConnectError::new(ConnectErrorKind::Timeout, printable(line))
+        }
+    }
+
+    /// Whether ssh says that no banner came.
+    fn is_before_banner(&self) -> bool {
+        let early = [Some(Cause::BeforeBanner), Some(Cause::BannerTimeout)];
+        self.lines.iter().any(|line| early.contains(&shape(line)))
+    }
+
+    fn denied(&self, line: &str) -> ConnectError {
+        let methods = line.rsplit_once('(').map_or("", |(_, methods)| methods);
+        let methods = methods.trim_end_matches([')', '.']);
+        let who = line.split_once(": ").map_or("", |(who, _)| who);
+        let text = match (who, methods) {
+            ("", methods) => format!("permission denied; the server takes {methods}"),
+            (who, methods) => format!("permission denied to {who}; the server takes {methods}"),
+        };
+        ConnectError {
+            hint: Some(self.denied_hint(methods)),
+            ..ConnectError::new(ConnectErrorKind::Authentication, printable(&text))
+        }
+    }
+
+    fn denied_hint(&self, methods: &str) -> String {
+        let find = |pattern: &str| {
+            let mut found = self.lines.iter().filter_map(|line| matches(pattern, line));
+            found.next()
+        };
+        let keyless = ["publickey", "hostbased", "gssapi"]
+            .iter()
+            .all(|method| !methods.contains(method));
+        if let Some([_, file]) = find("Permissions 0* for '*' are too open.").as_deref() {
+            return format!(
+                "others can read the key {0}; chmod 600 {0}",
+                printable(file)
+            );
+        }
+        if let Some([file, _]) = find("no such identity: *: *").as_deref() {
+            return format!("there is no key file {}", printable(file));
+        }
+        if find("*: agent refused operation").is_some() {
+            return AGENT_REFUSED.into();
+        }
+        match self.key_agent {
+            _ if keyless => PASSWORD.into(),
+            KeyAgent::Missing => NO_AGENT.into(),
+            KeyAgent::Named => OFFERED.into(),
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// Notes what a line of ssh's own account says; false when it is something else.
+    fn note(&mut self, line: &'a str, through_proxy: bool) -> bool {
+        if line.starts_with("debug1: Local version string ") {
+            self.began = true;
+        } else if let Some(key) = line.strip_prefix("debug1: Server host key: ") {
+            self.key = Some(key);
+        } else if line.starts_with("debug1: SSH2_MSG_SERVICE_ACCEPT received") {
+            self.authenticating = true;
+        } else if let Some(parts) = matches("debug1: *_exchange_identification: *", line) {
+            let said = parts.get(1).copied().unwrap_or_default();
+            let (label, said) = said.split_once(": ").unwrap_or(("", said));
+            self.said = Some(said).filter(|_| label.is_empty() || label.starts_with("banner line"));
+        } else if line.starts_with("Authenticated to ") {
+            // A host on the way may say it of itself.
+            self.authenticated |= !through_proxy || line.contains(" (via proxy)");
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+fn lines(noise: &str) -> impl Iterator<Item = &str> {
+    let lines = noise.split(['\n', '\r']).map(str::trim_end);
+    lines.filter(|line| !line.is_empty())
+}
+
+/// A text of bounded length that cannot drive a terminal.
+fn printable(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars().take(QUOTED) {
+        match c {
+            '\'' | '"' | '\\' => out.push(c),
+            _ => out.extend(c.escape_debug()),
+        }
+    }
+    if text.chars().nth(QUOTED).is_some() {
+        out.push_str("...");
+    }
+    out
+}

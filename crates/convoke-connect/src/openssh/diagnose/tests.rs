@@ -1,0 +1,482 @@
+use super::*;
+use Again::{MayHelp, Pointless};
+use ConnectErrorKind as Kind;
+
+/// The account of an ssh that began to talk to the server.
+const BEGAN: &str = "debug1: Local version string SSH-2.0-OpenSSH_9.2\n";
+/// Of one that began to authenticate.
+const AUTHENTICATING: &str = "debug1: Local version string SSH-2.0-OpenSSH_9.2\n\
+     debug1: Server host key: ssh-ed25519 SHA256:abc\n\
+     debug1: SSH2_MSG_SERVICE_ACCEPT received\n";
+const AUTHENTICATED: &str = "debug1: SSH2_MSG_SERVICE_ACCEPT received\n\
+     Authenticated to h ([10.0.0.7]:22) using \"publickey\".\n";
+
+fn broken() -> Option<Ending> {
+    let remark = "255".into();
+    Some(Ending::Unknown { remark })
+}
+
+fn found(noise: &str) -> Option<ConnectError> {
+    diagnose(broken().as_ref(), noise.as_bytes(), KeyAgent::Named)
+}
+
+#[test]
+fn every_known_failure_has_its_kind() {
+    for (noise, kind, again) in [
+        (
+            "ssh: connect to host h port 22: Connection refused\r\n",
+            Kind::Refused,
+            MayHelp,
+        ),
+        (
+            "ssh: connect to host ::1 port 22: Connection refused\r\n",
+            Kind::Refused,
+            MayHelp,
+        ),
+        (
+            "ssh: connect to host h port 22: Connection timed out\r\n",
+            Kind::Timeout,
+            MayHelp,
+        ),
+        (
+            "ssh: connect to host h port 22: Operation timed out\r\n",
+            Kind::Timeout,
+            MayHelp,
+        ),
+        (
+            "ssh: connect to host h port 22: No route to host\r\n",
+            Kind::NoRoute,
+            Pointless,
+        ),
+        (
+            "ssh: connect to host h port 22: Network is unreachable\r\n",
+            Kind::NoRoute,
+            Pointless,
+        ),
+        (
+            "ssh: connect to host h port 22: Host is unreachable\r\n",
+            Kind::NoRoute,
+            Pointless,
+        ),
+        (
+            "ssh: connect to host h port 22: Connection reset by peer\r\n",
+            Kind::Closed,
+            MayHelp,
+        ),
+        (
+            "ssh: connect to host h port 22: Cannot assign requested address\r\n",
+            Kind::Resources,
+            Pointless,
+        ),
+        (
+            "ssh: Could not resolve hostname h: Name or service not known\r\n",
+            Kind::Name,
+            Pointless,
+        ),
+        (
+            "ssh: Could not resolve hostname h: Temporary failure in name resolution\r\n",
+            Kind::Name,
+            Pointless,
+        ),
+        // 9.2
+        (
+            "kex_exchange_identification: Connection closed by remote host\r\n\
+             Connection closed by 10.0.0.7 port 22\r\n",
+            Kind::Closed,
+            MayHelp,
+        ),
+        (
+            "kex_exchange_identification: read: Connection reset by peer\r\n\
+             Connection reset by 10.0.0.7 port 22\r\n",
+            Kind::Closed,
+            MayHelp,
+        ),
+        // 7.4
+        (
+            "ssh_exchange_identification: Connection closed by remote host\r\n",
+            Kind::Closed,
+            MayHelp,
+        ),
+        (
+            "ssh_exchange_identification: read: Connection reset by peer\r\n",
+            Kind::Closed,
+            MayHelp,
+        ),
+        (
+            "Connection timed out during banner exchange\r\n",
+            Kind::Timeout,
+            MayHelp,
+        ),
+        (
+            "Connection timed out during banner exchange\r\n\
+             Connection to 10.0.0.7 port 22 timed out\r\n",
+            Kind::Timeout,
+            MayHelp,
+        ),
+        (
+            "Connection to 10.0.0.7 port 22 timed out\r\n",
+            Kind::Timeout,
+            Pointless,
+        ),
+        (
+            "kex_exchange_identification: No SSH version received in first 1024 lines from server\r\n\
+             banner exchange: Connection to 10.0.0.7 port 80: invalid format\r\n",
+            Kind::Closed,
+            Pointless,
+        ),
+        (
+            "Unable to negotiate with 10.0.0.7 port 22: no matching host key type found. Their offer: ssh-rsa\r\n",
+            Kind::Closed,
+            Pointless,
+        ),
+        (
+            "ssh_dispatch_run_fatal: Connection to 10.0.0.7 port 22: message authentication code incorrect\r\n",
+            Kind::Closed,
+            Pointless,
+        ),
+        (
+            "root@h: Permission denied (publickey,password).\r\n",
+            Kind::Authentication,
+            Pointless,
+        ),
+        (
+            "Permission denied (publickey).\r\n",
+            Kind::Authentication,
+            Pointless,
+        ),
+        (
+            "Received disconnect from 10.0.0.7 port 22:2: Too many authentication failures\r\n\
+             Disconnected from 10.0.0.7 port 22\r\n",
+            Kind::Authentication,
+            Pointless,
+        ),
+        (
+            "Received disconnect from 10.0.0.7 port 22:2: Too many authentication failures\r\n\
+             Authentication failed.\r\n",
+            Kind::Authentication,
+            Pointless,
+        ),
+        (
+            "Host key verification failed.\r\n",
+            Kind::HostKeyUnknown,
+            Pointless,
+        ),
+        (
+            "No ED25519 host key is known for h and you have requested strict checking.\r\n\
+             Host key verification failed.\r\n",
+            Kind::HostKeyUnknown,
+            Pointless,
+        ),
+        (
+            "Host key ED25519 SHA256:abc revoked by file /etc/ssh/revoked\r\n\
+             Host key verification failed.\r\n",
+            Kind::HostKeyRevoked,
+            Pointless,
+        ),
+        (
+            "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r\n\
+             @       WARNING: REVOKED HOST KEY DETECTED!               @\r\n\
+             @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r\n\
+             The ED25519 host key for h is marked as revoked.\r\n\
+             This could mean that a stolen key is being used to\r\n\
+             impersonate this host.\r\n\
+             ED25519 host key for h was revoked and you have requested strict checking.\r\n\
+             Host key verification failed.\r\n",
+            Kind::HostKeyRevoked,
+            Pointless,
+        ),
+        (
+            "/root/.ssh/config: line 3: Bad configuration option: foo\r\n\
+             /root/.ssh/config: terminating, 1 bad configuration options\r\n",
+            Kind::Configuration,
+            Pointless,
+        ),
+        (
+            "command-line: line 0: Bad configuration option: foo\r\n",
+            Kind::Configuration,
+            Pointless,
+        ),
+        (
+            "command-line line 0: missing argument.\r\n",
+            Kind::Configuration,
+            Pointless,
+        ),
+        (
+            "/etc/ssh/ssh_config line 12: Bad number 'x': Invalid argument\r\n",
+            Kind::Configuration,
+            Pointless,
+        ),
+        (
+            "Bad owner or permissions on /root/.ssh/config\r\n",
+            Kind::Configuration,
+            Pointless,
+        ),
+        (
+            "Can't open user config file none: No such file or directory\r\n",
+            Kind::Configuration,
+            Pointless,
+        ),
+        (
+            "bind [127.0.0.1]:5432: Address already in use\r\n\
+             channel_setup_fwd_listener_tcpip: cannot listen to port: 5432\r\n\
+             Could not request local forwarding.\r\n",
+            Kind::Configuration,
+            Pointless,
+        ),
+        // By ways of other hosts and programs.
+        (
+            "ssh: connect to host gate port 22: Connection refused\r\n\
+             kex_exchange_identification: Connection closed by remote host\r\n\
+             Connection closed by UNKNOWN port 65535\r\n",
+            Kind::Refused,
+            MayHelp,
+        ),
+        (
+            "ann@gate: Permission denied (publickey).\r\n\
+             kex_exchange_identification: Connection closed by remote host\r\n\
+             Connection closed by UNKNOWN port 65535\r\n",
+            Kind::Authentication,
+            Pointless,
+        ),
+        (
+            "Host key verification failed.\r\nConnection closed by UNKNOWN port 65535\r\n",
+            Kind::HostKeyUnknown,
+            Pointless,
+        ),
+        (
+            "channel 0: open failed: connect failed: Connection refused\r\n\
+             stdio forwarding failed\r\n\
+             Connection closed by UNKNOWN port 65535\r\n",
+            Kind::Refused,
+            Pointless,
+        ),
+        (
+            "channel 0: open failed: administratively prohibited: open failed\r\n\
+             stdio forwarding failed\r\n\
+             Connection closed by UNKNOWN port 65535\r\n",
+            Kind::NoRoute,
+            Pointless,
+        ),
+        (
+            "Connection closed by 10.0.0.1 port 22\r\nConnection closed by UNKNOWN port 65535\r\n",
+            Kind::Closed,
+            Pointless,
+        ),
+        (
+            "/bin/bash: line 1: exec: nc: not found\r\n\
+             kex_exchange_identification: Connection closed by remote host\r\n\
+             Connection closed by UNKNOWN port 65535\r\n",
+            Kind::Closed,
+            Pointless,
+        ),
+        // A master that takes no more sessions: ssh went on by itself.
+        (
+            "mux_client_request_session: session request failed: Session open refused by peer\r\n\
+             ssh: connect to host h port 22: No route to host\r\n",
+            Kind::NoRoute,
+            Pointless,
+        ),
+    ] {
+        let error = found(noise).unwrap_or_else(|| panic!("not recognised: {noise}"));
+        assert_eq!((error.kind, error.again), (kind, again), "{noise}: {error}");
+        assert!(!error.text.contains(['\r', '\n']), "{:?}", error.text);
+    }
+}
+
+#[test]
+fn the_moment_decides_whether_a_closed_connection_is_tried_again() {
+    let closed = "Connection closed by 10.0.0.7 port 22\r\n";
+    let reset = "Connection reset by 10.0.0.7 port 22\r\n";
+    for said in [closed, reset] {
+        for (account, again) in [
+            ("", Pointless), // Nobody knows.
+            (BEGAN, MayHelp),
+            (AUTHENTICATING, Pointless),
+        ] {
+            let error = found(&format!("{said}{account}")).unwrap();
+            assert_eq!(
+                (error.kind, error.again),
+                (Kind::Closed, again),
+                "{account}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_crowded_server_says_is_passed_on() {
+    for account in [
+        "debug1: kex_exchange_identification: banner line 0: Not allowed at this time\n",
+        "debug1: ssh_exchange_identification: Not allowed at this time\n",
+    ] {
+        let closed = "kex_exchange_identification: Connection closed by remote host\r\n\
+                      Connection closed by 10.0.0.7 port 22\r\n";
+        let error = found(&format!("{closed}{account}")).unwrap();
+        assert!(
+            error.text.ends_with("(Not allowed at this time)"),
+            "{error}"
+        );
+        assert!(error.hint.unwrap().contains("MaxStartups"));
+    }
+}
+
+#[test]
+fn a_changed_key_is_named_with_its_fingerprint_and_its_place() {
+    let noise = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r\n\
+         @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n\
+         @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\r\n\
+         IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r\n\
+         Someone could be eavesdropping on you right now (man-in-the-middle attack)!\r\n\
+         It is also possible that a host key has just been changed.\r\n\
+         The fingerprint for the ED25519 key sent by the remote host is\n\
+         SHA256:abc.\r\n\
+         Please contact your system administrator.\r\n\
+         Add correct host key in /root/.ssh/known_hosts to get rid of this message.\r\n\
+         Offending RSA key in /root/.ssh/known_hosts:12\r\n\
+         Host key for h has changed and you have requested strict checking.\r\n\
+         Host key verification failed.\r\n";
+    let error = found(noise).unwrap();
+    let text = "the host key is not the known one in /root/.ssh/known_hosts:12: SHA256:abc";
+    assert_eq!(
+        (error.kind, error.text.as_str()),
+        (Kind::HostKeyChanged, text)
+    );
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_fingerprint() {
+    let noise = "Host key verification failed.\r\n\
+                 debug1: Server host key: ssh-ed25519 SHA256:abc\n";
+    let error = found(noise).unwrap();
+    assert_eq!(
+        error.text,
+        "the host key is not known: ssh-ed25519 SHA256:abc"
+    );
+}
+
+#[test]
+fn a_denied_login_says_who_and_by_what() {
+    let error = found("ann@h: Permission denied (publickey,password).\r\n").unwrap();
+    let text = "permission denied to ann@h; the server takes publickey,password";
+    assert_eq!(error.text, text);
+}
+
+#[test]
+fn the_hint_of_a_denied_login_fits_its_reason() {
+    let denied = "ann@h: Permission denied (publickey).\r\n";
+    let open = "@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @\r\n\
+                Permissions 0644 for '/k/id' are too open.\r\n\
+                This private key will be ignored.\r\n";
+    let absent = "no such identity: /k/id: No such file or directory\r\n";
+    let refused = "sign_and_send_pubkey: signing failed for ED25519 \"/k/id\" from agent: agent \
+                   refused operation\r\n";
+    for (before, line, key_agent, hint) in [
+        ("", denied, KeyAgent::Named, "ssh -v"),
+        ("", denied, KeyAgent::Missing, "SSH_AUTH_SOCK"),
+        (open, denied, KeyAgent::Missing, "chmod 600 /k/id"),
+        (absent, denied, KeyAgent::Missing, "no key file /k/id"),
+        (refused, denied, KeyAgent::Named, "refused to sign"),
+        (
+            "",
+            "h@h: Permission denied (password).\r\n",
+            KeyAgent::Missing,
+            "password",
+        ),
+    ] {
+        let noise = format!("{before}{line}");
+        let error = diagnose(None, noise.as_bytes(), key_agent).unwrap();
+        let given = error.hint.unwrap();
+        assert!(given.contains(hint), "{noise}: {given}");
+    }
+}
+
+#[test]
+fn a_connection_that_stood_is_not_to_blame() {
+    for noise in [
+        "",
+        "sh: 1: syntax error\r\n",
+        "Warning: Permanently added 'h' (ED25519) to the list of known hosts.\r\n",
+        "Control socket connect(/tmp/x): Connection refused\r\n",
+        "mux_client_request_session: session request failed: Session open refused by peer\r\n",
+        "/bin/bash: line 1: exec: nc: not found\r\n",
+        "the text Host key verification failed. within a line\r\n",
+    ] {
+        assert!(found(noise).is_none(), "{noise}");
+    }
+    let quoted = "git@forge: Permission denied (publickey).\r\n";
+    assert!(found(&format!("{quoted}{AUTHENTICATED}")).is_none());
+    for known in [Ending::Exited { code: 1 }, Ending::Killed { signal: 2 }] {
+        assert!(diagnose(Some(&known), quoted.as_bytes(), KeyAgent::Named).is_none());
+    }
+}
+
+#[test]
+fn a_connection_that_broke_while_it_was_used_is_closed_and_not_tried_again() {
+    for noise in [
+        "Connection to h closed by remote host.\r\n",
+        "client_loop: send disconnect: Broken pipe\r\n",
+        "exec request failed on channel 0\r\n",
+        "channel 0: open failed: resource shortage: \r\nexec request failed on channel 0\r\n",
+    ] {
+        let error = found(&format!("{noise}{AUTHENTICATED}")).unwrap();
+        assert_eq!(
+            (error.kind, error.again),
+            (Kind::Closed, Pointless),
+            "{noise}"
+        );
+    }
+}
+
+#[test]
+fn a_banner_is_not_taken_for_the_cause() {
+    let banner = "ssh: connect to host h port 22: Connection refused\r\n";
+    let error = found(&format!(
+        "{banner}ann@h: Permission denied (publickey).\r\n"
+    ))
+    .unwrap();
+    assert_eq!((error.kind, error.again), (Kind::Authentication, Pointless));
+}
+
+#[test]
+fn a_host_on_the_way_that_is_reached_is_not_the_host() {
+    let noise = "Authenticated to gate ([10.0.0.1]:22).\r\n\
+                 channel 0: open failed: connect failed: No route to host\r\n\
+                 stdio forwarding failed\r\n\
+                 Connection closed by UNKNOWN port 65535\r\n";
+    assert_eq!(found(noise).unwrap().kind, Kind::NoRoute);
+}
+
+#[test]
+fn a_text_cannot_drive_the_terminal() {
+    let noise = "a\x1b]0;x\x07\u{202e}@h: Permission denied (publickey).\r\n";
+    let text = found(noise).unwrap().text;
+    assert!(!text.contains(['\x1b', '\x07', '\u{202e}']), "{text:?}");
+    let long = format!("{}@h: Permission denied (publickey).\r\n", "x".repeat(5000));
+    assert!(found(&long).unwrap().text.len() < 400);
+}
+
+#[test]
+fn a_wrong_configuration_is_quoted_in_ssh_s_words() {
+    let noise = b"debug1: Reading configuration data /r/config\r\n\
+        /r/config: line 3: Bad configuration option: foo\r\n\
+        /r/config: terminating, 1 bad configuration options\r\n";
+    let text = "/r/config: line 3: Bad configuration option: foo";
+    assert_eq!(configuration(noise).as_deref(), Some(text));
+    assert_eq!(
+        configuration(b"ssh: unknown option -- G\nusage: ssh\n"),
+        None
+    );
+}
+
+#[test]
+fn noise_of_any_kind_is_read() {
+    for noise in [
+        &b"\xff\xfe\r\n\0"[..],
+        b"\r\r\r\n",
+        b"*",
+        b"debug1: ",
+        b" line : ",
+    ] {
+        let _ = diagnose(None, noise, KeyAgent::Missing);
+    }
+}

@@ -1,0 +1,170 @@
+//! Takes ssh's own account of how it goes (`debug1: …`) out of its stderr, and keeps what tells why it
+//! failed.
+
+/// How much of a line is looked at: the commands that ssh repeats are long.
+const LOOKED_AT: usize = 512;
+
+/// How ssh's lines begin that are of no use to people.
+const CHATTER: [&str; 6] = [
+    "debug1: ",
+    "Authenticated to ",
+    "Authenticated using ",
+    "Transferred: sent ",
+    "Bytes per second: sent ",
+    "Pseudo-terminal will not be allocated ",
+];
+
+/// How those begin that say how far ssh came and whom it met.
+const TELLING: [&str; 6] = [
+    "debug1: Local version string ",
+    "debug1: kex_exchange_identification: banner line ",
+    "debug1: ssh_exchange_identification: ",
+    "debug1: Server host key: ",
+    "debug1: SSH2_MSG_SERVICE_ACCEPT received",
+    "Authenticated to ",
+];
+
+/// How many telling lines are kept; a server could send any number of some.
+const KEPT: usize = 8;
+
+/// A filter over ssh's stderr while its log level is ours.
+///
+/// What is not ssh's chatter passes at once, also unfinished lines. At the end follow the telling
+/// lines, for [`super::diagnose`]: a connection that goes well says nothing.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    state: State,
+    line: Vec<u8>,
+    telling: Vec<Vec<u8>>,
+}
+
+/// What becomes of the line that is being read.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum State {
+    /// It may still become chatter.
+    #[default]
+    Undecided,
+    Passes,
+    Chatter,
+}
+
+impl Filter {
+    /// Takes more of ssh's stderr; what passes is added to `out`.
+    pub(super) fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        for piece in input.split_inclusive(|byte| *byte == b'\n') {
+            self.piece(piece, out);
+            if piece.ends_with(b"\n") {
+                self.end_line(out);
+            }
+        }
+    }
+
+    /// Ends the input.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        let unfinished = self.state == State::Passes || !self.line.is_empty();
+        self.end_line(out);
+        if unfinished && !self.telling.is_empty() {
+            out.push(b'\n');
+        }
+        for line in self.telling.drain(..) {
+            out.extend(line);
+            out.push(b'\n');
+        }
+    }
+
+    /// Takes a piece of one line.
+    fn piece(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        match self.state {
+            State::Passes => out.extend(piece),
+            State::Chatter => self.keep(piece),
+            State::Undecided => {
+                self.line.extend(piece);
+                if CHATTER
+                    .iter()
+                    .any(|one| self.line.starts_with(one.as_bytes()))
+                {
+                    self.state = State::Chatter;
+                    self.line.truncate(LOOKED_AT);
+                } else if !CHATTER
+                    .iter()
+                    .any(|one| one.as_bytes().starts_with(&self.line))
+                {
+                    self.state = State::Passes;
+                    out.append(&mut self.line);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
+        let room = LOOKED_AT.saturating_sub(self.line.len());
+        self.line.extend(piece.iter().take(room));
+    }
+
+    fn end_line(&mut self, out: &mut Vec<u8>) {
+        match std::mem::take(&mut self.state) {
+            State::Undecided => out.append(&mut self.line),
+            State::Passes => {}
+            State::Chatter => {
+                let line = std::mem::take(&mut self.line);
+                let tells = TELLING.iter().any(|one| line.starts_with(one.as_bytes()));
+                if tells && self.telling.len() < KEPT {
+                    self.telling.push(line.trim_ascii_end().to_vec());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filtered(pieces: &[&str]) -> String {
+        let mut filter = Filter::default();
+        let mut out = Vec::new();
+        for piece in pieces {
+            filter.feed(piece.as_bytes(), &mut out);
+        }
+        filter.finish(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn chatter_is_dropped_wherever_the_pieces_end() {
+        let text = "one\r\ndebug1: Connection established.\r\ndebug: two\ndebug1: x\nthree";
+        for at in 0..text.len() {
+            let (left, right) = text.split_at(at);
+            assert_eq!(filtered(&[left, right]), "one\r\ndebug: two\nthree", "{at}");
+        }
+    }
+
+    #[test]
+    fn telling_lines_come_at_the_end() {
+        let text = "debug1: Local version string SSH-2.0-x\r\ndebug1: Server host key: ssh-ed25519 \
+                    SHA256:abc\r\nHost key verification failed.\r\n";
+        let expected = "Host key verification failed.\r\ndebug1: Local version string SSH-2.0-x\n\
+                        debug1: Server host key: ssh-ed25519 SHA256:abc\n";
+        assert_eq!(filtered(&[text]), expected);
+    }
+
+    #[test]
+    fn an_unfinished_line_that_is_no_chatter_passes_at_once() {
+        let mut filter = Filter::default();
+        let mut out = Vec::new();
+        filter.feed(b"password: ", &mut out);
+        assert_eq!(out, b"password: ");
+    }
+
+    #[test]
+    fn long_and_many_lines_take_little_memory() {
+        let long = format!("debug1: Server host key: {}\n", "x".repeat(100_000));
+        let text = long.repeat(20);
+        assert!(filtered(&[&text]).len() < KEPT * (LOOKED_AT + 1) + 1);
+    }
+
+    #[test]
+    fn the_beginning_of_chatter_at_the_very_end_passes() {
+        assert_eq!(filtered(&["debug1"]), "debug1");
+    }
+}

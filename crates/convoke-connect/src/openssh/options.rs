@@ -1,0 +1,139 @@
+//! What the user asked of ssh, and the command lines that follow from it.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use tokio::process::Command;
+
+use super::target::Target;
+use crate::surroundings::Surroundings;
+
+/// What ssh is told beside its configuration: the options of its command line that are ours, too.
+///
+/// As for ssh, what stands here wins over the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshOptions {
+    /// The login (`-l`), for hosts that are written without a user.
+    pub login: Option<String>,
+    /// The port (`-p`), for hosts that are written without one.
+    pub port: Option<u16>,
+    /// Key files (`-i`).
+    pub identities: Vec<PathBuf>,
+    /// The configuration file (`-F`), instead of the user's and the system's.
+    pub config: Option<PathBuf>,
+    /// `KEY=VALUE`, as after `-o`, verbatim.
+    pub options: Vec<String>,
+    /// The program, looked up in the PATH of the surroundings.
+    pub program: PathBuf,
+}
+
+impl Default for SshOptions {
+    fn default() -> Self {
+        SshOptions {
+            login: None,
+            port: None,
+            identities: Vec::new(),
+            config: None,
+            options: Vec::new(),
+            program: "ssh".into(),
+        }
+    }
+}
+
+/// Who may ask the operator something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// ssh, on the terminal.
+    Allowed,
+    /// Nobody.
+    Forbidden,
+}
+
+impl SshOptions {
+    /// Whether nothing is asked that could change who is reached, and as whom.
+    pub(super) fn is_silent(&self) -> bool {
+        let program = self.program.clone();
+        *self
+            == SshOptions {
+                program,
+                ..Self::default()
+            }
+    }
+
+    /// Whether an option of this name, in lower case, is among those given with `-o`.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.options
+            .iter()
+            .any(|option| super::configuration::keyword(option) == name)
+    }
+
+    /// The command that connects. For ssh the first value of an option wins, so what must be in force
+    /// stands first and what may be overruled last.
+    pub(super) fn connecting(
+        &self,
+        target: &Target,
+        command: &str,
+        overruled: &[&str],
+        asking: Asking,
+        surroundings: &Surroundings,
+    ) -> Command {
+        let mut ssh = self.program(surroundings);
+        ssh.arg("-T");
+        if asking == Asking::Forbidden {
+            ssh.args(["-o", "BatchMode=yes"]);
+        }
+        for option in overruled {
+            ssh.args(["-o", option]);
+        }
+        self.add(&mut ssh, target);
+        ssh.args(["-o", "ControlMaster=no"]);
+        if !self.mentions("loglevel") {
+            ssh.args(["-o", "LogLevel=DEBUG1"]);
+        }
+        ssh.args(["--", &target.host, command]);
+        ssh
+    }
+
+    /// The command that prints how ssh understands its configuration for `target`, on its stderr
+    /// which files it read for that.
+    pub(super) fn explaining(&self, target: &Target, surroundings: &Surroundings) -> Command {
+        let mut ssh = self.program(surroundings);
+        ssh.args(["-v", "-G", "-T", "-o", "BatchMode=yes"]);
+        self.add(&mut ssh, target);
+        ssh.args(["--", &target.host]);
+        ssh
+    }
+
+    /// The same without any configuration: what is built into ssh.
+    pub(super) fn built_in(&self, host: &str, surroundings: &Surroundings) -> Command {
+        let mut ssh = self.program(surroundings);
+        ssh.args(["-G", "-F", "/dev/null", "--", host]);
+        ssh
+    }
+
+    fn add(&self, ssh: &mut Command, target: &Target) {
+        if let Some(config) = &self.config {
+            ssh.arg("-F").arg(config);
+        }
+        for identity in &self.identities {
+            ssh.arg("-i").arg(identity);
+        }
+        if let Some(user) = target.user.as_ref().or(self.login.as_ref()) {
+            ssh.args(["-l", user]);
+        }
+        if let Some(port) = target.port.or(self.port) {
+            ssh.args(["-p", &port.to_string()]);
+        }
+        for option in &self.options {
+            ssh.args(["-o", option]);
+        }
+    }
+
+    fn program(&self, surroundings: &Surroundings) -> Command {
+        let mut command = Command::new::<&OsStr>(self.program.as_ref());
+        command
+            .env_clear()
+            .envs(surroundings.environment.iter().map(|(k, v)| (k, v)));
+        command
+    }
+}
