@@ -132,31 +132,34 @@ fn children() -> Vec<u32> {
         .collect()
 }
 
-fn parent(pid: u32) -> Option<u32> {
+pub(crate) fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it, in parentheses, may hold anything.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-fn processes() -> Vec<u32> {
+pub(crate) fn processes() -> Vec<u32> {
     let listed = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let names = listed.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter_map(|name| name.parse().ok()).collect()
 }
 
 fn marked(mark: &str) -> Vec<(u32, String)> {
-    let variable = format!("{VARIABLE}={mark}");
-    let carries = |pid: &u32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let mut variables = environment.split(|byte| *byte == 0);
-        variables.any(|one| one == variable.as_bytes())
-    };
+    let carries = |pid: &u32| environment_holds(*pid, VARIABLE, mark);
     let carriers = processes().into_iter().filter(carries);
     carriers.map(|pid| (pid, command_line(pid))).collect()
 }
 
-fn command_line(pid: u32) -> String {
+/// Whether a process was given this variable; never one that we may not look into.
+pub(crate) fn environment_holds(pid: u32, name: &str, value: &str) -> bool {
+    let variable = format!("{name}={value}");
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.any(|one| one == variable.as_bytes())
+}
+
+pub(crate) fn command_line(pid: u32) -> String {
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = words.split(|byte| *byte == 0);
     let words: Vec<_> = words

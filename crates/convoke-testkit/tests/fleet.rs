@@ -1,0 +1,35 @@
+//! A fleet is what it says: tried with the system's own `ssh`.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
+
+#[path = "fleet/hosts.rs"]
+mod hosts;
+#[path = "fleet/keys.rs"]
+mod keys;
+#[path = "fleet/life.rs"]
+mod life;
+#[path = "fleet/login.rs"]
+mod login;
+
+use std::process::{Command, Output, Stdio};
+
+/// Runs a client to its end, without our input.
+pub(crate) fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+/// What a client that succeeds says.
+pub(crate) fn said(command: &mut Command) -> String {
+    let output = run(command);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{:?}: {stderr}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Whether this is root, who may do everything; otherwise says what is not tried.
+pub(crate) fn is_root(what: &str) -> bool {
+    let is_root = rustix::process::getuid().is_root();
+    if !is_root {
+        println!("skipped 1: {what} takes root");
+    }
+    is_root
+}
