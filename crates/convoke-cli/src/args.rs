@@ -204,8 +204,11 @@ pub(crate) struct Run {
     /// Show equal output once, under the hosts it came from
     #[arg(short = 'b', long, conflicts_with_all = ["json"], help_heading = "Output")]
     pub(crate) gather: bool,
-    /// Put the host's name before every line of output, also when only one host is selected
+    /// Show the result of most hosts, and of the others what differs from it
     #[arg(long, conflicts_with_all = ["gather", "json"], help_heading = "Output")]
+    pub(crate) diff: bool,
+    /// Put the host's name before every line of output, also when only one host is selected
+    #[arg(long, conflicts_with_all = ["gather", "diff", "json"], help_heading = "Output")]
     pub(crate) prefix: bool,
     /// One JSON object a line
     #[arg(long, conflicts_with = "raw", help_heading = "Output")]

@@ -154,6 +154,8 @@ pub(crate) enum OutputForm {
     Prefixed,
     /// Equal results once.
     Gathered,
+    /// The result of most hosts, and what differs from it.
+    Differences,
     /// The events.
     Json,
 }
@@ -200,11 +202,12 @@ impl Run {
                 .hint("--stdin < /dev/null sends nothing"));
         }
         let output = Output {
-            form: match (run.json, run.gather) {
-                (true, _) => OutputForm::Json,
-                (false, true) => OutputForm::Gathered,
-                (false, false) if run.prefix => OutputForm::Prefixed,
-                (false, false) => OutputForm::Plain,
+            form: match () {
+                () if run.json => OutputForm::Json,
+                () if run.gather => OutputForm::Gathered,
+                () if run.diff => OutputForm::Differences,
+                () if run.prefix => OutputForm::Prefixed,
+                () => OutputForm::Plain,
             },
             safety: if run.raw {
                 Safety::Raw

@@ -228,6 +228,8 @@ impl Plan {
         Facts {
             program: program.cloned().unwrap_or_default(),
             form: self.work.form,
+            limits: self.work.command.start.limits,
+            fanout: self.fanout,
         }
     }
 }

@@ -29,7 +29,9 @@ use std::sync::Arc;
 use convoke::event::Event;
 
 use crate::config::{Output, OutputForm};
+use gather::Shape;
 pub(crate) use json::push as push_json;
+use recap::Facts;
 use screen::{Broken, Screen};
 
 /// One form of output.
@@ -42,6 +44,11 @@ pub(crate) trait View: Send {
 
     /// Shows what was kept; no event follows.
     fn finish(&mut self, screen: &mut Screen) -> Result<(), Broken>;
+
+    /// Whether nothing is shown before the end.
+    fn is_silent(&self) -> bool {
+        false
+    }
 }
 
 /// Which form a run is shown in.
@@ -53,6 +60,8 @@ pub(crate) enum Mode {
     Prefixed,
     /// Equal results once.
     Gathered,
+    /// The result of most hosts, and what differs from it.
+    Differences,
     /// The events.
     Json,
 }
@@ -64,6 +73,7 @@ impl Mode {
             OutputForm::Plain if hosts <= 1 => Mode::Raw,
             OutputForm::Plain | OutputForm::Prefixed => Mode::Prefixed,
             OutputForm::Gathered => Mode::Gathered,
+            OutputForm::Differences => Mode::Differences,
             OutputForm::Json => Mode::Json,
         }
     }
@@ -74,17 +84,22 @@ impl Mode {
             Mode::Raw => "raw",
             Mode::Prefixed => "prefixed",
             Mode::Gathered => "gathered",
+            Mode::Differences => "diff",
             Mode::Json => "json",
         }
     }
 }
 
 /// The view for a mode; `hosts` are all hosts of the run, in host order.
-fn view(mode: Mode, output: &Output, hosts: &[Arc<str>]) -> Box<dyn View> {
+fn view(mode: Mode, output: &Output, hosts: &[Arc<str>], facts: &Facts) -> Box<dyn View> {
+    let gathered = |shape| -> Box<dyn View> {
+        Box::new(gather::Gathered::new(output, hosts, facts.limits, shape))
+    };
     match mode {
         Mode::Raw => Box::new(raw::Raw::new(output)),
         Mode::Prefixed => Box::new(prefix::Prefixed::new(output)),
-        Mode::Gathered => Box::new(gather::Gathered::new(output, hosts)),
+        Mode::Gathered => gathered(Shape::Blocks),
+        Mode::Differences => gathered(Shape::Differences),
         Mode::Json => Box::new(json::Json::new(output)),
     }
 }

@@ -1,10 +1,11 @@
 //! The signals that stop a run.
-//!
-//! The one that a terminal sends for Ctrl-Z is left alone: it stops us, and `fg` continues us.
+
+mod suspend;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Stop;
+pub(crate) use suspend::tidy_before_suspension;
 
 /// The signals that stop a run, as they come.
 pub(crate) struct Signals {

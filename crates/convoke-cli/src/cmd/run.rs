@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::print;
 use crate::args::ExitRule;
-use crate::config::{Output, OutputForm, Rehearsal, Run, Stdin, Volume};
+use crate::config::{Output, OutputForm, Paper, PaperKind, Rehearsal, Run, Stdin, Volume};
 use crate::descriptors;
 use crate::error::Usage;
 use crate::exit::{self, Stop};
@@ -30,7 +30,7 @@ use crate::render::Mode;
 use crate::render::drive::{self, Job, Note, Shown};
 use crate::render::screen::{Broken, Line};
 use crate::selection;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::stdin::{Alarm, Spool, Straight};
 
 /// Plans, carries out, and returns the exit code.
@@ -64,9 +64,7 @@ fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
     match output.form {
         OutputForm::Json => crate::render::push_json(&plan.summary(), output.stdout, &mut text)
             .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
-        OutputForm::Plain | OutputForm::Prefixed | OutputForm::Gathered => {
-            text.extend(plan.text().into_bytes())
-        }
+        _ => text.extend(plan.text().into_bytes()),
     }
     Ok(print(&text))
 }
@@ -78,12 +76,16 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
         Signals::listen().map_err(no_threads)?
     };
     let (cancel, line) = (Cancel::new(), Line::default());
+    if output.stderr.kind == PaperKind::Terminal {
+        signals::tidy_before_suspension(line.clone()).map_err(no_threads)?;
+    }
     let (note, notes) = mpsc::channel(NOTES);
     let (alarm, alarms) = mpsc::channel(1);
     let (events_in, events) = mpsc::channel(QUEUE);
     let (report_in, report) = oneshot::channel();
     let (shown_in, shown) = oneshot::channel();
     let input = input(&plan, &output, alarm)?;
+    let stderr = output.stderr;
     if let Some(warning) = plan.warning.clone().filter(|_| output.talk > Volume::Quiet) {
         // There is room: it is the first note.
         let _ = note.try_send(Note::Plain(warning));
@@ -114,6 +116,7 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
         cancel,
         note,
         line,
+        stderr,
         stop: None,
     };
     let ended = runtime.block_on(attention.until(shown));
@@ -198,6 +201,7 @@ struct Attention {
     cancel: Cancel,
     note: mpsc::Sender<Note>,
     line: Line,
+    stderr: Paper,
     /// What stopped the run; the first of them.
     stop: Option<Stop>,
 }
@@ -230,7 +234,8 @@ impl Attention {
     }
 
     fn leave(self, stop: Stop) -> Ended {
-        self.line.erase_in_passing();
+        let words = "left at once; the hosts end what runs\n";
+        self.line.leave(words, self.stderr);
         Ended::Left(stop)
     }
 }

@@ -42,6 +42,7 @@ fn the_form_of_output_is_what_was_asked_for() {
         (&["h", "x"][..], OutputForm::Plain),
         (&["--prefix", "h", "x"], OutputForm::Prefixed),
         (&["-b", "h", "x"], OutputForm::Gathered),
+        (&["--diff", "h", "x"], OutputForm::Differences),
         (&["--json", "h", "x"], OutputForm::Json),
     ] {
         assert_eq!(run(words).unwrap().output.form, form);

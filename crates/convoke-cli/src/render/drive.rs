@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::escape::one_line;
 use super::progress::Progress;
-use super::recap::{self, Facts};
+use super::recap::{self, Count, Facts};
 use super::screen::{Broken, Line, Screen};
 use super::{Mode, View, view};
 use crate::config::{Output, PaperKind, Volume};
@@ -79,10 +79,10 @@ pub(crate) fn run(job: Job) -> Option<Shown> {
     // Without timers only the progress line would be missing; but then threads cannot be had either.
     let clock = Builder::new_current_thread().enable_time().build().ok()?;
     let mut drive = Drive {
-        view: view(job.mode, &job.output, &job.hosts),
+        view: view(job.mode, &job.output, &job.hosts, &job.facts),
         screen: Screen::of_this_process(job.line.clone()),
         progress: Progress::new(job.hosts.len(), Instant::now()),
-        gathering: Gathering::of(job.mode),
+        is_told_to_wait: false,
         began: Instant::now(),
         job,
         broken: None,
@@ -103,25 +103,10 @@ struct Drive {
     view: Box<dyn View>,
     screen: Screen,
     progress: Progress,
-    gathering: Gathering,
+    /// Whether the operator was told why nothing is seen.
+    is_told_to_wait: bool,
     began: Instant,
     broken: Option<Broken>,
-}
-
-/// Whether the operator has to be told that results are being gathered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gathering {
-    Untold,
-    NothingToTell,
-}
-
-impl Gathering {
-    fn of(mode: Mode) -> Self {
-        match mode {
-            Mode::Gathered => Gathering::Untold,
-            _ => Gathering::NothingToTell,
-        }
-    }
 }
 
 impl Drive {
@@ -196,14 +181,15 @@ impl Drive {
     }
 
     fn tick(&mut self) {
-        if self.gathering == Gathering::Untold && self.began.elapsed() >= PATIENCE {
-            self.gathering = Gathering::NothingToTell;
+        let is_overdue = self.view.is_silent() && self.began.elapsed() >= PATIENCE;
+        if is_overdue && !std::mem::replace(&mut self.is_told_to_wait, true) {
             self.screen.say("gathering; Ctrl-C shows what has come\n");
         }
         let is_drawn = self.job.output.stderr.kind == PaperKind::Terminal
             && self.job.output.talk == Volume::Normal
             && self.job.hosts.len() > 1
-            && self.broken.is_none();
+            && self.broken.is_none()
+            && is_foreground();
         if is_drawn && let Some(line) = self.progress.line(Instant::now(), width()) {
             self.screen.draw(&line);
         }
@@ -233,13 +219,24 @@ impl Drive {
         let is_closed = matches!(broken, Some(Broken::Closed));
         if !is_closed {
             let facts = &self.job.facts;
+            // In a log or a mail of cron, that nothing happened is no news.
+            let count = match self.job.output.stderr.is_terminal() {
+                false if self.job.output.talk == Volume::Normal => Count::WithFailures,
+                _ => Count::Always,
+            };
             self.screen.say(&match self.job.output.talk {
                 Volume::Quiet => recap::errors(&report, facts),
-                _ => recap::text(&report, facts),
+                _ => recap::text(&report, facts, count),
             });
         }
         Some(Shown { report, broken })
     }
+}
+
+/// Whether the terminal is ours: a job in the background does not write over the line of a shell.
+fn is_foreground() -> bool {
+    rustix::termios::tcgetpgrp(rustix::stdio::stderr())
+        .map_or(true, |group| group == rustix::process::getpgrp())
 }
 
 /// The width of the terminal in columns.

@@ -5,7 +5,10 @@
 //! stdout, each behind two blanks. Its stderr makes a block of the same form on stderr, each line behind
 //! `! `. Because every line of a host stands behind something, no host can write what looks like the line
 //! that begins a block.
+//!
+//! Where output cannot be kept any more, what has come is shown, and the rest as it comes, line by line.
 
+mod diff;
 mod pile;
 
 use std::collections::HashMap;
@@ -14,26 +17,39 @@ use std::sync::Arc;
 
 use convoke::event::{Event, Kind, Stream};
 use convoke::outcome::Outcome;
+use convoke::proto::command::Limits;
 
 use super::View;
 use super::escape::Escaping;
 use super::lines::{Lines, Prefix};
+use super::prefix::Prefixed;
 use super::screen::{Broken, Screen};
 use super::words;
-use crate::config::{Output, Paper, Safety};
+use crate::config::{Output, Paper};
 use pile::{Comparison, Digest, Kept, Pile, Store};
 
 /// Keeps results until the end of the run.
 pub(crate) struct Gathered {
-    stdout: Paper,
-    stderr: Paper,
-    safety: Safety,
+    output: Output,
+    limits: Limits,
+    shape: Shape,
     store: Store,
     /// The place of each host in host order.
     places: HashMap<Arc<str>, usize>,
     hosts: Vec<Arc<str>>,
     running: HashMap<Arc<str>, Piles>,
     results: HashMap<Key, Result>,
+    /// What has taken over since nothing more could be kept.
+    instead: Option<Prefixed>,
+}
+
+/// How distinct results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Each whole.
+    Blocks,
+    /// The one of most hosts whole, of the others what differs from it.
+    Differences,
 }
 
 /// The output of one host so far.
@@ -57,6 +73,8 @@ struct Result {
     outcome: Outcome,
     stdout: Kept,
     stderr: Kept,
+    /// The digests of stdout and stderr.
+    digests: (Digest, Digest),
 }
 
 impl Piles {
@@ -69,20 +87,22 @@ impl Piles {
 }
 
 impl Gathered {
-    pub(crate) fn new(output: &Output, hosts: &[Arc<str>]) -> Self {
+    /// `limits` are those of the step.
+    pub(crate) fn new(output: &Output, hosts: &[Arc<str>], limits: Limits, shape: Shape) -> Self {
         let places = hosts
             .iter()
             .enumerate()
             .map(|(place, host)| (Arc::clone(host), place));
         Gathered {
-            stdout: output.stdout,
-            stderr: output.stderr,
-            safety: output.safety,
+            output: output.clone(),
+            limits,
+            shape,
             store: Store::new(&output.temporary),
             places: places.collect(),
             hosts: hosts.to_vec(),
             running: HashMap::new(),
             results: HashMap::new(),
+            instead: None,
         }
     }
 
@@ -115,7 +135,7 @@ impl Gathered {
             piles.stderr.end(&mut self.store),
         );
         let key = Key {
-            outcome: words::outcome(&outcome),
+            outcome: words::outcome(&outcome, &self.limits),
             stdout,
             stderr,
         };
@@ -132,48 +152,112 @@ impl Gathered {
                     outcome,
                     stdout: stdout_kept,
                     stderr: stderr_kept,
+                    digests: (stdout, stderr),
                 };
                 self.results.insert(key, result);
             }
         }
     }
 
-    fn show(&self, result: &Result, screen: &mut Screen) -> std::result::Result<(), Broken> {
-        if !result.stdout.is_empty() || result.stderr.is_empty() {
-            let remark = result.stdout.is_empty().then_some("no output");
-            let title = self.title(result, remark, self.stdout);
-            let sink = screen.sink(Stream::Stdout)?;
-            sink.buffer().extend_from_slice(&title);
-            let escaping = Escaping::of_lines(self.stdout, self.safety);
-            let mut lines = Lines::new(prefix("  ", "+ "), escaping);
-            self.store
-                .read(&result.stdout, |bytes| Ok(lines.take(bytes, sink)?))?;
-            lines.finish(sink)?;
+    /// Shows what was kept of hosts that have ended.
+    fn show_results(&mut self, screen: &mut Screen) -> std::result::Result<(), Broken> {
+        let mut results: Vec<Result> = self.results.drain().map(|(_, result)| result).collect();
+        results.retain(Result::has_come);
+        results.sort_by_key(|result| result.members.iter().min().copied());
+        match self.shape {
+            Shape::Blocks => results
+                .iter()
+                .try_for_each(|result| self.show(result, screen)),
+            Shape::Differences => self.show_differences(&results, screen),
         }
-        if !result.stderr.is_empty() {
-            let title = self.title(result, Some("stderr"), self.stderr);
-            let sink = screen.sink(Stream::Stderr)?;
-            sink.buffer().extend_from_slice(&title);
-            let escaping = Escaping::of_lines(self.stderr, self.safety);
-            let mut lines = Lines::new(prefix("! ", "!+ "), escaping);
-            self.store
-                .read(&result.stderr, |bytes| Ok(lines.take(bytes, sink)?))?;
-            lines.finish(sink)?;
+    }
+
+    /// Goes on without keeping anything.
+    fn fall_back(
+        &mut self,
+        error: &io::Error,
+        screen: &mut Screen,
+    ) -> std::result::Result<(), Broken> {
+        screen.say(&format!(
+            "warning: failed to keep output in {:?}: {error}; from here on it is shown line by line\n\
+             hint: TMPDIR names another directory\n",
+            self.output.temporary
+        ));
+        self.show_results(screen)?;
+        let mut instead = Prefixed::new(&self.output);
+        for host in &self.hosts {
+            let Some(piles) = self.running.remove(host) else {
+                continue;
+            };
+            for (stream, pile) in [
+                (Stream::Stdout, piles.stdout),
+                (Stream::Stderr, piles.stderr),
+            ] {
+                self.store.read(pile.kept(), |bytes| {
+                    instead.take(host, stream, bytes, screen)
+                })?;
+            }
         }
+        self.instead = Some(instead);
         Ok(())
     }
 
+    fn show(&self, result: &Result, screen: &mut Screen) -> std::result::Result<(), Broken> {
+        if !result.stdout.is_empty() || result.stderr.is_empty() {
+            let facts = self.facts(result, result.stdout.is_empty().then_some("no output"));
+            let title = self.title(result, &facts, self.output.stdout);
+            screen
+                .sink(Stream::Stdout)?
+                .buffer()
+                .extend_from_slice(&title);
+            self.show_stdout(result, screen)?;
+        }
+        self.show_stderr(result, screen)
+    }
+
+    fn show_stdout(&self, result: &Result, screen: &mut Screen) -> std::result::Result<(), Broken> {
+        let sink = screen.sink(Stream::Stdout)?;
+        let escaping = Escaping::of_lines(self.output.stdout, self.output.safety);
+        let mut lines = Lines::new(prefix("  ", "+ "), escaping);
+        self.store
+            .read(&result.stdout, |bytes| Ok(lines.take(bytes, sink)?))?;
+        Ok(lines.finish(sink)?)
+    }
+
+    fn show_stderr(&self, result: &Result, screen: &mut Screen) -> std::result::Result<(), Broken> {
+        if result.stderr.is_empty() {
+            return Ok(());
+        }
+        let facts = self.facts(result, Some("stderr"));
+        let title = self.title(result, &facts, self.output.stderr);
+        let sink = screen.sink(Stream::Stderr)?;
+        sink.buffer().extend_from_slice(&title);
+        let escaping = Escaping::of_lines(self.output.stderr, self.output.safety);
+        let mut lines = Lines::new(prefix("! ", "!+ "), escaping);
+        self.store
+            .read(&result.stderr, |bytes| Ok(lines.take(bytes, sink)?))?;
+        Ok(lines.finish(sink)?)
+    }
+
+    /// What a title says of a result: the outcome when it is not ok, and a remark.
+    fn facts(&self, result: &Result, remark: Option<&str>) -> Vec<String> {
+        let outcome =
+            (!result.outcome.is_ok()).then(|| words::outcome(&result.outcome, &self.limits));
+        outcome
+            .into_iter()
+            .chain(remark.map(str::to_owned))
+            .collect()
+    }
+
     /// The line that begins a block.
-    fn title(&self, result: &Result, remark: Option<&str>, paper: Paper) -> Vec<u8> {
+    fn title(&self, result: &Result, facts: &[String], paper: Paper) -> Vec<u8> {
         let mut members = result.members.clone();
         members.sort_unstable();
         let hosts = members.iter().filter_map(|place| self.hosts.get(*place));
         let hosts = words::fold(hosts.map(|host| &**host));
-        let outcome = (!result.outcome.is_ok()).then(|| words::outcome(&result.outcome));
-        let facts: Vec<&str> = outcome.iter().map(String::as_str).chain(remark).collect();
-        let facts = match facts.is_empty() {
-            true => String::new(),
-            false => format!(": {}", facts.join(", ")),
+        let facts = match facts {
+            [] => String::new(),
+            facts => format!(": {}", facts.join(", ")),
         };
         let title = format!("{hosts} ({}){facts}", members.len());
         match paper.is_coloured {
@@ -184,28 +268,32 @@ impl Gathered {
 }
 
 impl View for Gathered {
-    fn event(&mut self, event: Event, _: &mut Screen) -> std::result::Result<(), Broken> {
-        match event.kind {
-            Kind::Output { stream, data } => {
-                self.keep(event.host, stream, &data)
-                    .map_err(|source| Broken::Failed {
-                        doing: "keep output in a temporary file",
-                        source,
-                    })?;
-            }
-            Kind::Ended(outcome) => self.end(&event.host, outcome),
-            _ => {}
+    fn event(&mut self, event: Event, screen: &mut Screen) -> std::result::Result<(), Broken> {
+        if let Some(instead) = &mut self.instead {
+            return instead.event(event, screen);
         }
-        Ok(())
+        match event.kind {
+            Kind::Output { stream, data } => match self.keep(event.host, stream, &data) {
+                Ok(()) => Ok(()),
+                Err(error) => self.fall_back(&error, screen),
+            },
+            Kind::Ended(outcome) => {
+                self.end(&event.host, outcome);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn finish(&mut self, screen: &mut Screen) -> std::result::Result<(), Broken> {
-        let mut results: Vec<Result> = self.results.drain().map(|(_, result)| result).collect();
-        results.sort_by_key(|result| result.members.iter().min().copied());
-        results
-            .iter()
-            .filter(|result| result.has_come())
-            .try_for_each(|result| self.show(result, screen))
+        match &mut self.instead {
+            Some(instead) => instead.finish(screen),
+            None => self.show_results(screen),
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.instead.is_none()
     }
 }
 

@@ -62,13 +62,24 @@ impl Prefixed {
     }
 }
 
+impl Prefixed {
+    /// Shows a piece of output.
+    pub(super) fn take(
+        &mut self,
+        host: &Arc<str>,
+        stream: Stream,
+        data: &[u8],
+        screen: &mut Screen,
+    ) -> Result<(), Broken> {
+        let sink = screen.sink(stream)?;
+        Ok(self.lines(host, stream).take(data, sink)?)
+    }
+}
+
 impl View for Prefixed {
     fn event(&mut self, event: Event, screen: &mut Screen) -> Result<(), Broken> {
         match event.kind {
-            Kind::Output { stream, data } => {
-                let sink = screen.sink(stream)?;
-                self.lines(&event.host, stream).take(&data, sink)?;
-            }
+            Kind::Output { stream, data } => self.take(&event.host, stream, &data, screen)?,
             Kind::Ended(_) => {
                 if let Some(mut streams) = self.hosts.remove(&event.host) {
                     streams.stdout.finish(screen.sink(Stream::Stdout)?)?;

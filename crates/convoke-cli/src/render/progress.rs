@@ -1,7 +1,6 @@
 //! One line on a terminal that says how far a run is.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,10 +10,7 @@ use convoke::event::{Event, Kind};
 const QUIET_AT_FIRST: Duration = Duration::from_secs(1);
 
 /// A host that runs for so long is named.
-const SLOW: Duration = Duration::from_secs(10);
-
-/// How many slow hosts are named, those first that have run longest.
-const NAMED: usize = 3;
+const SLOW: Duration = Duration::from_secs(5);
 
 /// How far a run is.
 pub(crate) struct Progress {
@@ -55,7 +51,7 @@ impl Progress {
         }
     }
 
-    /// The line, at most `width` columns, once there is something to say.
+    /// The line, of fewer than `width` columns, once there is something to say.
     pub(crate) fn line(&self, now: Instant, width: usize) -> Option<String> {
         if now.duration_since(self.began) < QUIET_AT_FIRST {
             return None;
@@ -67,15 +63,18 @@ impl Progress {
             self.failed,
             self.running.len()
         );
-        // Writing to a string cannot fail.
-        for (index, (host, time)) in self.slow(now).into_iter().enumerate() {
-            let intro = if index == 0 { "; slow: " } else { ", " };
-            let _ = write!(line, "{intro}{host} {} s", time.as_secs());
-        }
         // One column stays free: a full line makes some terminals scroll.
-        Some(line.chars().take(width.saturating_sub(1)).collect())
+        let room = width.saturating_sub(1);
+        if columns(&line) > room {
+            line = line.chars().take(room.saturating_sub(1)).collect();
+            line.push('…');
+            return Some(line);
+        }
+        push_slow(&mut line, &self.slow(now), room);
+        Some(line)
     }
 
+    /// The slow hosts, those first that have run longest.
     fn slow(&self, now: Instant) -> Vec<(&str, Duration)> {
         let times = self
             .running
@@ -83,9 +82,36 @@ impl Progress {
             .map(|(host, since)| (&**host, now.duration_since(*since)));
         let mut slow: Vec<_> = times.filter(|(_, time)| *time >= SLOW).collect();
         slow.sort_by(|(a, a_time), (b, b_time)| b_time.cmp(a_time).then(a.cmp(b)));
-        slow.truncate(NAMED);
         slow
     }
+}
+
+/// Appends as many slow hosts as there is room for, none of them in part, and the number of the others.
+fn push_slow(line: &mut String, slow: &[(&str, Duration)], room: usize) {
+    for (index, (host, time)) in slow.iter().enumerate() {
+        let intro = if index == 0 { "; slow: " } else { ", " };
+        let named = format!("{intro}{host} {} s", time.as_secs());
+        let others = match slow.len() - index - 1 {
+            0 => 0,
+            others => columns(&format!(", +{others}")),
+        };
+        if columns(line) + columns(&named) + others > room {
+            let left = match index {
+                0 => format!("; {} slow", slow.len()),
+                _ => format!(", +{}", slow.len() - index),
+            };
+            if columns(line) + columns(&left) <= room {
+                line.push_str(&left);
+            }
+            return;
+        }
+        line.push_str(&named);
+    }
+}
+
+/// How many columns a text takes at most: what is not ASCII may be wide.
+fn columns(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
 
 #[cfg(test)]

@@ -1,20 +1,26 @@
 //! The last words about a run: how many hosts, what failed where, and what helps.
 
-use std::collections::BTreeSet;
+mod cause;
+
 use std::fmt::Write as _;
 
 use bstr::BString;
-use convoke::outcome::{Outcome, Stage, UnreachableKind};
+use convoke::outcome::{Outcome, Stage};
+use convoke::proto::command::Limits;
 use convoke::report::{HostResult, Report};
 
 use super::escape::one_line;
 use super::words;
 use crate::config::Form;
+use cause::Cause;
 
 /// The errno of a program that is not there, that is no program, and of arguments that are too long.
 const ENOENT: i32 = 2;
 const E2BIG: i32 = 7;
 const ENOEXEC: i32 = 8;
+
+/// The word of the cause that something ran out here.
+const RESOURCES: &str = "resources";
 
 /// How many different causes are told before the rest is only counted.
 const CAUSES: usize = 20;
@@ -22,55 +28,48 @@ const CAUSES: usize = 20;
 /// How many characters a list of hosts may take.
 const HOSTS_CHARS: usize = 300;
 
-/// What hints need to know of the command.
+/// What is known of the work, for words and hints about what became of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     /// The program that was asked for.
     pub(crate) program: BString,
     /// How it was written.
     pub(crate) form: Form,
+    /// When the hosts ended it.
+    pub(crate) limits: Limits,
+    /// How many hosts were worked on at once.
+    pub(crate) fanout: usize,
+}
+
+/// Whether several hosts are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// They are.
+    Always,
+    /// Only when there is something else to tell.
+    WithFailures,
 }
 
 /// The lines for stderr; none when a single host is ok and left nothing behind.
-pub(crate) fn text(report: &Report, facts: &Facts) -> String {
+pub(crate) fn text(report: &Report, facts: &Facts, count: Count) -> String {
+    let causes = causes(report, facts, is_told);
     let mut text = String::new();
-    let causes = causes(report, is_told);
-    match report.results.as_slice() {
-        [] => {}
-        [only] => {
-            if is_told(only) {
-                push_line(&mut text, "", &only.host, &words::outcome(&only.outcome));
-            }
-        }
-        _ => {
+    let is_counted = count == Count::Always || !causes.is_empty();
+    let indent = match report.results.len() {
+        2.. if is_counted => {
             push_counts(&mut text, report);
-            for (words, hosts) in causes.iter().take(CAUSES) {
-                let hosts = shortened(words::fold(hosts.iter().copied()), hosts.len());
-                push_line(&mut text, "  ", &hosts, words);
-            }
-            if causes.len() > CAUSES {
-                // Writing to a string cannot fail.
-                let _ = writeln!(text, "  and {} more causes", causes.len() - CAUSES);
-            }
+            "  "
         }
-    }
-    for hint in hints(report, facts) {
-        let _ = writeln!(text, "hint: {hint}");
-    }
+        _ => "",
+    };
+    push_causes(&mut text, &causes, indent, facts);
     text
 }
 
 /// The lines for stderr of a quiet run: what only we can tell, as the command never spoke or was cut off.
 pub(crate) fn errors(report: &Report, facts: &Facts) -> String {
     let mut text = String::new();
-    for (words, hosts) in causes(report, is_error).iter().take(CAUSES) {
-        let hosts = shortened(words::fold(hosts.iter().copied()), hosts.len());
-        push_line(&mut text, "", &hosts, words);
-    }
-    for hint in hints(report, facts) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "hint: {hint}");
-    }
+    push_causes(&mut text, &causes(report, facts, is_error), "", facts);
     text
 }
 
@@ -94,18 +93,51 @@ fn is_told(result: &HostResult) -> bool {
 }
 
 /// What is told, each cause once with its hosts, in host order.
-fn causes(report: &Report, is_told: fn(&HostResult) -> bool) -> Vec<(String, Vec<&str>)> {
-    let mut causes: Vec<(String, Vec<&str>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for result in report.results.iter().filter(|result| is_told(result)) {
-        let words = words::outcome(&result.outcome);
-        let place = *places.entry(words.clone()).or_insert(causes.len());
-        if place == causes.len() {
-            causes.push((words, Vec::new()));
+fn causes<'a>(
+    report: &'a Report,
+    facts: &Facts,
+    is_told: fn(&HostResult) -> bool,
+) -> Vec<Cause<'a>> {
+    let results = report.results.iter().filter(|result| is_told(result));
+    cause::fold(results, &facts.limits, |outcome| hint(outcome, facts))
+}
+
+fn push_causes(text: &mut String, causes: &[Cause<'_>], indent: &str, facts: &Facts) {
+    let (told, counted) = causes.split_at(causes.len().min(CAUSES));
+    for cause in told {
+        let (first, more) = cause.lines(&facts.limits);
+        let hosts = hosts(&cause.hosts);
+        // The name `local:` has its colon.
+        let colon = if hosts.ends_with(':') { "" } else { ":" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{indent}{hosts}{colon} {first}");
+        for line in more {
+            let _ = writeln!(text, "{indent}  {line}");
         }
-        causes[place].1.push(&result.host);
     }
-    causes
+    if !counted.is_empty() {
+        let _ = writeln!(text, "{indent}and {} more causes", counted.len());
+    }
+    let mut said: Vec<&str> = Vec::new();
+    for hint in told.iter().filter_map(Cause::hint) {
+        if !said.contains(&hint) {
+            let _ = writeln!(text, "hint: {hint}");
+            said.push(hint);
+        }
+    }
+}
+
+/// Hosts folded, with their number when they are several.
+fn hosts(hosts: &[&str]) -> String {
+    let folded = words::fold(hosts.iter().copied());
+    let folded = match folded.char_indices().nth(HOSTS_CHARS) {
+        Some((end, _)) => format!("{}…", &folded[..end]),
+        None => folded,
+    };
+    match hosts.len() {
+        1 => folded,
+        several => format!("{folded} ({several})"),
+    }
 }
 
 fn push_counts(text: &mut String, report: &Report) {
@@ -145,26 +177,7 @@ fn kind_of(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn push_line(text: &mut String, indent: &str, hosts: &str, words: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{indent}{hosts}: {words}");
-}
-
-fn shortened(hosts: String, number: usize) -> String {
-    match hosts.char_indices().nth(HOSTS_CHARS) {
-        Some((end, _)) => format!("{}… ({number} hosts)", &hosts[..end]),
-        None => hosts,
-    }
-}
-
-/// What helps, each hint once.
-fn hints(report: &Report, facts: &Facts) -> BTreeSet<String> {
-    let outcomes = report.results.iter().map(|result| &result.outcome);
-    outcomes
-        .filter_map(|outcome| hint(outcome, facts))
-        .collect()
-}
-
+/// What helps.
 fn hint(outcome: &Outcome, facts: &Facts) -> Option<String> {
     let hint = match outcome {
         Outcome::NotStarted(start) if start.stage == Stage::Exec => match start.errno {
@@ -180,9 +193,10 @@ fn hint(outcome: &Outcome, facts: &Facts) -> Option<String> {
             E2BIG => "the arguments are too long; send data with --stdin",
             _ => return None,
         },
-        Outcome::Unreachable(unreachable) => match (&unreachable.hint, unreachable.kind) {
+        Outcome::Unreachable(unreachable) => match (&unreachable.hint, unreachable.kind.as_str()) {
             (Some(hint), _) => return Some(one_line(hint.as_bytes())),
-            (None, UnreachableKind::Resources) => "--fanout N works on fewer hosts at once",
+            (None, RESOURCES) if facts.fanout > 1 => "--fanout N works on fewer hosts at once",
+            (None, RESOURCES) => "`ulimit -n` and `ulimit -u` show what this shell may have",
             (None, _) => return None,
         },
         Outcome::Crashed { .. } => "this is a bug of convoke; -vv shows what led to it",

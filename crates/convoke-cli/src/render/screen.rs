@@ -2,17 +2,19 @@
 //! in the way.
 
 use std::io::{self, Write as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use convoke::event::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::sink::{Descriptor, Sink};
+use crate::config::Paper;
 use crate::exit::Stop;
 
-/// Takes the cursor to the start of the line and erases it.
-const ERASE: &[u8] = b"\r\x1b[K";
+/// Erases the progress line: the cursor stands at its start, and nothing is below. Where the terminal has become
+/// narrower meanwhile and broken the line, that takes away all of it.
+const ERASE: &[u8] = b"\r\x1b[J";
 
 /// Where the text of a run goes.
 pub(crate) struct Screen {
@@ -33,24 +35,68 @@ enum Ground {
 
 /// Whether a progress line is on the screen. Clones know the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Line(Arc<AtomicBool>);
+pub(crate) struct Line(Arc<Mutex<Place>>);
+
+/// Where a progress line may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Place {
+    /// None is there.
+    #[default]
+    Free,
+    /// One is there.
+    Taken,
+    /// None is there, and none may be: the terminal is somebody else's for now.
+    Lent,
+}
 
 impl Line {
     fn is_shown(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        *self.place() == Place::Taken
     }
 
-    fn set(&self, is_shown: bool) {
-        self.0.store(is_shown, Ordering::Relaxed);
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the line away without the screen, whose thread may be stuck. Never waits for the terminal.
-    pub(crate) fn erase_in_passing(&self) {
+    /// Says last words without the screen, whose thread may be stuck; the progress line goes, or the echo of a key
+    /// gets a line of its own. Never waits for the terminal.
+    pub(crate) fn leave(&self, words: &str, paper: Paper) {
         let stderr = rustix::stdio::stderr();
         let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
-        if self.is_shown() && poll(&mut ready, Some(&Timespec::default())) == Ok(1) {
-            // Whether it could be tidied up does not change how we leave.
-            let _ = Descriptor(stderr).write_all(ERASE);
+        if poll(&mut ready, Some(&Timespec::default())) != Ok(1) {
+            return;
+        }
+        let before = match self.0.try_lock() {
+            Ok(place) if *place == Place::Taken => ERASE,
+            _ if paper.is_terminal() => b"\n",
+            _ => b"",
+        };
+        let text = [before, words.as_bytes()].concat();
+        // Whether it could be said does not change how we leave.
+        let _ = Descriptor(stderr).write_all(&text);
+    }
+
+    /// Takes the line away until [`Line::take_back`], without the screen. When that is writing a line and is stuck in it,
+    /// the line stays.
+    pub(crate) fn lend(&self) {
+        // It is written in less than this, or not at all for now.
+        for _ in 0..20 {
+            if let Ok(mut place) = self.0.try_lock() {
+                if *place == Place::Taken {
+                    let _ = Descriptor(rustix::stdio::stderr()).write_all(ERASE);
+                }
+                *place = Place::Lent;
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// From now on a line may be shown again.
+    pub(crate) fn take_back(&self) {
+        let mut place = self.place();
+        if *place == Place::Lent {
+            *place = Place::Free;
         }
     }
 }
@@ -148,22 +194,29 @@ impl Screen {
         let _ = self.err.flush();
     }
 
-    /// Shows a progress line in place of the one that is there. Call only when nothing waits and stderr
-    /// is a terminal.
+    /// Shows a progress line in place of the one that is there, if one may be. Call only when nothing waits and
+    /// stderr is a terminal.
     pub(crate) fn draw(&mut self, line: &str) {
+        let mut place = self.line.place();
+        if *place == Place::Lent {
+            return;
+        }
         let buffer = self.err.buffer();
         buffer.extend_from_slice(ERASE);
         buffer.extend_from_slice(line.as_bytes());
+        // At the start of the line the cursor stays with it when the terminal is resized.
+        buffer.push(b'\r');
         let _ = self.err.flush();
-        self.line.set(true);
+        *place = Place::Taken;
     }
 
     /// Takes the progress line away.
     pub(crate) fn erase(&mut self) {
-        if self.line.is_shown() {
+        let mut place = self.line.place();
+        if *place == Place::Taken {
             self.err.buffer().extend_from_slice(ERASE);
             let _ = self.err.flush();
-            self.line.set(false);
+            *place = Place::Free;
         }
     }
 }

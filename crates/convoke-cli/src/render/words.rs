@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bstr::{BString, ByteSlice as _};
 use convoke::inventory::{HostList, HostName};
@@ -10,6 +10,7 @@ use convoke::outcome::{
     CancelCause, Cancelled, Exited, Fate, Killed, Limit, Lost, NotStarted, Outcome, SkipCause,
     Stage, Status, Survivor, TimedOut,
 };
+use convoke::proto::command::Limits;
 
 use super::escape::one_line;
 
@@ -38,11 +39,13 @@ const SIGNALS: [(u8, &str); 17] = [
 ];
 
 /// What became of a step, on one line: `exited 3`. Equal words mean equal outcomes.
-pub(crate) fn outcome(outcome: &Outcome) -> String {
+///
+/// `limits` are those of the step.
+pub(crate) fn outcome(outcome: &Outcome, limits: &Limits) -> String {
     match outcome {
         Outcome::Exited(exited) => self::exited(exited),
         Outcome::NotStarted(start) => not_started(start),
-        Outcome::TimedOut(timed_out) => self::timed_out(timed_out),
+        Outcome::TimedOut(timed_out) => self::timed_out(timed_out, limits),
         Outcome::Unreachable(unreachable) => {
             let text = one_line(unreachable.text.as_bytes());
             format!("unreachable ({}): {text}", unreachable.kind.as_str())
@@ -101,17 +104,19 @@ fn tried(paths: &[BString]) -> String {
     }
 }
 
-fn timed_out(timed_out: &TimedOut) -> String {
-    let limit = match timed_out.limit {
-        Limit::Total => "timed out",
-        Limit::Idle => "timed out without output",
+fn timed_out(timed_out: &TimedOut, limits: &Limits) -> String {
+    let (what, limit, option) = match timed_out.limit {
+        Limit::Total => ("exit", limits.total_ms, "--timeout"),
+        Limit::Idle => ("output", limits.idle_ms, "--idle-timeout"),
     };
+    let within = limit.map(|limit| format!(" within {}", time(Duration::from_millis(limit))));
+    let within = within.unwrap_or_default();
     let killed = match timed_out.killed {
         Killed::Term => "TERM",
         Killed::Kill => "KILL",
     };
     format!(
-        "{limit}, ended by {killed}{}",
+        "timed out: no {what}{within} ({option}), ended by {killed}{}",
         survivors(&timed_out.survivors)
     )
 }
@@ -169,6 +174,14 @@ fn errno(number: i32) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_ascii_lowercase());
     first.into_iter().chain(letters).collect()
+}
+
+/// A length of time: `1 s`, `0.2 s`, `1m 30s`.
+fn time(time: Duration) -> String {
+    match time < Duration::from_secs(60) {
+        true => format!("{} s", time.as_secs_f64()),
+        false => humantime::format_duration(time).to_string(),
+    }
 }
 
 /// The time of day, in UTC: the zone of the operator is not known without a library.

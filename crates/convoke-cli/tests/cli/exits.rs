@@ -8,6 +8,7 @@ fn the_exit_code_tells_the_kind_of_failure() {
     for (words, code, told) in [
         (&["local:a", "true"][..], 0, ""),
         (&["local:a", "--sh", "exit 9"], 1, "local:a: exited 9\n"),
+        (&["local:", "--sh", "exit 9"], 1, "local: exited 9\n"),
         (
             &["local:a", "--sh", "kill -9 $$"],
             1,
@@ -16,12 +17,12 @@ fn the_exit_code_tells_the_kind_of_failure() {
         (
             &["--timeout", "0.2", "local:a", "sleep", "99"],
             1,
-            "local:a: timed out, ended by TERM\n",
+            "local:a: timed out: no exit within 0.2 s (--timeout), ended by TERM\n",
         ),
         (
             &["--idle-timeout", "0.2", "local:a", "sleep", "99"],
             1,
-            "local:a: timed out without output, ended by TERM\n",
+            "local:a: timed out: no output within 0.2 s (--idle-timeout), ended by TERM\n",
         ),
         (
             &["--cwd", "/nonexistent", "local:a", "true"],
@@ -32,13 +33,13 @@ fn the_exit_code_tells_the_kind_of_failure() {
         (
             &["local:a[1-2]", "false"],
             1,
-            "2 hosts: 2 failed\n  local:a[1-2]: exited 1\n",
+            "2 hosts: 2 failed\n  local:a[1-2] (2): exited 1\n",
         ),
         (
             &["--max-fail", "1", "--fanout", "1", "local:a[1-3]", "false"],
             4,
             "3 hosts: 1 failed, 2 skipped\n  local:a1: exited 1\n  \
-             local:a[2-3]: skipped: too many hosts had failed\n",
+             local:a[2-3] (2): skipped: too many hosts had failed\n",
         ),
         (
             &["--max-fail", "4", "local:a[1-3]", "false"],

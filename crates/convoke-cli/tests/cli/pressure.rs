@@ -86,10 +86,7 @@ fn the_soft_limit_of_descriptors_is_raised_first() {
     let line = "ulimit -Sn 64; exec \"$0\" run 'local:n[1-40]' -- true";
     command.args(["-c", line, env!("CARGO_BIN_EXE_convoke")]);
     let ran = scene.start(command).finish();
-    assert_eq!(
-        (ran.code, ran.stderr.as_str()),
-        (Some(0), "40 hosts: 40 ok\n")
-    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     scene.end();
 }
 

@@ -56,7 +56,7 @@ fn pending_hosts_never_start_after_an_interrupt() {
     assert_eq!(ran.code, Some(130));
     assert!(
         ran.stderr
-            .contains("local:a[2-3]: cancelled before it started"),
+            .contains("local:a[2-3] (2): cancelled before it started"),
         "{}",
         ran.stderr
     );
@@ -75,6 +75,8 @@ fn the_second_interrupt_leaves_at_once() {
     live.send(Signal::INT);
     let ran = live.finish();
     assert_eq!(ran.code, Some(130));
+    let last = ran.stderr.lines().last();
+    assert_eq!(last, Some("left at once; the hosts end what runs"));
     assert!(
         second.elapsed() < Duration::from_secs(5),
         "{:?}",

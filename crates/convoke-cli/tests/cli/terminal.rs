@@ -55,15 +55,25 @@ impl Console {
 
     /// Reads until `text` has been seen; false at the end.
     fn until(&mut self, text: &str) -> bool {
-        let mut buffer = [0; 4096];
         while !self.text().contains(text) {
-            // The end of a terminal is an error.
-            match self.master.read(&mut buffer) {
-                Ok(read @ 1..) => self.seen.extend_from_slice(&buffer[..read]),
-                _ => return false,
+            if !self.until_more() {
+                return false;
             }
         }
         true
+    }
+
+    /// Reads what comes next; false at the end.
+    fn until_more(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        // The end of a terminal is an error.
+        match self.master.read(&mut buffer) {
+            Ok(read @ 1..) => {
+                self.seen.extend_from_slice(&buffer[..read]);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn text(&self) -> String {
@@ -228,7 +238,7 @@ fn progress_is_shown_and_gone_before_output() {
     let (seen, code) = console.finish();
     let text = String::from_utf8(seen).unwrap();
     let (_, after) = text.rsplit_once("running").unwrap();
-    assert!(after.starts_with("\r\x1b[K"), "{after:?}");
+    assert!(after.starts_with("\r\r\x1b[J"), "{after:?}");
     assert!(after.contains(" late\r\n2 hosts: 2 ok\r\n"), "{after:?}");
     assert_eq!(code, Some(0));
     scene.end();
@@ -246,6 +256,74 @@ fn ctrl_c_reaches_us_and_not_the_command() {
     let text = String::from_utf8(seen).unwrap();
     assert_eq!(code, Some(130));
     assert!(text.contains("ended") && !text.contains("wrong"), "{text}");
+    scene.end();
+}
+
+#[test]
+fn a_progress_line_names_slow_hosts_and_fits_the_terminal() {
+    let scene = Scene::new();
+    let fifo = scene.fifo("fifo");
+    let line = "read x < \"$1\"";
+    let words = ["run", "local:host[1-9]", "--sh", line, "--", &fifo];
+    let mut console = Console::convoke(&scene, &words);
+    for columns in [80, 70] {
+        let size = rustix::termios::Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&console.master, size).unwrap();
+        let start = console.text().len();
+        let named = |text: &str| {
+            let lines = text[start..].split("\r\x1b[J");
+            // The last one may not be whole yet.
+            let mut whole: Vec<&str> = lines.collect();
+            whole.pop();
+            whole.into_iter().rev().find_map(|line| {
+                let line = line.trim_end_matches('\r');
+                let fits = line.chars().count() < columns.into();
+                (fits && line.contains("slow: ") && line.contains(", +")).then(|| line.to_owned())
+            })
+        };
+        while named(&console.text()).is_none() {
+            assert!(console.until_more(), "{}", console.text().len());
+        }
+        let line = named(&console.text()).unwrap();
+        let (names, others) = line.rsplit_once(", +").unwrap();
+        assert!(names.ends_with(" s"), "{line}");
+        assert!(others.parse::<usize>().is_ok(), "{line}");
+    }
+    console.press(INTERRUPT);
+    console.finish();
+    scene.end();
+}
+
+#[test]
+fn ctrl_z_takes_the_progress_line_away_and_fg_brings_it_back() {
+    let scene = Scene::new();
+    let fifo = scene.fifo("fifo");
+    let script = "set -m; \"$0\" run 'local:a[1-2]' --sh \"$1\" -- \"$2\"; echo \"left $?\"; \
+                  read line; echo again; fg >/dev/null; echo \"back $?\"";
+    let convoke = env!("CARGO_BIN_EXE_convoke");
+    let line = "read x < \"$1\"";
+    let mut console = Console::start(&scene, &["bash", "-c", script, convoke, line, &fifo]);
+    assert!(console.until("2 running"), "{}", console.text());
+    console.press(SUSPEND);
+    assert!(console.until("left 148"), "{}", console.text());
+    let text = console.text();
+    let (_, after) = text.rsplit_once("2 running").unwrap();
+    let (gone, _) = after.split_once("left 148").unwrap();
+    assert!(gone.contains("\r\x1b[J"), "{after:?}");
+    console.press(b"\n");
+    assert!(console.until("again"), "{}", console.text());
+    let start = console.text().len();
+    while !console.text()[start..].contains("2 running") {
+        assert!(console.until_more(), "{}", console.text());
+    }
+    console.press(INTERRUPT);
+    assert!(console.until("back 130"), "{}", console.text());
+    console.finish();
     scene.end();
 }
 

@@ -90,6 +90,11 @@ impl Pile {
         Ok(())
     }
 
+    /// What has come so far.
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
     /// Nothing more comes.
     pub(super) fn end(mut self, store: &mut Store) -> (Digest, Kept) {
         store.shrink(&mut self.kept);
@@ -101,6 +106,11 @@ impl Pile {
 }
 
 impl Kept {
+    /// How many bytes there are.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.bytes).sum::<usize>() + self.memory.len()
+    }
+
     /// Whether there is nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty() && self.memory.is_empty()
@@ -119,25 +129,30 @@ impl Store {
         }
     }
 
-    /// Moves what is in memory to slots.
+    /// Moves what is in memory to slots. What cannot be written stays where it is.
     fn write(&mut self, kept: &mut Kept) -> io::Result<()> {
         let file = match &self.file {
             Some(file) => file,
             None => self.file.insert(tempfile::tempfile_in(&self.directory)?),
         };
-        for bytes in kept.memory.chunks(SLOT_BYTES) {
+        let mut written = 0;
+        let memory = std::mem::take(&mut kept.memory);
+        let all = memory.chunks(SLOT_BYTES).try_for_each(|bytes| {
             let number = self.free.pop().unwrap_or_else(|| {
                 self.used += 1;
                 self.used - 1
             });
+            file.write_all_at(bytes, offset(number))?;
             kept.slots.push(Slot {
                 number,
                 bytes: bytes.len(),
             });
-            file.write_all_at(bytes, offset(number))?;
-        }
-        kept.memory.clear();
-        Ok(())
+            written += bytes.len();
+            Ok(())
+        });
+        kept.memory = memory;
+        kept.memory.drain(..written);
+        all
     }
 
     /// Gives back the memory that holds nothing.
@@ -231,6 +246,17 @@ mod tests {
         let mut store = Store::new(Path::new("/nonexistent"));
         let (_, kept) = pile(&mut store, b"a line\n", 3);
         assert_eq!(content(&store, &kept), b"a line\n");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_still_there() {
+        let mut store = Store::new(Path::new("/nonexistent"));
+        let data: Vec<u8> = (0..SLOT_BYTES).map(|at| (at >> 8) as u8).collect();
+        let mut pile = Pile::new(Comparison::Wanted);
+        pile.push(&data[..1000], &mut store).unwrap();
+        assert!(pile.push(&data[1000..], &mut store).is_err());
+        assert_eq!(content(&store, pile.kept()), data);
+        assert_eq!(pile.kept().bytes(), data.len());
     }
 
     #[test]

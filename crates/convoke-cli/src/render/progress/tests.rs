@@ -27,8 +27,43 @@ fn the_line_counts_and_names_slow_hosts() {
     progress.note(&ended("a", 0), later(2));
     progress.note(&ended("b", 1), later(2));
     let line = |at, width| progress.line(later(at), width).unwrap();
-    assert_eq!(line(2, 80), "2/9 done, 1 ok, 1 failed, 4 running");
-    let slow = "2/9 done, 1 ok, 1 failed, 4 running; slow: c 13 s, d 12 s, e 11 s";
+    let counts = "2/9 done, 1 ok, 1 failed, 4 running";
+    assert_eq!(line(6, 80), counts);
+    let slow = format!("{counts}; slow: c 13 s, d 12 s, e 11 s");
     assert_eq!(line(15, 80), slow);
-    assert_eq!(line(15, 20), &slow[..19]);
+}
+
+#[test]
+fn a_line_is_cut_between_names() {
+    let began = Instant::now();
+    let mut progress = Progress::new(9, began);
+    for host in ["web1", "web2", "web3", "b\u{fc}cher"] {
+        progress.note(&started(host), began);
+    }
+    let line = |width| {
+        progress
+            .line(began + Duration::from_secs(7), width)
+            .unwrap()
+    };
+    let counts = "0/9 done, 0 ok, 0 failed, 4 running";
+    for (width, expected) in [
+        (
+            80,
+            format!("{counts}; slow: b\u{fc}cher 7 s, web1 7 s, web2 7 s, +1"),
+        ),
+        (
+            90,
+            format!("{counts}; slow: b\u{fc}cher 7 s, web1 7 s, web2 7 s, web3 7 s"),
+        ),
+        (66, format!("{counts}; slow: b\u{fc}cher 7 s, +3")),
+        (45, format!("{counts}; 4 slow")),
+        (40, counts.to_owned()),
+        (20, "0/9 done, 0 ok, 0 …".to_owned()),
+        (0, "…".to_owned()),
+    ] {
+        assert_eq!(line(width), expected, "{width}");
+    }
+    for width in 1..120 {
+        assert!(line(width).chars().count() <= width.max(1), "{width}");
+    }
 }

@@ -1,6 +1,8 @@
 //! The last words about a run, as tables.
 
-use convoke::outcome::{Exited, NotStarted, Status};
+use std::time::{Duration, UNIX_EPOCH};
+
+use convoke::outcome::{Exited, Fate, Lost, NotStarted, Status, Unreachable, UnreachableKind};
 
 use super::super::view_tests::exited;
 use super::*;
@@ -22,8 +24,18 @@ fn recap(outcomes: Vec<(&str, Outcome)>, program: &str, form: Form) -> String {
     let facts = Facts {
         program: program.into(),
         form,
+        limits: Limits::default(),
+        fanout: 8,
     };
-    text(&report(outcomes), &facts)
+    text(&report(outcomes), &facts, Count::Always)
+}
+
+fn unreachable(kind: UnreachableKind, text: &str, hint: Option<&str>) -> Outcome {
+    Outcome::Unreachable(Unreachable {
+        kind,
+        text: text.to_owned(),
+        hint: hint.map(str::to_owned),
+    })
 }
 
 fn not_started(errno: i32) -> Outcome {
@@ -72,7 +84,7 @@ fn several_hosts_are_counted_and_failures_folded_by_cause() {
     let text = recap(outcomes, "x", Form::Words);
     assert_eq!(
         text,
-        "5 hosts: 2 ok, 3 failed\n  a[2,4]: exited 3\n  a5: exited 1\n"
+        "5 hosts: 2 ok, 3 failed\n  a[2,4] (2): exited 3\n  a5: exited 1\n"
     );
     assert_eq!(
         recap(vec![("a1", exited(0)), ("a2", exited(0))], "x", Form::Words),
@@ -106,4 +118,112 @@ fn a_thousand_causes_are_not_a_thousand_lines() {
     let text = recap(outcomes, "x", Form::Words);
     assert_eq!(text.lines().count(), CAUSES + 2);
     assert!(text.ends_with("  and 180 more causes\n"), "{text}");
+}
+
+#[test]
+fn that_all_is_well_is_told_only_to_who_looks() {
+    let facts = Facts {
+        program: "x".into(),
+        form: Form::Words,
+        limits: Limits::default(),
+        fanout: 8,
+    };
+    let told = |codes: [u8; 2], count| {
+        let outcomes = vec![("a1", exited(codes[0])), ("a2", exited(codes[1]))];
+        text(&report(outcomes), &facts, count)
+    };
+    assert_eq!(told([0, 0], Count::WithFailures), "");
+    assert_eq!(told([0, 0], Count::Always), "2 hosts: 2 ok\n");
+    let failed = "2 hosts: 1 ok, 1 failed\n  a2: exited 3\n";
+    assert_eq!(told([0, 3], Count::WithFailures), failed);
+}
+
+#[test]
+fn hosts_whose_texts_differ_in_their_names_are_one_line_with_one_hint() {
+    let names: Vec<String> = (1..=40).map(|number| format!("root@web{number}")).collect();
+    let outcomes = names.iter().enumerate().map(|(number, name)| {
+        let text = format!(
+            "connect to web{} (10.0.0.{number}) port 22: refused",
+            number + 1
+        );
+        let hint = format!("is sshd running on web{}?", number + 1);
+        (
+            name.as_str(),
+            unreachable(UnreachableKind::Timeout, &text, Some(&hint)),
+        )
+    });
+    assert_eq!(
+        recap(outcomes.collect(), "x", Form::Words),
+        "40 hosts: 40 unreachable\n  root@web[1-40] (40): unreachable (timeout): \
+         connect to HOST (ADDRESS) port 22: refused\nhint: is sshd running on HOST?\n"
+    );
+}
+
+#[test]
+fn equal_texts_are_repeated_as_they_are() {
+    let outcome = || unreachable(UnreachableKind::NoShell, "a rule on a gate", Some("ask"));
+    assert_eq!(
+        recap(
+            vec![("a", outcome()), ("gate", outcome())],
+            "x",
+            Form::Words
+        ),
+        "2 hosts: 2 unreachable\n  a,gate (2): unreachable (no_shell): a rule on a gate\nhint: ask\n"
+    );
+}
+
+#[test]
+fn the_directories_without_place_have_lines_of_their_own() {
+    let text = "no directory of the host may hold the agent; $HOME/.cache/convoke: it cannot be \
+                written; /var/tmp/convoke-UID: it is a symbolic link";
+    let outcome = unreachable(UnreachableKind::NoPlace, text, None);
+    let lines = "unreachable (no_place): no directory of the host may hold the agent\n  \
+                 $HOME/.cache/convoke: it cannot be written\n  \
+                 /var/tmp/convoke-$(id -u): it is a symbolic link\n";
+    assert_eq!(
+        recap(vec![("a", outcome.clone())], "x", Form::Words),
+        format!("a: {lines}")
+    );
+    assert_eq!(
+        recap(vec![("local:", outcome)], "x", Form::Words),
+        format!("local: {lines}")
+    );
+}
+
+#[test]
+fn hosts_that_were_lost_one_after_the_other_are_told_with_the_last_time() {
+    let lost = |seconds| {
+        Outcome::Lost(Lost {
+            text: "silence".to_owned(),
+            fate: Fate::EndsBy(UNIX_EPOCH + Duration::from_secs(seconds)),
+        })
+    };
+    assert_eq!(
+        recap(
+            vec![("a1", lost(1)), ("a2", lost(3)), ("a3", lost(2))],
+            "x",
+            Form::Words
+        ),
+        "3 hosts: 3 lost\n  a[1-3] (3): lost: silence; may still run until 00:00:03 UTC\n"
+    );
+}
+
+#[test]
+fn a_hint_is_one_that_can_be_followed() {
+    let report = report(vec![(
+        "a",
+        unreachable(UnreachableKind::Resources, "x", None),
+    )]);
+    for (fanout, hint) in [(2, "--fanout"), (1, "ulimit")] {
+        let facts = Facts {
+            program: "x".into(),
+            form: Form::Words,
+            limits: Limits::default(),
+            fanout,
+        };
+        let text = text(&report, &facts, Count::Always);
+        let (_, told) = text.split_once("hint: ").unwrap();
+        assert!(told.contains(hint), "{told}");
+        assert_eq!(told.contains("--fanout"), fanout > 1, "{told}");
+    }
 }

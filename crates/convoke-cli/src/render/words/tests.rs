@@ -1,7 +1,5 @@
 //! Outcomes in words, as a table.
 
-use std::time::Duration;
-
 use convoke::outcome::{Skipped, Unreachable, UnreachableKind};
 
 use super::*;
@@ -33,6 +31,11 @@ fn gone(fate: Fate) -> Outcome {
 #[test]
 fn outcomes_are_facts_in_words() {
     let survivor = Survivor { pid: 12, uid: 0 };
+    let limits = Limits {
+        total_ms: Some(90_000),
+        idle_ms: Some(500),
+        ..Limits::default()
+    };
     let noon = UNIX_EPOCH + Duration::from_secs(12 * 3600 + 62);
     for (outcome, words) in [
         (ended(Status::Code(3), 0), "exited 3"),
@@ -65,8 +68,16 @@ fn outcomes_are_facts_in_words() {
                 killed: Killed::Kill,
                 survivors: vec![survivor],
             }),
-            "timed out without output, ended by KILL; \
+            "timed out: no output within 0.5 s (--idle-timeout), ended by KILL; \
              not ours to end, and may still run: 12 of uid 0",
+        ),
+        (
+            Outcome::TimedOut(TimedOut {
+                limit: Limit::Total,
+                killed: Killed::Term,
+                survivors: Vec::new(),
+            }),
+            "timed out: no exit within 1m 30s (--timeout), ended by TERM",
         ),
         (
             Outcome::Unreachable(Unreachable {
@@ -91,7 +102,7 @@ fn outcomes_are_facts_in_words() {
             "skipped: too many hosts had failed",
         ),
     ] {
-        assert_eq!(self::outcome(&outcome), words);
+        assert_eq!(self::outcome(&outcome, &limits), words);
     }
 }
 

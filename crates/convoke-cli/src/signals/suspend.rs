@@ -1,0 +1,34 @@
+//! Ctrl-Z stops us like every program, but not before the progress line is gone; `fg` brings it back.
+//!
+//! The signal is held back in every thread and awaited in one of its own, which tidies up, lets the signal through,
+//! and is stopped by it together with all others. Its default action stays in force, so that the shell sees a job that was
+//! stopped from the terminal. Programs that we start do not inherit that it is held back: the standard library
+//! starts them with an empty mask.
+
+use std::io;
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal, raise};
+
+use crate::render::screen::Line;
+
+/// Takes the progress line away before Ctrl-Z stops us. Call it before any thread is started.
+///
+/// # Errors
+/// No thread can be had.
+pub(crate) fn tidy_before_suspension(line: Line) -> io::Result<()> {
+    let suspension = SigSet::from(Signal::SIGTSTP);
+    suspension.thread_block()?;
+    let thread = thread::Builder::new().name("suspend".to_owned());
+    thread.spawn(move || {
+        while suspension.wait().is_ok() {
+            line.lend();
+            // Held back here too, until the next line; there it stops us, and on the one after that we go on.
+            let _ = raise(Signal::SIGTSTP);
+            let _ = suspension.thread_unblock();
+            let _ = suspension.thread_block();
+            line.take_back();
+        }
+    })?;
+    Ok(())
+}
