@@ -3,6 +3,8 @@
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
+use crate::frame::MAX_STREAM;
+
 /// A request to start one process on a channel of its own.
 ///
 /// `argv` is an argument vector: no shell reads it on the way, and every byte except NUL arrives as
@@ -125,6 +127,54 @@ pub enum Terminal {
 }
 
 impl Start {
+    /// Why this request cannot mean anything, if so: in words, completing "the request is refused: …".
+    pub fn reason_against(&self) -> Option<&'static str> {
+        let extra = |is_wrong: fn(&ExtraStream) -> bool| self.extra.iter().any(is_wrong);
+        let names = || self.env.iter().map(|(name, _)| name);
+        let rules = [
+            (self.argv.is_empty(), "the argument list is empty"),
+            (
+                self.has_nul(),
+                "an argument, variable or directory holds a NUL byte",
+            ),
+            (
+                names().any(|name| name.is_empty() || name.contains(&b'=')),
+                "the name of a variable is empty or holds an equals sign",
+            ),
+            (
+                self.umask.is_some_and(|mask| mask > 0o777),
+                "the file mode mask is beyond 0777",
+            ),
+            (
+                extra(|stream| !(3..=MAX_STREAM).contains(&stream.number)),
+                "the number of an extra stream is not between 3 and 127",
+            ),
+            (
+                self.has_repeats(),
+                "the number of an extra stream is repeated",
+            ),
+        ];
+        rules
+            .into_iter()
+            .find_map(|(is_broken, why)| is_broken.then_some(why))
+    }
+
+    fn has_nul(&self) -> bool {
+        let variables = self.env.iter().flat_map(|(name, value)| [name, value]);
+        let mut texts = self.argv.iter().chain(&self.cwd).chain(variables);
+        texts.any(|text| text.contains(&0))
+    }
+
+    fn has_repeats(&self) -> bool {
+        let mut seen = 0_u128;
+        self.extra.iter().any(|stream| {
+            let bit = 1_u128 << (stream.number & MAX_STREAM);
+            let repeated = seen & bit != 0;
+            seen |= bit;
+            repeated
+        })
+    }
+
     /// A start request for `argv` with everything else at its default.
     pub fn new<A: Into<BString>>(argv: impl IntoIterator<Item = A>) -> Self {
         Start {
@@ -139,6 +189,61 @@ impl Start {
             leftovers: Leftovers::Release,
             lifetime: Lifetime::Link,
             terminal: Terminal::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_contradicts_itself_is_told_which_rule_it_breaks() {
+        let start = || Start::new(["prog"]);
+        let extra = |numbers: &[u8]| Start {
+            extra: numbers
+                .iter()
+                .map(|number| ExtraStream {
+                    number: *number,
+                    direction: Direction::Out,
+                })
+                .collect(),
+            ..start()
+        };
+        let env = |name: &str, value: &str| Start {
+            env: vec![(name.into(), value.into())],
+            ..start()
+        };
+        let cwd = |cwd: &str| Start {
+            cwd: Some(cwd.into()),
+            ..start()
+        };
+        let umask = |umask| Start {
+            umask: Some(umask),
+            ..start()
+        };
+        for (start, word) in [
+            (start(), None),
+            (Start::new(["", "\n"]), None),
+            (env("A", "=\n"), None),
+            (cwd("/"), None),
+            (umask(0o777), None),
+            (extra(&[3, 127, 4]), None),
+            (Start::new([""; 0]), Some("empty")),
+            (Start::new(["prog", "a\0b"]), Some("NUL")),
+            (env("A", "\0"), Some("NUL")),
+            (env("\0", ""), Some("NUL")),
+            (cwd("\0"), Some("NUL")),
+            (env("", ""), Some("variable")),
+            (env("A=B", ""), Some("variable")),
+            (umask(0o1000), Some("mask")),
+            (extra(&[2]), Some("3 and 127")),
+            (extra(&[128]), Some("3 and 127")),
+            (extra(&[5, 5]), Some("repeated")),
+        ] {
+            let why = start.reason_against();
+            assert_eq!(why.is_some(), word.is_some(), "{start:?} {why:?}");
+            assert!(why.unwrap_or_default().contains(word.unwrap_or_default()));
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct NotStarted {
     pub errno: i32,
     /// The directory, or the paths of the program, that were tried.
     pub tried: Vec<BString>,
+    /// What was wrong with the request, in words, when nothing was tried because of it.
+    pub why: Option<String>,
 }
 
 /// A limit was reached.
@@ -291,7 +293,8 @@ impl NotStarted {
         map.serialize_entry("stage", self.stage.as_str())?;
         map.serialize_entry("errno", &self.errno)?;
         let tried: Vec<String> = self.tried.iter().map(|path| path.to_string()).collect();
-        map.serialize_entry("tried", &tried)
+        map.serialize_entry("tried", &tried)?;
+        map.serialize_entry("why", &self.why)
     }
 }
 

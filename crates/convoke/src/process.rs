@@ -14,6 +14,7 @@ use crate::cancel::Cancel;
 use crate::event::{Emitter, Kind, Stream};
 use crate::link::{Channel, Delivery, Link, LinkError, Receipt, StartError};
 use crate::outcome::{Cancelled, Exited, Limit, NotStarted, Outcome, TimedOut};
+use crate::printable::printable;
 
 pub use input::{Input, Source};
 
@@ -143,9 +144,13 @@ pub(crate) async fn start<'a>(
     command: &Command,
     cancel: &'a Cancel,
 ) -> Result<Result<Running<'a>, Outcome>, Broken> {
-    let channel = match link.start(command.request()).await {
+    let request = command.request();
+    if let Some(why) = request.reason_against() {
+        return Ok(Err(refused(EINVAL, why)));
+    }
+    let channel = match link.start(request).await {
         Ok(channel) => channel,
-        Err(StartError::Oversized(_)) => return Ok(Err(refused(E2BIG))),
+        Err(StartError::Oversized(error)) => return Ok(Err(refused(E2BIG, error))),
         Err(StartError::Lost(error)) => {
             let receipt = None;
             return Err(Broken { error, receipt });
@@ -230,11 +235,12 @@ impl Running<'_> {
                     stage: reason.stage,
                     errno: reason.errno,
                     tried: reason.tried,
+                    why: None,
                 })));
             }
             Delivery::Fault(fault) => {
-                tracing::debug!(text = fault.text, "start refused");
-                return Ok(Some(refused(EINVAL)));
+                let why = printable(fault.text.as_bytes());
+                return Ok(Some(refused(EINVAL, why)));
             }
             Delivery::Done => return Err(self.broken(LinkError::Closed)),
             Delivery::Lost(error) => return Err(self.broken(error)),
@@ -321,11 +327,12 @@ async fn until(time: Option<Instant>) {
 }
 
 /// The outcome of a request that never became a process.
-fn refused(errno: i32) -> Outcome {
+fn refused(errno: i32, why: impl ToString) -> Outcome {
     Outcome::NotStarted(NotStarted {
         stage: Stage::Exec,
         errno,
         tried: Vec::new(),
+        why: Some(why.to_string()),
     })
 }
 

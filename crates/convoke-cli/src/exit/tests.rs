@@ -22,6 +22,7 @@ fn not_started(stage: Stage, errno: i32) -> Outcome {
         stage,
         errno,
         tried: Vec::new(),
+        why: None,
     })
 }
 

@@ -77,6 +77,9 @@ fn exited(exited: &Exited) -> String {
 }
 
 fn not_started(start: &NotStarted) -> String {
+    if let Some(why) = &start.why {
+        return format!("not started: {}", one_line(why.as_bytes()));
+    }
     let reason = errno(start.errno);
     let tried = tried(&start.tried);
     match start.stage {

@@ -90,28 +90,41 @@ async fn a_command_that_could_not_be_started_names_its_stage() {
             stage,
             errno: 2,
             tried: vec!["/usr/bin/prog".into()],
+            why: None,
         });
         assert_eq!(outcome(up().not_started(stage, 2)).await, expected);
     }
 }
 
-/// Not started before any program was tried, with an errno.
-fn refused(errno: i32) -> Outcome {
+/// Not started before any program was tried, with an errno and the reason.
+fn refused(errno: i32, why: &str) -> Outcome {
     Outcome::NotStarted(NotStarted {
         stage: Stage::Exec,
         errno,
         tried: Vec::new(),
+        why: Some(why.into()),
     })
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_the_agent_refuses_was_not_started() {
+async fn a_request_that_the_agent_refuses_was_not_started_and_says_why() {
     for kind in [FaultKind::Invalid, FaultKind::Unsupported] {
         assert_eq!(
-            outcome(up().fault(kind, "no such thing")).await,
-            refused(22)
+            outcome(up().fault(kind, "no \x1bsuch thing")).await,
+            refused(22, "no \\u{1b}such thing")
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_contradicts_itself_is_not_sent() {
+    let command = Command::new(["a\0b"]);
+    let memory = Memory::new(up());
+    let action = Action::everywhere(super::hosts(1), Work::Process(command));
+    let ran = run(&memory, action, &Cancel::new()).await;
+    let why = "an argument, variable or directory holds a NUL byte";
+    assert_eq!(ran.outcomes(), [&refused(22, why)]);
+    assert_eq!(memory.record("h1").starts, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +132,12 @@ async fn a_request_that_does_not_fit_a_frame_was_not_started() {
     let long = Command::new([vec![b'x'; 5 * 1024 * 1024]]);
     let action = Action::everywhere(super::hosts(1), Work::Process(long));
     let ran = run(&Memory::new(up()), action, &Cancel::new()).await;
-    assert_eq!(ran.outcomes(), [&refused(7)]);
+    let [Outcome::NotStarted(start)] = ran.outcomes()[..] else {
+        panic!("{:?}", ran.report);
+    };
+    assert_eq!((start.errno, start.stage), (7, Stage::Exec));
+    let why = start.why.as_deref().unwrap();
+    assert!(why.ends_with("the limit is 4194304"), "{why}");
 }
 
 #[tokio::test(start_paused = true)]

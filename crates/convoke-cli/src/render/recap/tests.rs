@@ -43,6 +43,7 @@ fn not_started(errno: i32) -> Outcome {
         stage: Stage::Exec,
         errno,
         tried: vec!["ls -l".into()],
+        why: None,
     })
 }
 

@@ -18,6 +18,7 @@ fn start(stage: Stage, errno: i32, tried: &[&str]) -> Outcome {
         stage,
         errno,
         tried: tried.iter().map(|path| BString::from(*path)).collect(),
+        why: None,
     })
 }
 
