@@ -330,9 +330,6 @@ fn survivors<M: SerializeMap>(map: &mut M, survivors: &[Survivor]) -> Result<(),
         pid: u32,
         uid: u32,
     }
-    if survivors.is_empty() {
-        return Ok(());
-    }
     let named: Vec<Named> = survivors
         .iter()
         .map(|survivor| Named {
@@ -341,4 +338,32 @@ fn survivors<M: SerializeMap>(map: &mut M, survivors: &[Survivor]) -> Result<(),
         })
         .collect();
     map.serialize_entry("survivors", &named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survivors_are_a_list_also_when_there_are_none() {
+        let exited = Exited {
+            status: Status::Code(0),
+            left_running: 0,
+            stream_cut: false,
+            survivors: Vec::new(),
+        };
+        let timed_out = TimedOut {
+            limit: Limit::Total,
+            killed: Killed::Term,
+            survivors: Vec::new(),
+        };
+        for outcome in [
+            Outcome::Exited(exited),
+            Outcome::TimedOut(timed_out),
+            Outcome::Cancelled(Cancelled::default()),
+        ] {
+            let json = serde_json::to_value(&outcome).unwrap();
+            assert_eq!(json["survivors"], serde_json::json!([]), "{outcome:?}");
+        }
+    }
 }
