@@ -10,6 +10,10 @@ use crate::message::Message;
 /// keep a whole buffer alive.
 const COPY_BELOW: usize = 32 * 1024;
 
+/// After a body beyond this size the buffer is made anew: the memory of one large request is not kept
+/// for the life of the link.
+const LARGE: usize = 256 * 1024;
+
 /// What arrived on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
@@ -102,6 +106,9 @@ impl Decoder {
         }
         self.buffer.advance(HEADER_LEN);
         let body = self.buffer.split_to(header.length);
+        if header.length > LARGE {
+            self.buffer = BytesMut::from(&self.buffer[..]);
+        }
         let incoming = match header.tag.stream() {
             Some(stream) => Incoming::Data {
                 stream,

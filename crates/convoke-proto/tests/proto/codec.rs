@@ -133,3 +133,16 @@ fn a_request_that_is_too_long_leaves_the_output_as_it_was() {
     assert!(refused.length > refused.limit);
     assert_eq!(out, b"before");
 }
+
+#[test]
+fn the_memory_of_a_large_request_is_given_back() {
+    use convoke_proto::command::Start;
+    let mut bytes = Vec::new();
+    let large = Start::new([vec![b'x'; 3 * 1024 * 1024]]);
+    Message::Start(large).encode(1, &mut bytes).unwrap();
+    Message::Kill.encode(1, &mut bytes).unwrap();
+    let mut decoder = Decoder::new();
+    decoder.feed(&bytes);
+    assert_eq!(drain(&mut decoder).len(), 2);
+    assert!(decoder.buffer().capacity() < 64 * 1024);
+}
