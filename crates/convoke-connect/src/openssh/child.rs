@@ -13,7 +13,6 @@ use tokio::process::Command;
 use crate::connector::{Close, Ending, Pipes};
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::future::BoxFuture;
-use crate::openssh::session;
 use crate::terminal::Terminal;
 
 use stream::{Quiet, Stream};
@@ -34,23 +33,19 @@ pub(super) enum Chatter {
     Theirs,
 }
 
-/// Starts ssh in a session of its own.
+/// Starts an ssh that nobody can reach but us.
 pub(super) fn start(command: Command, chatter: Chatter) -> Result<Pipes, ConnectError> {
-    let mut command = command;
-    session::own(&mut command);
-    let watch = spawn(&mut command)?;
+    let watch = spawn(command)?;
     pipes(watch, chatter, Reach::OwnSession)
 }
 
-/// Starts ssh in our session and lends it the terminal. None if that cannot be lent.
+/// Starts an ssh in our session and lends it the terminal. None if that cannot be lent.
 pub(super) fn start_on(
     command: Command,
     chatter: Chatter,
     terminal: &Terminal,
 ) -> Result<Option<Pipes>, ConnectError> {
-    let mut command = command;
-    command.process_group(0);
-    let watch = spawn(&mut command)?;
+    let watch = spawn(command)?;
     let Some(Ok(lent)) = watch.id().map(|group| terminal.lend(group)) else {
         watch.end();
         return Ok(None);
@@ -62,14 +57,14 @@ pub(super) fn start_on(
     }))
 }
 
-fn spawn(command: &mut Command) -> Result<Watch, ConnectError> {
+fn spawn(mut command: Command) -> Result<Watch, ConnectError> {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     match command.spawn() {
         Ok(child) => Ok(Watch::new(child)),
-        Err(error) => Err(not_started(command, error)),
+        Err(error) => Err(not_started(&command, error)),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::options::SshOptions;
 use super::target::Target;
-use super::{child, diagnose, session};
+use super::{child, diagnose};
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::surroundings::Surroundings;
 
@@ -120,7 +120,7 @@ impl Configuration {
         if let Some(text) = self.broken.get() {
             return Err(Unexplained::Wrong(wrong(text)));
         }
-        session::own(&mut command)
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,10 +1,10 @@
 //! What the user asked of ssh, and the command lines that follow from it.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use tokio::process::Command;
 
+use super::session::{self, Session};
 use super::target::Target;
 use crate::surroundings::Surroundings;
 
@@ -77,7 +77,11 @@ impl SshOptions {
         asking: Asking,
         surroundings: &Surroundings,
     ) -> Command {
-        let mut ssh = self.program(surroundings);
+        let session = match asking {
+            Asking::Allowed => Session::Ours,
+            Asking::Forbidden => Session::Own,
+        };
+        let mut ssh = session::command(&self.program, session, surroundings);
         ssh.arg("-T");
         if asking == Asking::Forbidden {
             ssh.args(["-o", "BatchMode=yes"]);
@@ -97,7 +101,7 @@ impl SshOptions {
     /// The command that prints how ssh understands its configuration for `target`, on its stderr
     /// which files it read for that.
     pub(super) fn explaining(&self, target: &Target, surroundings: &Surroundings) -> Command {
-        let mut ssh = self.program(surroundings);
+        let mut ssh = session::command(&self.program, Session::Own, surroundings);
         ssh.args(["-v", "-G", "-T", "-o", "BatchMode=yes"]);
         self.add(&mut ssh, target);
         ssh.args(["--", &target.host]);
@@ -106,7 +110,7 @@ impl SshOptions {
 
     /// The same without any configuration: what is built into ssh.
     pub(super) fn built_in(&self, host: &str, surroundings: &Surroundings) -> Command {
-        let mut ssh = self.program(surroundings);
+        let mut ssh = session::command(&self.program, Session::Own, surroundings);
         ssh.args(["-G", "-F", "/dev/null", "--", host]);
         ssh
     }
@@ -127,13 +131,5 @@ impl SshOptions {
         for option in &self.options {
             ssh.args(["-o", option]);
         }
-    }
-
-    fn program(&self, surroundings: &Surroundings) -> Command {
-        let mut command = Command::new::<&OsStr>(self.program.as_ref());
-        command
-            .env_clear()
-            .envs(surroundings.environment.iter().map(|(k, v)| (k, v)));
-        command
     }
 }

@@ -48,15 +48,48 @@ async fn gone(pid: &str) {
 
 #[tokio::test]
 async fn ssh_leads_a_session_without_a_terminal() {
-    let stub = Stub::new("");
-    let mut pipes = stub.open("web1").await.unwrap();
-    all(&mut pipes.reader).await;
-    let session = session(&stub);
-    assert!(
-        session[0] == session[1] && session[1] == session[2],
-        "{session:?}"
-    );
-    assert_eq!(session[3], "?");
+    for path in ["/usr/bin:/bin", "/without/the/setsid/program"] {
+        let mut stub = Stub::new("");
+        let path = format!("{}:{path}", stub.file("bin").display());
+        stub.surroundings
+            .environment
+            .retain(|(key, _)| key != "PATH");
+        stub.surroundings
+            .environment
+            .push(("PATH".into(), path.into()));
+        let mut pipes = stub.open("web1").await.unwrap();
+        all(&mut pipes.reader).await;
+        let session = session(&stub);
+        let [process, group, leader, terminal] = session.as_slice() else {
+            panic!("{session:?}");
+        };
+        assert!(process == group && group == leader, "{session:?}");
+        assert_eq!(terminal, "?");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_dropped_at_once_leaves_nothing() {
+    let stub = Stub::new("exec sleep 1000");
+    for _ in 0..20 {
+        drop(stub.open("web1").await.unwrap());
+    }
+    let mark = format!("STUB={}", stub.file("").display());
+    let mark = mark.trim_end_matches('/').to_owned();
+    let left = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let environments =
+            processes.filter_map(|one| std::fs::read(one.path().join("environ")).ok());
+        let mut marked =
+            environments.filter(|one| one.split(|b| *b == 0).any(|v| v == mark.as_bytes()));
+        marked.next().is_some()
+    };
+    let wait = async {
+        while left() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.unwrap();
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ use tokio::io::AsyncReadExt as _;
 
 /// Notes every call, answers `-G` from `answers`, and otherwise does what `act` says.
 const SCRIPT: &str = r#"#!/bin/sh
+/usr/bin/env > "$STUB/environment.$$"
+PATH=/usr/bin:/bin
 explain=no
 for word; do [ "$word" = -G ] && explain=yes; done
 name=
@@ -32,7 +34,7 @@ if [ $explain = yes ]; then
   exit
 fi
 for word; do printf '%s\n' "$word"; done > "$STUB/argv"
-env > "$STUB/environment"
+mv "$STUB/environment.$$" "$STUB/environment"
 ps -o pid=,pgid=,sid=,tty= -p $$ > "$STUB/session"
 . "$STUB/act"
 "#;

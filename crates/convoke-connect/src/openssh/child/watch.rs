@@ -5,7 +5,8 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
 /// A child that leads its process group.
@@ -60,8 +61,11 @@ impl Watch {
             return;
         };
         if let Some(group) = child.id().and_then(|id| Pid::from_raw(id as i32)) {
-            // An error means that the group is gone.
-            let _ = kill_process_group(group, Signal::TERM);
+            // A program that is about to begin its session has no group yet. Other errors mean that
+            // nobody is there any more.
+            if kill_process_group(group, Signal::TERM) == Err(Errno::SRCH) {
+                let _ = kill_process(group, Signal::TERM);
+            }
         }
         Waker::from(Arc::clone(&self.bell)).wake();
     }
