@@ -1,9 +1,17 @@
 //! What a host is asked to start.
 
+use core::fmt;
+use core::marker::PhantomData;
+
 use bstr::BString;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::frame::MAX_STREAM;
+
+/// The most arguments, and the most variables, of a request. Above what a kernel takes: by default it
+/// allows 2 MiB for both together, in which a word costs at least 9 bytes.
+pub const MAX_WORDS: usize = 256 * 1024;
 
 /// A request to start one process on a channel of its own.
 ///
@@ -11,13 +19,16 @@ use crate::frame::MAX_STREAM;
 /// given. The channel carries the process until its [`Exit`](crate::exit::Exit).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
-    /// The program and its arguments; the program is looked up in the `PATH` of the new process.
+    /// The program and its arguments; the program is looked up in the `PATH` of the new process. At most
+    /// [`MAX_WORDS`].
+    #[serde(deserialize_with = "few")]
     pub argv: Vec<BString>,
     /// Whether the command goes through the account's login shell.
     pub shell: Shell,
     /// The working directory; the login home when absent.
     pub cwd: Option<BString>,
-    /// Variables set on top of the login environment; a later pair wins.
+    /// Variables set on top of the login environment; a later pair wins. At most [`MAX_WORDS`].
+    #[serde(deserialize_with = "few")]
     pub env: Vec<(BString, BString)>,
     /// The file mode mask (octal `0` to `0o777`); the login's own when absent.
     pub umask: Option<u16>,
@@ -126,6 +137,34 @@ pub enum Terminal {
     None,
 }
 
+/// Reads a list of at most [`MAX_WORDS`]: an empty word is one byte on the wire and dozens in memory.
+fn few<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Few<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MAX_WORDS}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut words = Vec::new();
+            while let Some(word) = list.next_element()? {
+                if words.len() == MAX_WORDS {
+                    return Err(A::Error::invalid_length(MAX_WORDS + 1, &self));
+                }
+                words.push(word);
+            }
+            Ok(words)
+        }
+    }
+    deserializer.deserialize_seq(Few(PhantomData))
+}
+
 impl Start {
     /// Why this request cannot mean anything, if so: in words, completing "the request is refused: …".
     pub fn reason_against(&self) -> Option<&'static str> {
@@ -133,6 +172,10 @@ impl Start {
         let names = || self.env.iter().map(|(name, _)| name);
         let rules = [
             (self.argv.is_empty(), "the argument list is empty"),
+            (
+                self.argv.len().max(self.env.len()) > MAX_WORDS,
+                "there are more than 262,144 arguments or variables",
+            ),
             (
                 self.has_nul(),
                 "an argument, variable or directory holds a NUL byte",
@@ -229,6 +272,8 @@ mod tests {
             (cwd("/"), None),
             (umask(0o777), None),
             (extra(&[3, 127, 4]), None),
+            (Start::new(vec![""; MAX_WORDS]), None),
+            (Start::new(vec![""; MAX_WORDS + 1]), Some("more than")),
             (Start::new([""; 0]), Some("empty")),
             (Start::new(["prog", "a\0b"]), Some("NUL")),
             (env("A", "\0"), Some("NUL")),
@@ -245,5 +290,15 @@ mod tests {
             assert_eq!(why.is_some(), word.is_some(), "{start:?} {why:?}");
             assert!(why.unwrap_or_default().contains(word.unwrap_or_default()));
         }
+    }
+
+    #[test]
+    fn more_words_than_the_limit_are_not_decoded() {
+        let decoded = |words: usize| {
+            let bytes = postcard::to_allocvec(&Start::new(vec![""; words]));
+            postcard::from_bytes::<Start>(&bytes.unwrap()).is_ok()
+        };
+        assert!(decoded(MAX_WORDS));
+        assert!(!decoded(MAX_WORDS + 1));
     }
 }

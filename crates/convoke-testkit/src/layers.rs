@@ -74,12 +74,22 @@ pub fn declared(root: &Path) -> Vec<BTreeSet<String>> {
 
 /// The dependencies that a manifest names outside its tests.
 pub fn dependencies(manifest: &Path) -> BTreeSet<String> {
-    let text = fs::read_to_string(manifest).unwrap();
+    named_dependencies(&fs::read_to_string(manifest).unwrap())
+}
+
+/// Also those that have a section of their own, or count on one platform only.
+fn named_dependencies(text: &str) -> BTreeSet<String> {
     let mut counts = false;
     let mut found = BTreeSet::new();
     for line in text.lines() {
         if let Some(section) = line.strip_prefix('[') {
-            counts = ["dependencies]", "build-dependencies]"].contains(&section);
+            let section = section.trim_end_matches([']', ' ']);
+            let parts: Vec<&str> = section.split('.').collect();
+            let is_list = |part: &&str| matches!(*part, "dependencies" | "build-dependencies");
+            let list = parts.iter().position(|part| is_list(&part));
+            counts = list.is_some_and(|list| list + 1 == parts.len());
+            let own = list.and_then(|list| parts.get(list + 1));
+            found.extend(own.map(|name| name.to_string()));
         } else if counts && !line.starts_with('#') {
             let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
             found.extend((!name.is_empty()).then(|| name.to_owned()));
@@ -161,7 +171,7 @@ fn names(rest: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{code, top_modules};
+    use super::{code, named_dependencies, top_modules};
 
     #[test]
     fn every_way_to_write_an_import_is_read() {
@@ -187,5 +197,15 @@ mod tests {
     fn comments_and_tests_do_not_count() {
         let text = "a // crate::b\n#[cfg(test)]\nmod tests {\n use crate::c;\n}";
         assert_eq!(code(text).trim_end(), "a");
+    }
+
+    #[test]
+    fn every_way_to_name_a_dependency_is_read() {
+        let manifest = "[dependencies]\na.workspace = true\n# z\nb = \"1\"\n[dev-dependencies]\nx = \"1\"\n\
+            [dependencies.c]\nversion = \"1\"\n[target.'cfg(unix)'.dependencies]\nd = { path = \"d\" }\n\
+            [target.'cfg(unix)'.build-dependencies.e]\npath = \"e\"\n[dev-dependencies.y]\npath = \"y\"\n\
+            [lints]\nworkspace = true\n";
+        let found: Vec<String> = named_dependencies(manifest).into_iter().collect();
+        assert_eq!(found, ["a", "b", "c", "d", "e"]);
     }
 }

@@ -5,7 +5,6 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod channel;
-mod check;
 mod effect;
 mod outbox;
 #[cfg(test)]
@@ -327,7 +326,7 @@ impl Serve {
 
     fn start(&mut self, channel: u32, request: Start) -> Result<(), Violation> {
         self.open(channel, Tag::START)?;
-        if let Some(why) = check::reason_against(&request) {
+        if let Some(why) = request.reason_against() {
             self.refuse(channel, FaultKind::Invalid, why.to_owned());
             return Ok(());
         }
