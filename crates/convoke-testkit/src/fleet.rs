@@ -10,9 +10,11 @@
 
 mod account;
 mod builder;
+mod dead_end;
 mod keys;
 mod login;
 mod processes;
+mod proxy;
 mod ready;
 mod site;
 mod sshd;
@@ -28,8 +30,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub use builder::{Builder, Unavailable};
+pub use dead_end::DeadEnd;
 pub use keys::{HostKey, Known};
 pub use login::{Noise, Shell};
+pub use proxy::{Counts, Direction, Proxy, ProxyBuilder};
 
 use builder::Plan;
 use login::{Homes, Place};
@@ -187,6 +191,37 @@ impl Fleet {
         let aside = self.site.file("ssh_config.new");
         fs::write(&aside, text).unwrap();
         fs::rename(aside, self.ssh_config()).unwrap();
+    }
+
+    /// A way to host `n` over a proxy, with wishes. Give it a name with [`Fleet::alias`].
+    pub fn proxy(&self, n: usize) -> ProxyBuilder {
+        let host = (self.address(n), self.port()).into();
+        ProxyBuilder::new(self.site.range.beside(), host)
+    }
+
+    /// A way to host `n` on which every byte takes `delay`, in each direction.
+    pub fn slow(&self, n: usize, delay: Duration) -> Proxy {
+        self.proxy(n).delay(delay).start()
+    }
+
+    /// A way to host `n` on which every connection is reset after so many bytes from the host.
+    pub fn cutting(&self, n: usize, bytes: u64) -> Proxy {
+        self.proxy(n).cut_after(Direction::Down, bytes).start()
+    }
+
+    /// An address that refuses every connection.
+    pub fn refusing(&self) -> DeadEnd {
+        DeadEnd::refusing(self.site.range.beside())
+    }
+
+    /// An address to which a connection stands, and where nothing is ever said.
+    pub fn hanging(&self) -> DeadEnd {
+        DeadEnd::hanging(self.site.range.beside())
+    }
+
+    /// An address to which a connection is never made, and never refused.
+    pub fn silent(&self) -> DeadEnd {
+        DeadEnd::silent(self.site.range.beside())
     }
 
     /// How many connections are logged in at the moment.

@@ -1,6 +1,8 @@
 //! A fleet is what it says: tried with the system's own `ssh`.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
+#[path = "fleet/dead_ends.rs"]
+mod dead_ends;
 #[path = "fleet/hosts.rs"]
 mod hosts;
 #[path = "fleet/keys.rs"]
@@ -9,6 +11,8 @@ mod keys;
 mod life;
 #[path = "fleet/login.rs"]
 mod login;
+#[path = "fleet/proxies.rs"]
+mod proxies;
 
 use std::process::{Command, Output, Stdio};
 

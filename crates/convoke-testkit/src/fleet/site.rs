@@ -84,7 +84,6 @@ impl Range {
         }
     }
 
-    #[expect(dead_code)]
     /// An address that is no host's, for a listener that stands in front of one.
     pub(crate) fn beside(self) -> Ipv4Addr {
         match self {
