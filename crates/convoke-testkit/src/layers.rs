@@ -86,7 +86,7 @@ fn named_dependencies(text: &str) -> BTreeSet<String> {
             let section = section.trim_end_matches([']', ' ']);
             let parts: Vec<&str> = section.split('.').collect();
             let is_list = |part: &&str| matches!(*part, "dependencies" | "build-dependencies");
-            let list = parts.iter().position(|part| is_list(part));
+            let list = parts.iter().position(is_list);
             counts = list.is_some_and(|list| list + 1 == parts.len());
             let own = list.and_then(|list| parts.get(list + 1));
             found.extend(own.map(|name| name.to_string()));
