@@ -7,7 +7,8 @@ use bstr::BString;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::frame::MAX_STREAM;
+/// The highest stream number of a command.
+pub const MAX_STREAM: u8 = 127;
 
 /// The most arguments, and the most variables, of a request. Above what a kernel takes: by default it
 /// allows 2 MiB for both together, in which a word costs at least 9 bytes.

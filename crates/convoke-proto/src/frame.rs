@@ -20,8 +20,7 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 /// The channel of messages about the link itself.
 pub const LINK_CHANNEL: u32 = 0;
 
-/// The highest stream number of a channel.
-pub const MAX_STREAM: u8 = 127;
+pub use crate::command::MAX_STREAM;
 
 /// What a frame is; never reused for another layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
