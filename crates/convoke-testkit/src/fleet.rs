@@ -34,6 +34,7 @@ pub use dead_end::DeadEnd;
 pub use keys::{HostKey, Known};
 pub use login::{Noise, Shell};
 pub use proxy::{Counts, Direction, Proxy, ProxyBuilder};
+pub(crate) use site::{Range, random};
 
 use builder::Plan;
 use login::{Homes, Place};

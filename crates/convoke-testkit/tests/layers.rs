@@ -80,6 +80,7 @@ const CRATES: &[Layers] = &[
         modules: &[
             &["leak"],
             &["fleet"],
+            &["network"],
             &["memory"],
             &["conformance"],
             &["fuzzing"],

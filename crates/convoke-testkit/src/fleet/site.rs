@@ -25,7 +25,6 @@ pub(crate) struct Site {
 pub(crate) enum Range {
     /// `127.A.*`.
     Loopback(u8),
-    #[expect(dead_code)]
     /// `10.A.B.*`, in a network namespace.
     Private(u8, u8),
 }
