@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use convoke::agents::{Agent, Agents};
 use convoke::host::Reach;
-use convoke_connect::connector::{Close, Connector, Ending, Pipes, Request};
+use convoke_connect::connector::{Close, Connector, Ending, Pipes, Request, Route};
+use convoke_connect::endpoint::Endpoint;
 use convoke_connect::error::ConnectError;
 use convoke_connect::future::BoxFuture;
 use convoke_connect::registry::Registry;
@@ -36,11 +37,13 @@ const PIPE: usize = 64 * 1024;
 /// Plays hosts. Clones are the same.
 ///
 /// An endpoint `memory:NAME` is played by the script that was given for `NAME`, else by the common
-/// one. Every connection plays its script from the beginning.
+/// one. Every connection plays a script from its beginning.
 #[derive(Debug, Clone)]
 pub struct Memory {
     common: Script,
-    scripts: BTreeMap<String, Script>,
+    /// By host, one for each connection; the last is played again.
+    scripts: BTreeMap<String, Vec<Script>>,
+    route: Route,
     records: Arc<Mutex<BTreeMap<String, Record>>>,
     open: Arc<Mutex<Open>>,
 }
@@ -48,8 +51,12 @@ pub struct Memory {
 /// What came to one host, over all its connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
+    /// How often somebody tried to connect to it.
+    pub attempts: usize,
     /// How often it was connected to.
     pub connections: usize,
+    /// What a failure was to be explained from: how the connection ended, and its last noise.
+    pub diagnosed: Vec<(Option<Ending>, Vec<u8>)>,
     /// The start requests.
     pub starts: Vec<Start>,
     /// The bytes of stdin.
@@ -77,6 +84,7 @@ impl Memory {
         Memory {
             common,
             scripts: BTreeMap::new(),
+            route: Route::default(),
             records: Arc::default(),
             open: Arc::default(),
         }
@@ -84,9 +92,21 @@ impl Memory {
 
     /// The host `memory:NAME` plays another script.
     #[must_use]
-    pub fn host(mut self, name: &str, script: Script) -> Self {
-        self.scripts.insert(name.to_owned(), script);
+    pub fn host(self, name: &str, script: Script) -> Self {
+        self.host_with(name, vec![script])
+    }
+
+    /// The host `memory:NAME` plays these scripts, one for each attempt to connect, and the last again.
+    #[must_use]
+    pub fn host_with(mut self, name: &str, scripts: Vec<Script>) -> Self {
+        self.scripts.insert(name.to_owned(), scripts);
         self
+    }
+
+    /// All hosts are reached by this way.
+    #[must_use]
+    pub fn route(self, route: Route) -> Self {
+        Memory { route, ..self }
     }
 
     /// What came to the host `memory:NAME`.
@@ -120,8 +140,19 @@ impl Memory {
         }
     }
 
+    /// The script of the attempt under way, or of the last one.
     fn script(&self, name: &str) -> Script {
-        self.scripts.get(name).unwrap_or(&self.common).clone()
+        let attempt = self.record(name).attempts.saturating_sub(1);
+        let scripts = self.scripts.get(name);
+        let script = scripts.and_then(|scripts| scripts.get(attempt).or(scripts.last()));
+        script.unwrap_or(&self.common).clone()
+    }
+
+    fn log(&self, name: &str) -> Log {
+        Log {
+            name: name.to_owned(),
+            records: Arc::clone(&self.records),
+        }
     }
 }
 
@@ -130,13 +161,43 @@ impl Connector for Memory {
         "memory"
     }
 
+    fn route<'a>(
+        &'a self,
+        _endpoint: &'a Endpoint,
+        _surroundings: &'a Surroundings,
+    ) -> BoxFuture<'a, Result<Route, ConnectError>> {
+        Box::pin(std::future::ready(Ok(self.route.clone())))
+    }
+
+    fn diagnose(
+        &self,
+        endpoint: &Endpoint,
+        ending: Option<&Ending>,
+        noise: &[u8],
+    ) -> Option<ConnectError> {
+        let name = endpoint.rest();
+        let asked = (ending.cloned(), noise.to_vec());
+        self.log(name).note(|record| record.diagnosed.push(asked));
+        let script = self.script(name);
+        let (kind, text) = script.diagnosis?;
+        Some(ConnectError {
+            hint: Some(format!("try {name}")),
+            again: script.again,
+            ..ConnectError::new(kind, text)
+        })
+    }
+
     fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>> {
         Box::pin(async move {
             let name = request.endpoint.rest();
+            self.log(name).note(|record| record.attempts += 1);
             let script = self.script(name);
             match &script.opening {
                 Opening::Works => Ok(self.play(name, request.command, script)),
-                Opening::Refuses { kind, text } => Err(ConnectError::new(*kind, text)),
+                Opening::Refuses { kind, text } => Err(ConnectError {
+                    again: script.again,
+                    ..ConnectError::new(*kind, text)
+                }),
                 Opening::Never => std::future::pending().await,
                 Opening::Panics { text } => panic!("{text}"),
             }
@@ -149,10 +210,7 @@ impl Memory {
         let (reader, stdout) = duplex(PIPE);
         let (writer, stdin) = duplex(PIPE);
         let (stderr, noise) = duplex(PIPE);
-        let log = Log {
-            name: name.to_owned(),
-            records: Arc::clone(&self.records),
-        };
+        let log = self.log(name);
         log.note(|record| record.connections += 1);
         let guard = Counted::new(&self.open);
         let player = Player::new(command, stdin, stdout, noise, log);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, milliseconds};
 
 /// The number of the JSON form of an event; raised when a consumer has to change.
 pub const SCHEMA: u32 = 1;
@@ -76,12 +76,14 @@ pub enum Kind {
 /// A host answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connected {
-    /// The connector that reached it.
+    /// The connector that opened it, which need not be the one its endpoint names.
     pub connector: &'static str,
     /// Whether the agent had to be sent.
     pub agent: AgentOrigin,
     /// The host's platform, such as `x86_64-linux`.
     pub platform: String,
+    /// How long it took from the begin of the attempt that reached the host to its agent's hello.
+    pub took: Duration,
 }
 
 /// Where the agent came from.
@@ -228,6 +230,7 @@ impl Serialize for Data<'_> {
                 map.serialize_entry("connector", connected.connector)?;
                 map.serialize_entry("agent", connected.agent.as_str())?;
                 map.serialize_entry("platform", &connected.platform)?;
+                map.serialize_entry("took_ms", &milliseconds(connected.took))?;
             }
             Kind::Started { pid } => map.serialize_entry("pid", pid)?,
             Kind::Output { data, .. } => bytes_entry(&mut map, data)?,

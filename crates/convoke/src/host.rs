@@ -1,8 +1,10 @@
 //! One host from its endpoint to the outcome of its work.
 
 mod aftermath;
+mod attempt;
 mod connection;
 mod noise;
+mod places;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,20 +14,24 @@ use convoke_connect::endpoint::{Endpoint, EndpointError};
 use convoke_connect::error::{ConnectError, ConnectErrorKind};
 use convoke_connect::registry::Registry;
 use convoke_connect::surroundings::Surroundings;
+use convoke_connect::terminal::Terminal;
 use convoke_proto::credit::{Budget, CONTROLLER_BUDGET};
 use convoke_proto::hello::Liveness;
+use tokio::time::Instant;
 
 use crate::agents::Agents;
 use crate::cancel::Cancel;
 use crate::event::{Emitter, Kind};
-use crate::outcome::{Cancelled, Outcome, Unreachable, UnreachableKind};
+use crate::outcome::{CancelCause, Cancelled, Checked, Outcome, Unreachable, UnreachableKind};
 use crate::process::{self, Broken, Command};
 
 pub use connection::Connection;
+pub use places::Places;
 
-use aftermath::Terms;
+use aftermath::{Terms, gone};
+use attempt::Failure;
 
-/// How long a host may take from the first packet to the answer of its shell.
+/// How long a host may take from the first packet to the answer of its shell, all attempts together.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A machine that can be reached: a name and an endpoint.
@@ -41,6 +47,9 @@ pub struct Host {
 pub enum Work {
     /// To run one command.
     Process(Command),
+    /// To answer, and nothing else: the outcome is [`Outcome::Checked`], or why there is no working
+    /// link.
+    Check,
 }
 
 /// By which means hosts are reached; shared by all hosts of a run.
@@ -58,8 +67,14 @@ pub struct Reach {
     pub budget: Budget,
     /// How long silence is tolerated.
     pub liveness: Liveness,
-    /// How long a host may take until its shell answers.
+    /// How long a host may take until its shell answers, all attempts together; the wait for a place
+    /// does not count.
     pub connect_limit: Duration,
+    /// How many hosts are connected at once.
+    pub connecting: Places,
+    /// The operator's terminal, when a program that connects may ask there itself. Only for a run on
+    /// one host: it is lent to one program at a time, which has two minutes for its questions.
+    pub terminal: Option<Terminal>,
 }
 
 impl Host {
@@ -96,6 +111,8 @@ impl Reach {
             budget: Budget::new(CONTROLLER_BUDGET),
             liveness: Liveness::default(),
             connect_limit: CONNECT_LIMIT,
+            connecting: Places::default(),
+            terminal: None,
         }
     }
 }
@@ -114,7 +131,7 @@ pub async fn run(
     let connection = tokio::select! {
         biased;
         () = cancel.fired() => Err(cancelled(cancel)),
-        connection = Connection::open(host, reach) => connection.map_err(Outcome::Unreachable),
+        connection = Connection::make(host, reach) => connection.map_err(not_reached),
     };
     let (outcome, connection) = match connection {
         Ok(connection) => with(connection, work, reach, events, cancel).await,
@@ -135,7 +152,19 @@ async fn with(
     events: &mut Emitter,
     cancel: &Cancel,
 ) -> (Outcome, Option<Connection>) {
-    let Work::Process(command) = work;
+    let command = match work {
+        Work::Process(command) => command,
+        Work::Check => {
+            let checked = tokio::select! {
+                biased;
+                () = cancel.fired() => cancelled(cancel),
+                checked = check(&connection, events) => {
+                    checked.map_or_else(Outcome::Unreachable, Outcome::Checked)
+                }
+            };
+            return (checked, Some(connection));
+        }
+    };
     match process(&connection, command, events, cancel).await {
         Ok(outcome) => {
             connection.noise().report(events).await;
@@ -151,6 +180,19 @@ async fn with(
             (outcome, None)
         }
     }
+}
+
+/// Waits for the hello, and measures how long the answer to a request for nothing takes.
+async fn check(connection: &Connection, events: &mut Emitter) -> Result<Checked, Unreachable> {
+    let hello = connection.hello().await?;
+    let connected = Kind::Connected(connection.announce(&hello));
+    events.send(connected).await;
+    connection.noise().report(events).await;
+    let began = Instant::now();
+    connection.link().noop().await.map_err(gone)?;
+    Ok(Checked {
+        round_trip: began.elapsed(),
+    })
 }
 
 /// Runs a command: it is asked for at once, and its host announced when the hello comes.
@@ -173,7 +215,19 @@ async fn process(
     running.finish(events).await
 }
 
-/// The outcome of a command that was cancelled before it ran.
+/// The outcome of a host that was not reached.
+fn not_reached(failure: Failure) -> Outcome {
+    match failure {
+        Failure::Unreachable(unreachable) => Outcome::Unreachable(unreachable),
+        Failure::Interrupted => Outcome::Cancelled(Cancelled {
+            why: CancelCause::Operator,
+            was_running: false,
+            survivors: Vec::new(),
+        }),
+    }
+}
+
+/// The outcome of work that was cancelled before it began.
 fn cancelled(cancel: &Cancel) -> Outcome {
     Outcome::Cancelled(Cancelled {
         why: cancel.cause(),
@@ -191,14 +245,13 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 impl From<ConnectError> for Unreachable {
     fn from(error: ConnectError) -> Self {
         let kind = match error.kind {
-            ConnectErrorKind::Resources => UnreachableKind::Resources,
-            ConnectErrorKind::Endpoint => UnreachableKind::Endpoint,
-            _ => UnreachableKind::Spawn,
+            ConnectErrorKind::Timeout => UnreachableKind::Timeout,
+            kind => UnreachableKind::Connect(kind),
         };
         Unreachable {
             kind,
             text: error.text,
-            hint: None,
+            hint: error.hint,
         }
     }
 }

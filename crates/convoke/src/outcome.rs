@@ -1,8 +1,9 @@
 //! What became of one step on one host.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bstr::BString;
+use convoke_connect::error::ConnectErrorKind;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -13,6 +14,8 @@ pub use convoke_proto::exit::{Killed, Stage, Status, Survivor};
 pub enum Outcome {
     /// The command ran and ended by itself.
     Exited(Exited),
+    /// The host was asked for nothing but an answer, and gave it.
+    Checked(Checked),
     /// It could not be started.
     NotStarted(NotStarted),
     /// A limit was reached; its tree was killed, its output so far kept.
@@ -43,6 +46,13 @@ pub struct Exited {
     pub stream_cut: bool,
     /// Leftovers that were to be killed and may not be signalled.
     pub survivors: Vec<Survivor>,
+}
+
+/// The host has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// How long the answer to one request took on the open link.
+    pub round_trip: Duration,
 }
 
 /// The command could not be started.
@@ -93,13 +103,9 @@ pub struct Unreachable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum UnreachableKind {
-    /// The connecting program could not be started here.
-    Spawn,
-    /// Descriptors or processes ran out here.
-    Resources,
-    /// No connector understands the endpoint.
-    Endpoint,
-    /// The connection took longer than the connect limit.
+    /// There was no connection.
+    Connect(ConnectErrorKind),
+    /// There was no answer in time: within the connect limit, or within that of the network.
     Timeout,
     /// The host's shell never answered the bootstrap.
     NoShell,
@@ -174,6 +180,7 @@ impl Outcome {
     pub fn word(&self) -> &'static str {
         match self {
             Outcome::Exited(_) => "exited",
+            Outcome::Checked(_) => "checked",
             Outcome::NotStarted(_) => "not_started",
             Outcome::TimedOut(_) => "timed_out",
             Outcome::Unreachable(_) => "unreachable",
@@ -184,9 +191,13 @@ impl Outcome {
         }
     }
 
-    /// The verdict beside the facts: it exited with 0.
+    /// The verdict beside the facts: it exited with 0, or the host that was checked has answered.
     pub fn is_ok(&self) -> bool {
-        matches!(self, Outcome::Exited(exited) if exited.status == Status::Code(0))
+        match self {
+            Outcome::Exited(exited) => exited.status == Status::Code(0),
+            Outcome::Checked(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -194,9 +205,7 @@ impl UnreachableKind {
     /// The kind's word in reports.
     pub fn as_str(self) -> &'static str {
         match self {
-            UnreachableKind::Spawn => "spawn",
-            UnreachableKind::Resources => "resources",
-            UnreachableKind::Endpoint => "endpoint",
+            UnreachableKind::Connect(kind) => kind.as_str(),
             UnreachableKind::Timeout => "timeout",
             UnreachableKind::NoShell => "no_shell",
             UnreachableKind::NoAgent => "no_agent",
@@ -244,6 +253,9 @@ impl Serialize for Outcome {
         map.serialize_entry("ok", &self.is_ok())?;
         match self {
             Outcome::Exited(exited) => exited.entries(&mut map)?,
+            Outcome::Checked(checked) => {
+                map.serialize_entry("round_trip_ms", &milliseconds(checked.round_trip))?;
+            }
             Outcome::NotStarted(start) => start.entries(&mut map)?,
             Outcome::TimedOut(timed_out) => {
                 map.serialize_entry("limit", timed_out.limit.as_str())?;
@@ -315,6 +327,11 @@ impl Fate {
             Fate::Ended | Fate::Unknown => None,
         }
     }
+}
+
+/// A duration as a number of milliseconds, to the microsecond.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
 }
 
 fn killed_by(killed: Killed) -> &'static str {

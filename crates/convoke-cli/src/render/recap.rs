@@ -87,6 +87,7 @@ fn is_told(result: &HostResult) -> bool {
         Outcome::Exited(exited) => {
             exited.left_running == 0 && !exited.stream_cut && exited.survivors.is_empty()
         }
+        Outcome::Checked(_) => true,
         _ => false,
     };
     !(result.outcome.is_ok() && left_nothing)
@@ -169,6 +170,7 @@ fn kind_of(outcome: &Outcome) -> &'static str {
     match outcome {
         outcome if outcome.is_ok() => "ok",
         Outcome::Exited(_) | Outcome::NotStarted(_) | Outcome::TimedOut(_) => "failed",
+        Outcome::Checked(_) => "ok",
         Outcome::Unreachable(_) => "unreachable",
         Outcome::Lost(_) => "lost",
         Outcome::Cancelled(_) => "cancelled",

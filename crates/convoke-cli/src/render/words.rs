@@ -44,6 +44,7 @@ const SIGNALS: [(u8, &str); 17] = [
 pub(crate) fn outcome(outcome: &Outcome, limits: &Limits) -> String {
     match outcome {
         Outcome::Exited(exited) => self::exited(exited),
+        Outcome::Checked(checked) => format!("answered within {:.1?}", checked.round_trip),
         Outcome::NotStarted(start) => not_started(start),
         Outcome::TimedOut(timed_out) => self::timed_out(timed_out, limits),
         Outcome::Unreachable(unreachable) => {

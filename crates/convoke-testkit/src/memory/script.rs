@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use convoke_connect::connector::Ending;
-use convoke_connect::error::ConnectErrorKind;
+use convoke_connect::error::{Again, ConnectErrorKind};
 use convoke_proto::exit::{Cause, Exit, NotStarted, Stage, Status};
 use convoke_proto::fault::{Fault, FaultKind};
 use convoke_proto::frame::Tag;
@@ -33,6 +33,8 @@ pub struct Script {
     pub(super) acts: Vec<Act>,
     pub(super) cut: Option<usize>,
     pub(super) ending: Option<Ending>,
+    pub(super) diagnosis: Option<(ConnectErrorKind, String)>,
+    pub(super) again: Again,
 }
 
 /// What becomes of the attempt to connect.
@@ -123,6 +125,8 @@ impl Script {
             acts: Vec::new(),
             cut: None,
             ending: Some(Ending::Exited { code: 0 }),
+            diagnosis: None,
+            again: Again::Pointless,
         }
     }
 
@@ -181,6 +185,20 @@ impl Script {
     #[must_use]
     pub fn ending(self, ending: Option<Ending>) -> Self {
         Script { ending, ..self }
+    }
+
+    /// What the connector says when it is asked why the connection failed; with the hint `try HOST`.
+    #[must_use]
+    pub fn diagnosed(self, kind: ConnectErrorKind, text: &str) -> Self {
+        let diagnosis = Some((kind, text.to_owned()));
+        Script { diagnosis, ..self }
+    }
+
+    /// Its failure may be mended by another attempt.
+    #[must_use]
+    pub fn for_now(self) -> Self {
+        let again = Again::MayHelp;
+        Script { again, ..self }
     }
 
     /// Says something on stdout: noise before the bootstrap's answer, garbage after it.

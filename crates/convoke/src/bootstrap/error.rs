@@ -22,6 +22,8 @@ pub struct BootstrapError {
     /// What lay beneath.
     #[source]
     pub source: Option<io::Error>,
+    /// Whether the connection ended before the host had answered, so that it may be to blame itself.
+    pub(crate) is_early: bool,
 }
 
 impl BootstrapError {
@@ -31,6 +33,7 @@ impl BootstrapError {
             text: text.into(),
             hint: None,
             source: None,
+            is_early: false,
         }
     }
 
@@ -66,7 +69,11 @@ pub(super) fn no_shell(scan: &Scan, silence: Silence) -> BootstrapError {
         Some(words) => format!("it said last: {words}"),
         None => "it said nothing".to_owned(),
     };
-    let new = |text| BootstrapError::new(UnreachableKind::NoShell, text);
+    let is_early = !matches!(silence, Silence::Noise);
+    let new = |text| BootstrapError {
+        is_early,
+        ..BootstrapError::new(UnreachableKind::NoShell, text)
+    };
     match silence {
         Silence::End => new(format!("the host's shell ended without an answer; {said}")),
         Silence::Failed(error) => new(format!(

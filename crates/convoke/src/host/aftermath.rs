@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use convoke_connect::connector::Ending;
+use convoke_connect::error::ConnectErrorKind;
 use convoke_proto::command::Limits;
 use convoke_proto::fault::Violation;
 use convoke_proto::hello::Liveness;
@@ -84,11 +85,7 @@ impl Known {
         }
         Outcome::Unreachable(match self.hello {
             Heard::Nothing => no_hello(self.error),
-            Heard::Hello => Unreachable {
-                kind: UnreachableKind::Hello,
-                text: format!("the command was not sent: {}", self.error),
-                hint: None,
-            },
+            Heard::Hello => gone(self.error),
         })
     }
 
@@ -133,6 +130,18 @@ pub(super) fn no_hello(error: LinkError) -> Unreachable {
     Unreachable {
         kind: UnreachableKind::Hello,
         text: format!("the agent did not say hello: {error}"),
+        hint: None,
+    }
+}
+
+/// The reason when the link ended after the hello and before anything was asked.
+pub(super) fn gone(error: LinkError) -> Unreachable {
+    Unreachable {
+        kind: match error {
+            LinkError::Silent(_) => UnreachableKind::Timeout,
+            _ => UnreachableKind::Connect(ConnectErrorKind::Closed),
+        },
+        text: format!("the agent answered, and then: {error}"),
         hint: None,
     }
 }

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use convoke_connect::connector::{Close, Ending, Pipes, Request};
+use convoke_connect::connector::{Close, Ending};
+use convoke_connect::error::ConnectErrorKind;
 use convoke_proto::hello::{Hello, LinkId};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
-use crate::bootstrap::{self, Greeting, Nonce};
+use crate::bootstrap;
 use crate::event::{AgentOrigin, Connected, Emitter};
 use crate::link::{self, CLOSE_LIMIT, Link, LinkError};
 use crate::outcome::{Outcome, Unreachable, UnreachableKind};
 use crate::process::Broken;
 
 use super::aftermath::{Known, Terms, no_hello};
+use super::attempt::{self, Failure, Reached, too_long};
 use super::noise::Noise;
 use super::{Host, Reach, random};
 
@@ -33,6 +35,8 @@ pub struct Connection {
     noise: Noise,
     connector: &'static str,
     origin: AgentOrigin,
+    /// When the attempt began that reached the host.
+    began: Instant,
 }
 
 impl std::fmt::Debug for Connection {
@@ -53,39 +57,39 @@ impl Connection {
     /// # Errors
     /// Why there is no working link.
     pub async fn open(host: &Host, reach: &Reach) -> Result<Self, Unreachable> {
-        let began = tokio::time::Instant::now();
-        let nonce = Nonce::random();
-        let connector = reach.registry.find(&host.endpoint)?;
-        let command = bootstrap::command(&reach.agents, &nonce);
-        let opening = connector.open(Request {
-            endpoint: &host.endpoint,
-            command: &command,
-            surroundings: &reach.surroundings,
-            ask: &*reach.ask,
-            terminal: None,
-        });
-        let connect_by = began + reach.connect_limit;
-        let pipes = timeout_at(connect_by, opening).await;
-        let pipes = pipes.map_err(|_| too_long(reach.connect_limit))??;
-        let Pipes {
+        match Self::make(host, reach).await {
+            Ok(connection) => Ok(connection),
+            Err(Failure::Unreachable(unreachable)) => Err(unreachable),
+            Err(Failure::Interrupted) => Err(Unreachable {
+                kind: UnreachableKind::Connect(ConnectErrorKind::Authentication),
+                text: "it was interrupted at the terminal".to_owned(),
+                hint: None,
+            }),
+        }
+    }
+
+    /// Like [`Connection::open`], but tells an interrupt at the terminal from a failure.
+    pub(super) async fn make(host: &Host, reach: &Reach) -> Result<Self, Failure> {
+        let Reached {
             mut reader,
             mut writer,
-            stderr,
             close,
-            lent: _lent,
-        } = pipes;
-        let noise = Noise::listen(stderr);
-        let arrival = async {
-            let answer = bootstrap::answer(&mut reader, &reach.agents, &nonce);
-            let answer = timeout_at(connect_by, answer).await;
-            let answer = answer.map_err(|_| too_long(reach.connect_limit))??;
-            let greeting = bootstrap::deliver(answer, &mut reader, &mut writer, &reach.agents);
-            let greeting = timeout(ARRIVAL_LIMIT, greeting).await;
-            Ok::<Greeting, Unreachable>(greeting.map_err(|_| too_long(ARRIVAL_LIMIT))??)
+            mut noise,
+            answer,
+            connector,
+            began,
+        } = attempt::reach(host, reach).await?;
+        let delivery = bootstrap::deliver(answer, &mut reader, &mut writer, &reach.agents);
+        let greeting = match timeout(ARRIVAL_LIMIT, delivery).await {
+            Ok(delivered) => delivered.map_err(Unreachable::from),
+            Err(_) => Err(too_long(ARRIVAL_LIMIT)),
         };
-        let greeting = match arrival.await {
+        let greeting = match greeting {
             Ok(greeting) => greeting,
-            Err(unreachable) => return Err(noise.explain(unreachable).await),
+            Err(unreachable) => {
+                let words = noise.last_words().await;
+                return Err(Noise::explain(&words, unreachable).into());
+            }
         };
         let options = link::Options {
             id: LinkId(random()),
@@ -96,8 +100,9 @@ impl Connection {
             link: Link::open(reader, writer, greeting.rest, options),
             close,
             noise,
-            connector: connector.name(),
+            connector,
             origin: greeting.origin,
+            began,
         })
     }
 
@@ -127,9 +132,11 @@ impl Connection {
 
     /// What is said of the connection once the hello has come.
     pub(super) fn announce(&self, hello: &Hello) -> Connected {
+        let took = self.began.elapsed();
         tracing::info!(
-            "connected by {}, agent {}, {}",
+            "connected by {} in {} ms, agent {}, {}",
             self.connector,
+            took.as_millis(),
             self.origin.as_str(),
             hello.platform
         );
@@ -137,6 +144,7 @@ impl Connection {
             connector: self.connector,
             agent: self.origin,
             platform: hello.platform.clone(),
+            took,
         }
     }
 
@@ -155,27 +163,23 @@ impl Connection {
         events: &mut Emitter,
     ) -> Outcome {
         let Connection {
-            link, close, noise, ..
+            link,
+            close,
+            mut noise,
+            ..
         } = self;
         let hello = link.close().await;
         let ending = timeout(ENDING_LIMIT, close.close()).await.ok();
         let known = Known::new(broken, hello.is_some(), ending);
         match known.outcome(terms, SystemTime::now()) {
             Outcome::Unreachable(unreachable) => {
-                Outcome::Unreachable(noise.explain(unreachable).await)
+                let words = noise.last_words().await;
+                Outcome::Unreachable(Noise::explain(&words, unreachable))
             }
             outcome => {
                 noise.report(events).await;
                 outcome
             }
         }
-    }
-}
-
-fn too_long(limit: Duration) -> Unreachable {
-    Unreachable {
-        kind: UnreachableKind::Timeout,
-        text: format!("no answer within {} s", limit.as_secs()),
-        hint: None,
     }
 }

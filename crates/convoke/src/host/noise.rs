@@ -60,19 +60,32 @@ impl Noise {
         (!text.is_empty()).then_some(Kind::Notice { text })
     }
 
-    /// Adds the connection's last words to the reason why it failed.
-    pub(super) async fn explain(mut self, unreachable: Unreachable) -> Unreachable {
-        // The far end may be about to say why; it is gone or will be ended with the connection.
+    /// What came last: at most 8 KiB, and of that what was not reported. The far end may be about to
+    /// say why it failed, so it is listened to a little longer.
+    pub(super) async fn last_words(&mut self) -> Bytes {
         let _ = tokio::time::timeout(LAST_WORDS, &mut self.task).await;
-        let kept = self.take();
-        let quoted = kept.slice(kept.len().saturating_sub(QUOTED)..);
-        let words = printable(quoted.trim_ascii());
-        if words.is_empty() {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().copied().collect()
+    }
+
+    /// Adds a connection's last words to the reason why it failed.
+    pub(super) fn explain(words: &[u8], unreachable: Unreachable) -> Unreachable {
+        let from = words.len().saturating_sub(QUOTED);
+        let quoted = printable(words.get(from..).unwrap_or_default().trim_ascii());
+        if quoted.is_empty() {
             return unreachable;
         }
         Unreachable {
-            text: format!("{}: {words}", unreachable.text),
+            text: format!("{}: {quoted}", unreachable.text),
             ..unreachable
+        }
+    }
+
+    /// Writes a connection's last words down for those who want to know more than its diagnosis.
+    pub(super) fn note(words: &[u8]) {
+        let words = printable(words.trim_ascii());
+        if !words.is_empty() {
+            tracing::info!("the connection said: {words}");
         }
     }
 

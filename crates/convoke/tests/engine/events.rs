@@ -79,6 +79,7 @@ async fn a_host_is_announced_before_its_command_starts() {
             connector: "memory",
             agent,
             platform: PLATFORM.into(),
+            took: Duration::ZERO,
         };
         let kinds: Vec<_> = ran.events.iter().map(|event| &event.kind).collect();
         assert_eq!(

@@ -3,6 +3,8 @@
 
 mod action;
 mod cancel;
+mod check;
+mod connecting;
 mod events;
 mod faults;
 mod outcomes;

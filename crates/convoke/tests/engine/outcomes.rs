@@ -171,15 +171,14 @@ async fn a_host_without_a_link_is_unreachable_and_says_why() {
     use UnreachableKind as Is;
     let refuses = |kind| Script::refuses(kind, "it cannot be");
     let rows = [
-        (refuses(ConnectErrorKind::Spawn), Is::Spawn, "it cannot be"),
         (
-            refuses(ConnectErrorKind::Resources),
-            Is::Resources,
+            refuses(ConnectErrorKind::Spawn),
+            Is::Connect(ConnectErrorKind::Spawn),
             "it cannot be",
         ),
         (
-            refuses(ConnectErrorKind::Endpoint),
-            Is::Endpoint,
+            refuses(ConnectErrorKind::Timeout),
+            Is::Timeout,
             "it cannot be",
         ),
         (Script::never_connects(), Is::Timeout, "20 s"),
@@ -276,7 +275,8 @@ async fn a_scheme_nobody_registered_is_unreachable() {
     let [Outcome::Unreachable(unreachable)] = ran.outcomes()[..] else {
         panic!("{:?}", ran.report);
     };
-    assert_eq!(unreachable.kind, UnreachableKind::Endpoint);
+    let endpoint = UnreachableKind::Connect(ConnectErrorKind::Endpoint);
+    assert_eq!(unreachable.kind, endpoint);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use convoke::connect::error::ConnectErrorKind;
 use convoke::outcome::{Exited, Fate, Lost, NotStarted, Status, Unreachable, UnreachableKind};
 
 use super::super::view_tests::exited;
@@ -213,7 +214,11 @@ fn hosts_that_were_lost_one_after_the_other_are_told_with_the_last_time() {
 fn a_hint_is_one_that_can_be_followed() {
     let report = report(vec![(
         "a",
-        unreachable(UnreachableKind::Resources, "x", None),
+        unreachable(
+            UnreachableKind::Connect(ConnectErrorKind::Resources),
+            "x",
+            None,
+        ),
     )]);
     for (fanout, hint) in [(2, "--fanout"), (1, "ulimit")] {
         let facts = Facts {

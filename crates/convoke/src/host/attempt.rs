@@ -1,0 +1,330 @@
+//! Attempts to connect a host: until its shell has answered, or another one has no point.
+
+use std::time::Duration;
+
+use convoke_connect::connector::{Close, Connector, Ending, Pipes, Request, Route};
+use convoke_connect::error::{Again, ConnectError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::bootstrap::{self, Answer, BootstrapError, Nonce};
+use crate::outcome::{Unreachable, UnreachableKind};
+
+use super::noise::Noise;
+use super::{Host, Reach, random};
+
+/// How often a host is tried.
+const ATTEMPTS: u32 = 3;
+
+/// The shortest pause before the second attempt; it doubles with each. A server that turned us away
+/// because it was busy needs a moment.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// How long a connection may take while a program has the operator's terminal: a person looks for a
+/// password or for a token meanwhile.
+const TERMINAL_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long a connection that was closed without an answer is asked how it ended.
+const ENDING_LIMIT: Duration = Duration::from_secs(1);
+
+/// The signal of Ctrl-C.
+const SIGINT: i32 = 2;
+
+/// A connection whose host's shell has answered.
+pub(super) struct Reached {
+    pub(super) reader: Box<dyn AsyncRead + Send + Unpin>,
+    pub(super) writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(super) close: Box<dyn Close>,
+    pub(super) noise: Noise,
+    pub(super) answer: Answer,
+    /// Who opened it.
+    pub(super) connector: &'static str,
+    /// When the attempt began that did.
+    pub(super) began: Instant,
+}
+
+/// Why a host was not reached.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There is no working link.
+    Unreachable(Unreachable),
+    /// The operator interrupted the program that had the terminal.
+    Interrupted,
+}
+
+/// Why an attempt failed, and whether another one may help.
+struct Failed {
+    failure: Failure,
+    again: Again,
+}
+
+/// One attempt.
+struct Attempt<'a> {
+    host: &'a Host,
+    reach: &'a Reach,
+    connector: &'a dyn Connector,
+    /// What is left of the connect limit.
+    left: Duration,
+}
+
+/// Connects `host` as often as it may help, and waits for the first answer of its shell.
+///
+/// The connect limit covers all attempts and the pauses between them, but not the wait for a place.
+pub(super) async fn reach(host: &Host, reach: &Reach) -> Result<Reached, Failure> {
+    let asked = reach.registry.find(&host.endpoint)?;
+    let route = asked.route(&host.endpoint, &reach.surroundings);
+    let route = timeout(reach.connect_limit, route).await;
+    let Route {
+        instead,
+        remark,
+        server,
+    } = route.map_err(|_| too_long(reach.connect_limit))??;
+    if let Some(remark) = remark {
+        tracing::info!("{remark}");
+    }
+    let connector = instead.unwrap_or(asked);
+    let mut left = reach.connect_limit;
+    let mut number = 1;
+    loop {
+        let place = reach.connecting.take(server.as_deref()).await;
+        let began = Instant::now();
+        let attempt = Attempt {
+            host,
+            reach,
+            connector: &*connector,
+            left,
+        };
+        let failed = match attempt.make().await {
+            Ok(reached) => return Ok(reached),
+            Err(failed) => failed,
+        };
+        drop(place);
+        let pause = pause(number);
+        left = left.saturating_sub(began.elapsed() + pause);
+        if failed.again == Again::Pointless || number == ATTEMPTS || left.is_zero() {
+            return Err(failed.failure.after(number));
+        }
+        if let Failure::Unreachable(unreachable) = &failed.failure {
+            tracing::info!("attempt {number} failed: {}", unreachable.text);
+        }
+        sleep(pause).await;
+        number += 1;
+    }
+}
+
+/// How long to wait after so many attempts: hosts that failed together do not come back together.
+fn pause(attempts: u32) -> Duration {
+    let shortest = PAUSE * 2_u32.pow(attempts - 1);
+    let share = f64::from(u32::from_ne_bytes(random())) / f64::from(u32::MAX);
+    shortest + shortest.mul_f64(share)
+}
+
+impl Attempt<'_> {
+    async fn make(&self) -> Result<Reached, Failed> {
+        let began = Instant::now();
+        let nonce = Nonce::random();
+        let agents = &self.reach.agents;
+        let command = bootstrap::command(agents, &nonce);
+        let opening = self.connector.open(Request {
+            endpoint: &self.host.endpoint,
+            command: &command,
+            surroundings: &self.reach.surroundings,
+            ask: &*self.reach.ask,
+            terminal: self.reach.terminal.as_ref(),
+        });
+        let limit = self.reach.connect_limit;
+        let pipes = timeout(self.left, opening).await;
+        let Pipes {
+            mut reader,
+            writer,
+            stderr,
+            close,
+            lent,
+        } = pipes.map_err(|_| Failed::from(too_long(limit)))??;
+        let mut noise = Noise::listen(stderr);
+        let patience = Patience::new(limit, self.left, lent.is_some());
+        let answer = bootstrap::answer(&mut reader, agents, &nonce);
+        let answer = timeout_at(began + patience.left, answer).await;
+        let was_lent = lent.is_some();
+        drop(lent);
+        match answer {
+            Ok(Ok(answer)) => Ok(Reached {
+                reader,
+                writer,
+                close,
+                noise,
+                answer,
+                connector: self.connector.name(),
+                began,
+            }),
+            Ok(Err(error)) if error.is_early => {
+                drop((reader, writer));
+                let ending = timeout(ENDING_LIMIT, close.close());
+                let (ending, words) = tokio::join!(ending, noise.last_words());
+                let ending = ending.ok();
+                if was_lent && is_interrupt(ending.as_ref()) {
+                    return Err(Failed::interrupted());
+                }
+                Err(self.diagnose(error, ending.as_ref(), &words))
+            }
+            Ok(Err(error)) => {
+                let words = noise.last_words().await;
+                Err(Noise::explain(&words, error.into()).into())
+            }
+            Err(_) => {
+                let words = noise.last_words().await;
+                Err(self.out_of_time(patience.limit, &words).into())
+            }
+        }
+    }
+
+    /// The connection ended before the host's shell had answered.
+    fn diagnose(&self, error: BootstrapError, ending: Option<&Ending>, words: &[u8]) -> Failed {
+        match self.connector.diagnose(&self.host.endpoint, ending, words) {
+            Some(error) => {
+                Noise::note(words);
+                error.into()
+            }
+            None => Noise::explain(words, error.into()).into(),
+        }
+    }
+
+    /// The connect limit has passed: it says what was waited for last, if anything tells.
+    fn out_of_time(&self, limit: Duration, words: &[u8]) -> Unreachable {
+        let late = too_long(limit);
+        match self.connector.diagnose(&self.host.endpoint, None, words) {
+            Some(error) => Unreachable {
+                text: format!("{}: {}", late.text, error.text),
+                hint: error.hint,
+                ..late
+            },
+            None => Noise::explain(words, late),
+        }
+    }
+}
+
+/// How long an answer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Patience {
+    /// The limit, for words.
+    limit: Duration,
+    /// What is left of it.
+    left: Duration,
+}
+
+impl Patience {
+    fn new(limit: Duration, left: Duration, is_terminal_lent: bool) -> Self {
+        match is_terminal_lent {
+            true => Patience {
+                limit: limit.max(TERMINAL_LIMIT),
+                left: left.max(TERMINAL_LIMIT),
+            },
+            false => Patience { limit, left },
+        }
+    }
+}
+
+/// Whether a program that had the terminal was ended by Ctrl-C there.
+fn is_interrupt(ending: Option<&Ending>) -> bool {
+    matches!(ending, Some(Ending::Killed { signal: SIGINT }))
+}
+
+pub(super) fn too_long(limit: Duration) -> Unreachable {
+    Unreachable {
+        kind: UnreachableKind::Timeout,
+        text: format!("no answer within {} s", limit.as_secs()),
+        hint: None,
+    }
+}
+
+impl Failure {
+    /// Says how many attempts were made when it was more than one.
+    fn after(self, attempts: u32) -> Self {
+        match self {
+            Failure::Unreachable(unreachable) if attempts > 1 => {
+                Failure::Unreachable(Unreachable {
+                    text: format!("{} ({attempts} attempts)", unreachable.text),
+                    ..unreachable
+                })
+            }
+            failure => failure,
+        }
+    }
+}
+
+impl<E: Into<Unreachable>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Unreachable(error.into())
+    }
+}
+
+impl Failed {
+    fn interrupted() -> Self {
+        Failed {
+            failure: Failure::Interrupted,
+            again: Again::Pointless,
+        }
+    }
+}
+
+impl From<ConnectError> for Failed {
+    fn from(error: ConnectError) -> Self {
+        let again = error.again;
+        let failure = error.into();
+        Failed { failure, again }
+    }
+}
+
+impl From<Unreachable> for Failed {
+    fn from(unreachable: Unreachable) -> Self {
+        Failed {
+            failure: Failure::Unreachable(unreachable),
+            again: Again::Pointless,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_and_is_at_most_twice_its_shortest() {
+        for (attempts, shortest) in [(1, 150), (2, 300)] {
+            for _ in 0..100 {
+                let pause = pause(attempts).as_millis();
+                assert!((shortest..=2 * shortest).contains(&pause), "{pause}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_person_at_the_terminal_has_two_minutes() {
+        let second = Duration::from_secs(1);
+        for (limit, left, is_lent, expected) in [
+            (20, 15, false, (20, 15)),
+            (20, 15, true, (120, 120)),
+            (300, 299, true, (300, 299)),
+        ] {
+            let patience = Patience::new(limit * second, left * second, is_lent);
+            let (limit, left) = expected;
+            let expected = Patience {
+                limit: limit * second,
+                left: left * second,
+            };
+            assert_eq!(patience, expected);
+        }
+    }
+
+    #[test]
+    fn only_ctrl_c_is_an_interrupt() {
+        assert!(is_interrupt(Some(&Ending::Killed { signal: 2 })));
+        for ending in [
+            None,
+            Some(Ending::Killed { signal: 15 }),
+            Some(Ending::Exited { code: 130 }),
+        ] {
+            assert!(!is_interrupt(ending.as_ref()), "{ending:?}");
+        }
+    }
+}
