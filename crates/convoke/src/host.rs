@@ -146,7 +146,7 @@ pub async fn run(
 
 /// Does the work on an open connection; gives the connection back while it is whole.
 async fn with(
-    connection: Connection,
+    mut connection: Connection,
     work: &Work,
     reach: &Reach,
     events: &mut Emitter,
@@ -157,12 +157,16 @@ async fn with(
         Work::Check => {
             let checked = tokio::select! {
                 biased;
-                () = cancel.fired() => cancelled(cancel),
-                checked = check(&connection, events) => {
-                    checked.map_or_else(Outcome::Unreachable, Outcome::Checked)
+                () = cancel.fired() => return (cancelled(cancel), Some(connection)),
+                checked = check(&connection, events) => checked,
+            };
+            return match checked {
+                Ok(checked) => (Outcome::Checked(checked), Some(connection)),
+                Err(unreachable) => {
+                    let unreachable = connection.explain(unreachable).await;
+                    (Outcome::Unreachable(unreachable), None)
                 }
             };
-            return (checked, Some(connection));
         }
     };
     match process(&connection, command, events, cancel).await {

@@ -116,6 +116,11 @@ impl Connection {
         &self.noise
     }
 
+    /// Adds its last words to the reason why it is of no use.
+    pub(super) async fn explain(&mut self, unreachable: Unreachable) -> Unreachable {
+        Noise::explain(&self.noise.last_words().await, unreachable)
+    }
+
     /// Waits for the agent's hello.
     ///
     /// # Errors

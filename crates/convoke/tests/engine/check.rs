@@ -74,6 +74,15 @@ async fn a_host_that_does_not_answer_is_unreachable() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_noise_of_a_host_that_does_not_answer_is_kept() {
+    let ran = check(Script::new().have().grumbles("no loader\n").close(), 1).await;
+    let [Outcome::Unreachable(unreachable)] = ran.outcomes()[..] else {
+        panic!("{:?}", ran.report);
+    };
+    assert!(unreachable.text.ends_with(": no loader"), "{unreachable:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_ends_a_check_at_once() {
     for script in [up().silence(), Script::new().have().silence()] {
         let memory = Memory::new(script);
