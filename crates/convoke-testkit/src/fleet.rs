@@ -48,10 +48,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running sshd with its keys and the configuration for its clients.
 ///
 /// It listens on every address of loopback, so every host is the same machine under another address.
-/// As root it has a mount namespace of its own, with its own account file, `/var/tmp` and `/dev/shm`;
-/// otherwise the real shell of the account comes before the chosen one. Dropping it ends the sshd and
-/// every process that came of it, also what detached itself, and removes its directory. The same
-/// happens when our process is killed.
+/// Dropping it ends the sshd and every process that came of it, also what detached itself, and removes
+/// its directory. The same happens when our process is killed.
+///
+/// As root it has a mount namespace of its own, with its own account files, `/var/tmp` and `/dev/shm`.
+/// As an ordinary account it forces the chosen shell behind the real one, whose start-up files are
+/// read; and a process that detached itself *and* emptied its environment is not found again.
 #[derive(Debug)]
 pub struct Fleet {
     // In the order of dropping: the watcher removes the directory itself.

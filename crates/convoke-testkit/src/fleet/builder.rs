@@ -96,6 +96,12 @@ impl Builder {
         self
     }
 
+    /// All hosts have one home, which is what they have unless told otherwise.
+    pub fn shared_home(mut self) -> Self {
+        self.plan.login.homes = Homes::Shared;
+        self
+    }
+
     /// Nothing can be written in the homes.
     pub fn read_only_home(mut self) -> Self {
         self.plan.read_only_home = true;
