@@ -71,6 +71,17 @@ Examples:
   convoke hosts 'n[1-100]!n[7,13]' --fold
   convoke hosts ^hosts.txt --count";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  convoke completions bash > ~/.local/share/bash-completion/completions/convoke
+  convoke completions zsh > ~/.zfunc/_convoke    with ~/.zfunc in $fpath
+  convoke completions fish > ~/.config/fish/completions/convoke.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  convoke man | man -l -
+  convoke man run > ~/.local/share/man/man1/convoke-run.1";
+
 /// Runs commands on many hosts.
 #[derive(Debug, Parser)]
 #[command(
@@ -116,6 +127,10 @@ pub(crate) enum Verb {
     Run(Box<Run>),
     /// Show which hosts an expression selects
     Hosts(Hosts),
+    /// Print the completions for a shell
+    Completions(Completions),
+    /// Print the manual page of convoke, or of a verb
+    Man(Man),
 }
 
 /// When to use colour.
@@ -213,6 +228,9 @@ pub(crate) struct Run {
     /// One JSON object a line
     #[arg(long, conflicts_with = "raw", help_heading = "Output")]
     pub(crate) json: bool,
+    /// Keep results as files, too: DIR/HOST/{stdout,stderr,outcome.json}; with -q nothing is shown
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) outdir: Option<OsString>,
     /// Do not escape what could drive the terminal
     #[arg(long, help_heading = "Output")]
     pub(crate) raw: bool,
@@ -249,6 +267,30 @@ pub(crate) struct Hosts {
     /// Selecting no host is no error
     #[arg(long)]
     pub(crate) allow_empty: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+/// The shells that there are completions for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = MAN_EXAMPLES)]
+pub(crate) struct Man {
+    /// The verb, such as `run`; without one the page is that of convoke
+    #[arg(value_name = "VERB", value_parser = ["run", "hosts", "completions", "man"])]
+    pub(crate) verb: Option<String>,
 }
 
 /// What a command line that names no work comes to.

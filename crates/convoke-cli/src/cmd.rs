@@ -1,6 +1,8 @@
 //! The verbs, one file each, and how those of them that only print do it.
 
+pub(crate) mod completions;
 pub(crate) mod hosts;
+pub(crate) mod man;
 pub(crate) mod run;
 
 use std::io::Write as _;

@@ -54,8 +54,6 @@ pub(crate) struct Selection {
     pub(crate) expr: String,
     /// Whether it may select nothing.
     pub(crate) empty: Empty,
-    /// Whether there is no stdin to read hosts from.
-    pub(crate) is_stdin_closed: bool,
 }
 
 /// Whether an empty selection is an error.
@@ -143,6 +141,8 @@ pub(crate) struct Output {
     pub(crate) talk: Volume,
     /// Where big output is kept until it is shown.
     pub(crate) temporary: PathBuf,
+    /// Where results are kept as files.
+    pub(crate) outdir: Option<PathBuf>,
 }
 
 /// The form of the output.
@@ -197,10 +197,6 @@ impl Run {
     /// # Errors
     /// Whatever is missing, contradictory or malformed.
     pub(crate) fn new(run: args::Run, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
-        if run.stdin && here.is_stdin_closed {
-            return Err(Usage::new("stdin is closed, there is nothing to send")
-                .hint("--stdin < /dev/null sends nothing"));
-        }
         let output = Output {
             form: match () {
                 () if run.json => OutputForm::Json,
@@ -218,6 +214,7 @@ impl Run {
             stderr: here.stderr(talk.color),
             talk: Volume::of(talk),
             temporary: here.temporary.clone(),
+            outdir: run.outdir.clone().map(PathBuf::from),
         };
         let pace = Pace {
             fanout: run.fanout,
@@ -232,7 +229,6 @@ impl Run {
             selection: Selection {
                 expr: run.hosts.clone(),
                 empty: Empty::of(run.allow_empty),
-                is_stdin_closed: here.is_stdin_closed,
             },
             stdin: if run.stdin {
                 Stdin::Sent
@@ -254,7 +250,7 @@ impl Run {
 
 impl Hosts {
     /// What the arguments mean.
-    pub(crate) fn new(hosts: args::Hosts, here: &Environment) -> Self {
+    pub(crate) fn new(hosts: args::Hosts) -> Self {
         Hosts {
             form: match (hosts.fold, hosts.count) {
                 (true, _) => HostsForm::Folded,
@@ -264,7 +260,6 @@ impl Hosts {
             selection: Selection {
                 expr: hosts.expr,
                 empty: Empty::of(hosts.allow_empty),
-                is_stdin_closed: here.is_stdin_closed,
             },
         }
     }
@@ -286,6 +281,10 @@ impl Work {
         {
             return Err(Usage::new("the program has no name")
                 .hint("the first word after the hosts names the program; is a variable empty?"));
+        }
+        if run.outdir.as_ref().is_some_and(|dir| dir.is_empty()) {
+            return Err(Usage::new("--outdir names no directory")
+                .hint("a directory that does not exist is made"));
         }
         if run.cwd.as_ref().is_some_and(|cwd| cwd.is_empty()) {
             return Err(Usage::new("--cwd names no directory")

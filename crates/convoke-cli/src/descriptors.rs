@@ -10,8 +10,9 @@ const PER_HOST: usize = 4;
 /// standard streams, the runtimes, the signals, a spill file, a spool.
 const RESERVE: usize = 32;
 
-/// Raises the soft limit to the hard one, and returns how many hosts fit below it.
-pub(crate) fn hosts_that_fit() -> usize {
+/// Raises the soft limit to the hard one, and returns how many hosts fit below it beside so many descriptors for
+/// something else.
+pub(crate) fn hosts_that_fit(beside: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -22,7 +23,7 @@ pub(crate) fn hosts_that_fit() -> usize {
         // Some systems refuse a hard limit that is no number; the soft one holds then.
         Err(_) => limit.current,
     };
-    fit(limit)
+    fit(limit.map(|limit| limit.saturating_sub(beside as u64)))
 }
 
 fn fit(limit: Option<u64>) -> usize {

@@ -5,6 +5,8 @@
 mod quote;
 
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -46,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) mode: Mode,
     /// Whether what could drive a terminal is escaped in it.
     pub(crate) safety: Safety,
+    /// Where results are kept as files.
+    pub(crate) outdir: Option<PathBuf>,
     /// What the exit code says.
     pub(crate) exit_rule: ExitRule,
     /// What the operator should know beforehand.
@@ -60,6 +64,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) pace: Pace,
     pub(crate) mode: Mode,
     pub(crate) safety: Safety,
+    pub(crate) outdir: Option<PathBuf>,
     pub(crate) exit_rule: ExitRule,
     /// How many hosts fit below the limit of descriptors.
     pub(crate) room: usize,
@@ -101,6 +106,7 @@ impl Plan {
             on_failure: parts.pace.on_failure,
             mode: parts.mode,
             safety: parts.safety,
+            outdir: parts.outdir,
             exit_rule: parts.exit_rule,
             warning,
         })
@@ -158,6 +164,9 @@ impl Plan {
                 &format!("{}, nothing escaped", self.mode.as_str()),
             ),
         }
+        if let Some(outdir) = &self.outdir {
+            line("files in", &quoted([&bytes_of(outdir)]));
+        }
         match self.exit_rule {
             ExitRule::Kind => {}
             ExitRule::Max => line("exit code", "the largest remote code"),
@@ -189,6 +198,7 @@ impl Plan {
             stop_at_failures: self.stop_at(),
             fail_fast: self.on_failure == OnFailure::StopAll,
             output: self.mode.as_str(),
+            outdir: self.outdir.as_deref().map(|path| lossless(&bytes_of(path))),
             raw: self.safety == Safety::Raw,
             exit_code: match self.exit_rule {
                 ExitRule::Kind => "kind",
@@ -255,6 +265,7 @@ struct Summary {
     stop_at_failures: Option<usize>,
     fail_fast: bool,
     output: &'static str,
+    outdir: Option<Text>,
     raw: bool,
     exit_code: &'static str,
 }
@@ -282,6 +293,10 @@ impl From<(&BString, Option<&BString>)> for Variable {
             value: value.map(lossless),
         }
     }
+}
+
+fn bytes_of(path: &Path) -> BString {
+    path.as_os_str().as_bytes().into()
 }
 
 fn lossless(bytes: &BString) -> Text {

@@ -16,6 +16,7 @@ mod json;
 mod prefix;
 mod raw;
 
+pub(crate) mod outdir;
 mod progress;
 pub(crate) mod recap;
 
@@ -28,7 +29,7 @@ use std::sync::Arc;
 
 use convoke::event::Event;
 
-use crate::config::{Output, OutputForm};
+use crate::config::{Output, OutputForm, Volume};
 use gather::Shape;
 pub(crate) use json::push as push_json;
 use recap::Facts;
@@ -64,12 +65,15 @@ pub(crate) enum Mode {
     Differences,
     /// The events.
     Json,
+    /// Nothing: it goes to files only.
+    Silent,
 }
 
 impl Mode {
     /// The mode for a form of output on so many hosts.
-    pub(crate) fn of(form: OutputForm, hosts: usize) -> Self {
-        match form {
+    pub(crate) fn of(output: &Output, hosts: usize) -> Self {
+        match output.form {
+            _ if output.outdir.is_some() && output.talk == Volume::Quiet => Mode::Silent,
             OutputForm::Plain if hosts <= 1 => Mode::Raw,
             OutputForm::Plain | OutputForm::Prefixed => Mode::Prefixed,
             OutputForm::Gathered => Mode::Gathered,
@@ -86,7 +90,21 @@ impl Mode {
             Mode::Gathered => "gathered",
             Mode::Differences => "diff",
             Mode::Json => "json",
+            Mode::Silent => "none",
         }
+    }
+}
+
+/// Shows nothing.
+struct Silent;
+
+impl View for Silent {
+    fn event(&mut self, _: Event, _: &mut Screen) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut Screen) -> Result<(), Broken> {
+        Ok(())
     }
 }
 
@@ -101,5 +119,6 @@ fn view(mode: Mode, output: &Output, hosts: &[Arc<str>], facts: &Facts) -> Box<d
         Mode::Gathered => gathered(Shape::Blocks),
         Mode::Differences => gathered(Shape::Differences),
         Mode::Json => Box::new(json::Json::new(output)),
+        Mode::Silent => Box::new(Silent),
     }
 }

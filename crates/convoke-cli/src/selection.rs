@@ -29,10 +29,6 @@ pub(crate) fn hosts(selection: &Selection, stdin: Stdin) -> Result<HostList, Usa
                 return Err(Usage::new("stdin cannot be both a host list and input")
                     .hint("read the hosts from a file with ^FILE, or drop --stdin"));
             }
-            Need::Stdin if selection.is_stdin_closed => {
-                return Err(Usage::new("stdin is closed, there are no hosts in it")
-                    .hint("read the hosts from a file with ^FILE"));
-            }
             Need::Stdin => {
                 let text = text(std::io::stdin().lock(), "stdin")?;
                 supplied.stdin(&text).map_err(wrong)?;
@@ -107,7 +103,6 @@ mod tests {
         let selection = Selection {
             expr: expr.to_owned(),
             empty,
-            is_stdin_closed: false,
         };
         hosts(&selection, stdin).map(|hosts| hosts.join(" "))
     }

@@ -156,7 +156,13 @@ fn help_and_version_are_asked_for() {
 
 #[test]
 fn help_fits_a_narrow_terminal() {
-    for words in [&["--help"][..], &["run", "--help"], &["hosts", "--help"]] {
+    for words in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["hosts", "--help"],
+        &["completions", "--help"],
+        &["man", "--help"],
+    ] {
         let Err(Refused::Asked(text)) = parse(words) else {
             panic!("{words:?}")
         };
@@ -188,6 +194,15 @@ fn help_is_coloured_as_asked() {
     };
     assert!(help(&text, true).contains('\x1b'));
     assert!(!help(&text, false).contains('\x1b'));
+}
+
+#[test]
+fn every_verb_has_a_manual_page() {
+    let verbs = <Args as clap::CommandFactory>::command();
+    for verb in verbs.get_subcommands() {
+        let parsed = parse(&["man", verb.get_name()]).unwrap();
+        assert!(matches!(parsed.verb, Verb::Man(Man { verb: Some(_) })));
+    }
 }
 
 #[test]

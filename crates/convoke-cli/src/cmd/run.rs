@@ -28,6 +28,7 @@ use crate::exit::{self, Stop};
 use crate::plan::{Parts, Plan};
 use crate::render::Mode;
 use crate::render::drive::{self, Job, Note, Shown};
+use crate::render::outdir::{self, Outdir};
 use crate::render::screen::{Broken, Line};
 use crate::selection;
 use crate::signals::{self, Signals};
@@ -45,10 +46,14 @@ pub(crate) fn run(config: Run) -> Result<u8, Usage> {
         work: config.command,
         stdin: config.stdin,
         pace: config.pace,
-        mode: Mode::of(config.output.form, hosts.len()),
+        mode: Mode::of(&config.output, hosts.len()),
+        outdir: config.output.outdir.clone(),
         safety: config.output.safety,
         exit_rule: config.exit_rule,
-        room: descriptors::hosts_that_fit(),
+        room: descriptors::hosts_that_fit(match config.output.outdir {
+            Some(_) => outdir::DESCRIPTORS,
+            None => 0,
+        }),
     };
     let plan = Plan::new(parts, &reach.registry)?;
     match config.rehearsal {
@@ -86,6 +91,7 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
     let (shown_in, shown) = oneshot::channel();
     let input = input(&plan, &output, alarm)?;
     let stderr = output.stderr;
+    let outdir = outdir(&plan, &output)?;
     if let Some(warning) = plan.warning.clone().filter(|_| output.talk > Volume::Quiet) {
         // There is room: it is the first note.
         let _ = note.try_send(Note::Plain(warning));
@@ -100,6 +106,7 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, rule: ExitRule) -> Result
         notes,
         line: line.clone(),
         report,
+        outdir,
     };
     let engine = Engine {
         plan,
@@ -137,6 +144,19 @@ const NOTES: usize = 8;
 
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
+}
+
+/// Where results are kept as files, if they are to be.
+fn outdir(plan: &Plan, output: &Output) -> Result<Option<Outdir>, Usage> {
+    let Some(path) = &output.outdir else {
+        return Ok(None);
+    };
+    let hosts: Vec<_> = plan.names().collect();
+    let made = Outdir::new(path, &hosts);
+    made.map(Some).map_err(|(path, error)| {
+        Usage::new(format!("failed to keep results in {path:?}: {error}"))
+            .hint("--outdir DIR takes a directory that is ours, or makes it")
+    })
 }
 
 /// Our stdin as the plan wants it. For several hosts it is being read from now on.
@@ -259,7 +279,8 @@ fn code(ended: Ended, rule: ExitRule) -> u8 {
                 Broken::Closed => Stop::OutputClosed,
                 Broken::Failed { .. } => Stop::OutputFailed,
             });
-            exit::code(&shown.report, stop.or(broken), rule)
+            let lost = (!shown.is_kept).then_some(Stop::OutputFailed);
+            exit::code(&shown.report, stop.or(broken).or(lost), rule)
         }
     }
 }

@@ -10,9 +10,7 @@ use crate::args::Color;
 /// What we know about the process we run in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Environment {
-    /// Whether stdin was closed when we were started.
-    pub(crate) is_stdin_closed: bool,
-    /// Whether stdout was.
+    /// Whether stdout was closed when we were started.
     pub(crate) is_stdout_closed: bool,
     /// Whether stdout is a terminal.
     pub(crate) is_stdout_terminal: bool,
@@ -53,8 +51,7 @@ impl Environment {
     pub(crate) fn of_this_process() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Environment {
-            is_stdin_closed: closed::was_closed(0),
-            is_stdout_closed: closed::was_closed(1),
+            is_stdout_closed: closed::was_stdout_closed(),
             is_stdout_terminal: std::io::stdout().is_terminal(),
             is_stderr_terminal: std::io::stderr().is_terminal(),
             refuses_colour: variable("NO_COLOR").is_some(),

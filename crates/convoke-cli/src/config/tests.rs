@@ -5,7 +5,6 @@ use crate::args::{Args, Verb};
 
 fn here() -> Environment {
     Environment {
-        is_stdin_closed: false,
         is_stdout_closed: false,
         is_stdout_terminal: false,
         is_stderr_terminal: true,
@@ -75,6 +74,7 @@ fn a_program_and_a_directory_have_names() {
         (&["h", "--", ""][..], "the program has no name"),
         (&["h", "", "x"], "the program has no name"),
         (&["h", "--cwd", "", "x"], "--cwd names no directory"),
+        (&["h", "--outdir", "", "x"], "--outdir names no directory"),
         (&["h", "--cwd=", "--sh", "x"], "--cwd names no directory"),
     ] {
         let usage = run(words).unwrap_err();

@@ -37,6 +37,7 @@ fn plan(expr: &str, fanout: Option<usize>, room: usize) -> Result<Plan, Usage> {
         },
         mode: Mode::Prefixed,
         safety: Safety::Raw,
+        outdir: Some("/tmp/a b".into()),
         exit_rule: ExitRule::Max,
         room,
     };
@@ -57,6 +58,7 @@ grace     10s
 at once   3 hosts
 stop at   2 failed hosts: nothing new is started
 output    prefixed, nothing escaped
+files in  '/tmp/a b'
 exit code the largest remote code
 ";
     assert_eq!(text, expected);
@@ -95,10 +97,10 @@ fn bytes_have_the_form_that_they_have_in_events() {
 
 #[test]
 fn hosts_that_cannot_be_reached_yet_are_named_before_anything_starts() {
-    let error = plan("local:a,web[1-2]", None, 100).err().unwrap();
+    let error = plan("local:a,docker:web[1-2]", None, 100).err().unwrap();
     assert_eq!(
         error.what,
-        "no connector for ssh endpoints yet in this build: web[1-2]"
+        "no connector for docker endpoints yet in this build: docker:web[1-2]"
     );
     assert!(error.hint.unwrap().contains("local:NAME"));
 }

@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::escape::one_line;
+use super::outdir::Outdir;
 use super::progress::Progress;
 use super::recap::{self, Count, Facts};
 use super::screen::{Broken, Line, Screen};
@@ -44,6 +45,8 @@ pub(crate) struct Job {
     pub(crate) line: Line,
     /// What became of it all; comes when `events` is closed.
     pub(crate) report: oneshot::Receiver<Report>,
+    /// Where results are kept as files.
+    pub(crate) outdir: Option<Outdir>,
     /// Stops the run when its output cannot be shown.
     pub(crate) cancel: Cancel,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Shown {
     pub(crate) report: Report,
     /// Why not everything was shown.
     pub(crate) broken: Option<Broken>,
+    /// Whether everything that was to be kept as files is.
+    pub(crate) is_kept: bool,
 }
 
 /// Something to do.
@@ -142,6 +147,10 @@ impl Drive {
 
     fn event(&mut self, event: Event) {
         self.progress.note(&event, Instant::now());
+        if let Some(outdir) = &mut self.job.outdir {
+            let failed = outdir.event(&event);
+            self.complain(&failed);
+        }
         if self.broken.is_some() {
             return;
         }
@@ -151,6 +160,13 @@ impl Drive {
         };
         if let Err(broken) = shown {
             self.give_up(broken);
+        }
+    }
+
+    /// Says what failed, unless nobody is there any more.
+    fn complain(&mut self, lines: &str) {
+        if !matches!(self.broken, Some(Broken::Closed)) {
+            self.screen.say(lines);
         }
     }
 
@@ -207,16 +223,23 @@ impl Drive {
 
     fn finish(mut self) -> Option<Shown> {
         let report = self.job.report.blocking_recv().ok()?;
-        let mut broken = self.broken;
-        if broken.is_none() {
+        if self.broken.is_none() {
             let (view, screen) = (&mut self.view, &mut self.screen);
-            broken = view.finish(screen).and_then(|()| screen.flush()).err();
-            if let Some(failed @ Broken::Failed { .. }) = &broken {
+            self.broken = view.finish(screen).and_then(|()| screen.flush()).err();
+            if let Some(failed @ Broken::Failed { .. }) = &self.broken {
                 self.screen.say(&format!("error: {failed}\n"));
             }
         }
         self.screen.erase();
-        let is_closed = matches!(broken, Some(Broken::Closed));
+        let mut is_kept = true;
+        if let Some(outdir) = &mut self.job.outdir {
+            let failed = outdir.finish(&report);
+            is_kept = outdir.is_whole();
+            if !matches!(self.broken, Some(Broken::Closed)) {
+                self.screen.say(&failed);
+            }
+        }
+        let is_closed = matches!(self.broken, Some(Broken::Closed));
         if !is_closed {
             let facts = &self.job.facts;
             // In a log or a mail of cron, that nothing happened is no news.
@@ -229,7 +252,11 @@ impl Drive {
                 _ => recap::text(&report, facts, count),
             });
         }
-        Some(Shown { report, broken })
+        Some(Shown {
+            report,
+            broken: self.broken,
+            is_kept,
+        })
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn output(paper: Paper) -> Output {
         stderr: paper,
         talk: Volume::Normal,
         temporary: std::env::temp_dir(),
+        outdir: None,
     }
 }
 

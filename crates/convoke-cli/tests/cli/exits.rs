@@ -82,9 +82,9 @@ fn the_exit_code_tells_the_kind_of_failure() {
         ),
         (&["--allow-empty", "local:a!local:a", "true"], 0, ""),
         (
-            &["local:a,web[1-2]", "true"],
+            &["local:a,docker:web[1-2]", "true"],
             2,
-            "error: no connector for ssh endpoints yet in this build: web[1-2]\nhint: ",
+            "error: no connector for docker endpoints yet in this build: docker:web[1-2]\nhint: ",
         ),
         (&["local:a"], 2, "error: no command given\nhint: "),
         (

@@ -33,10 +33,10 @@ fn a_dry_run_shows_the_plan_and_starts_nothing() {
 #[test]
 fn a_dry_run_finds_what_would_stop_the_run() {
     let scene = Scene::new();
-    let ran = scene.run(["--dry-run", "web1", "true"]);
+    let ran = scene.run(["--dry-run", "docker:web1", "true"]);
     assert_eq!(ran.code, Some(2));
     assert!(
-        ran.stderr.starts_with("error: no connector for ssh"),
+        ran.stderr.starts_with("error: no connector for docker"),
         "{}",
         ran.stderr
     );

@@ -1,9 +1,13 @@
 //! Events as lines.
 
+use convoke::outcome::{
+    Cancelled, Fate, Killed, Limit, Lost, NotStarted, Outcome, SkipCause, Skipped, Stage, TimedOut,
+    Unreachable, UnreachableKind,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::super::view_tests::{FILE, TERMINAL, ended, err, out, output, shown};
+use super::super::view_tests::{FILE, TERMINAL, ended, err, exited, out, output, shown};
 use super::*;
 
 fn lines(paper: Paper, events: Vec<Event>) -> Vec<Value> {
@@ -103,6 +107,84 @@ fn nothing_in_a_line_drives_a_terminal() {
     );
     let value: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(value["data"]["text"], text);
+}
+
+/// Every outcome once.
+fn outcomes() -> Vec<Outcome> {
+    vec![
+        exited(0),
+        Outcome::NotStarted(NotStarted {
+            stage: Stage::Exec,
+            errno: 2,
+            tried: Vec::new(),
+            why: None,
+        }),
+        Outcome::TimedOut(TimedOut {
+            limit: Limit::Total,
+            killed: Killed::Term,
+            survivors: Vec::new(),
+        }),
+        Outcome::Unreachable(Unreachable {
+            kind: UnreachableKind::NoShell,
+            text: String::new(),
+            hint: Some(String::new()),
+        }),
+        Outcome::Lost(Lost {
+            text: String::new(),
+            fate: Fate::Unknown,
+        }),
+        Outcome::Cancelled(Cancelled::default()),
+        Outcome::Skipped(Skipped {
+            why: SkipCause::MaxFail,
+        }),
+        Outcome::Crashed {
+            text: String::new(),
+        },
+    ]
+}
+
+#[test]
+fn the_page_names_the_fields_of_every_outcome() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md"));
+    let (_, section) = page.split_once("\n## Outcomes\n").unwrap();
+    for outcome in outcomes() {
+        let word = outcome.word();
+        let row = section
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{word}` |")));
+        let (_, cell) = row
+            .unwrap()
+            .trim_end_matches([' ', '|'])
+            .rsplit_once(" | ")
+            .unwrap();
+        let value = serde_json::to_value(&outcome).unwrap();
+        let fields = value.as_object().unwrap();
+        for field in fields
+            .keys()
+            .filter(|field| !["outcome", "ok"].contains(&field.as_str()))
+        {
+            let optional = format!("`{field}?`");
+            let is_optional = (word, field.as_str()) == ("unreachable", "hint");
+            assert!(
+                cell.contains(&format!("`{field}`")) != is_optional,
+                "{word}: {field}"
+            );
+            assert!(cell.contains(&optional) == is_optional, "{word}: {field}");
+        }
+        // Words in parentheses are values.
+        let named = cell
+            .split('(')
+            .map(|part| part.rsplit(')').next().unwrap_or_default());
+        let named: Vec<&str> = named
+            .flat_map(|part| part.split('`').skip(1).step_by(2))
+            .collect();
+        for field in named {
+            assert!(
+                fields.contains_key(field.trim_end_matches('?')),
+                "{word}: {field}"
+            );
+        }
+    }
 }
 
 proptest! {
