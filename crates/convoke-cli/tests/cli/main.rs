@@ -14,6 +14,7 @@ mod modes;
 mod outdir;
 mod pages;
 mod pressure;
+mod readme;
 mod signals;
 mod terminal;
 mod usage;

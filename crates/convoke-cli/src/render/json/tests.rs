@@ -1,8 +1,8 @@
 //! Events as lines.
 
 use convoke::outcome::{
-    Cancelled, Fate, Killed, Limit, Lost, NotStarted, Outcome, SkipCause, Skipped, Stage, TimedOut,
-    Unreachable, UnreachableKind,
+    Cancelled, Checked, Fate, Killed, Limit, Lost, NotStarted, Outcome, SkipCause, Skipped, Stage,
+    TimedOut, Unreachable, UnreachableKind,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -113,6 +113,9 @@ fn nothing_in_a_line_drives_a_terminal() {
 fn outcomes() -> Vec<Outcome> {
     vec![
         exited(0),
+        Outcome::Checked(Checked {
+            round_trip: std::time::Duration::from_millis(1),
+        }),
         Outcome::NotStarted(NotStarted {
             stage: Stage::Exec,
             errno: 2,
