@@ -51,7 +51,15 @@ const CRATES: &[Layers] = &[
         name: "convoke",
         may_use: &["convoke-proto", "convoke-inventory", "convoke-connect"],
         modules: &[
-            &["outcome", "event", "cancel", "printable"],
+            &[
+                "hex",
+                "random",
+                "printable",
+                "outcome",
+                "error",
+                "event",
+                "cancel",
+            ],
             &["agents", "bootstrap", "link"],
             &["process", "report"],
             &["host"],

@@ -8,9 +8,11 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
 use crate::cancel::Cancel;
+use crate::error::MaxFailError;
 use crate::event::{Emitter, Event, Kind, RunId, Step};
 use crate::host::{self, Host, Reach, Work};
 use crate::outcome::{CancelCause, Cancelled, Outcome, SkipCause, Skipped};
+use crate::random;
 use crate::report::{HostResult, Report};
 
 /// How many hosts are worked on at once unless somebody knows better.
@@ -47,14 +49,6 @@ pub enum OnFailure {
     GoOn,
     /// They are cancelled, and nothing new is started.
     StopAll,
-}
-
-/// A text that is neither a number of hosts nor a percentage.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is neither a number of hosts, 1 or more, nor a percentage up to 100%")]
-pub struct MaxFailError {
-    /// The text.
-    pub text: String,
 }
 
 impl std::str::FromStr for MaxFail {
@@ -104,7 +98,7 @@ impl Action {
     fn of(list: Vec<(Host, Arc<Work>)>) -> Self {
         Action {
             list,
-            run: RunId::new(host::random()),
+            run: RunId::new(random::bytes()),
             fanout: DEFAULT_FANOUT,
             max_fail: None,
             on_failure: OnFailure::GoOn,

@@ -1,13 +1,15 @@
 //! The agents that can be sent to hosts, by platform.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
+
+use crate::error::PlatformError;
+use crate::hex::hex;
 
 /// An agent: an executable for one platform, kept gzipped as it travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +23,6 @@ pub struct Agent {
 /// The agents of a run, at most one for each platform.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Agents(Vec<Agent>);
-
-/// A text that is not a platform agents exist for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a platform such as \"x86_64-linux\"")]
-pub struct PlatformError(String);
 
 /// A line of the table that the build script writes.
 struct Embedded {
@@ -48,13 +45,7 @@ impl Agent {
         if !is_platform(platform) {
             return Err(PlatformError(platform.to_owned()));
         }
-        let sha256 = Sha256::digest(bytes)
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                // Writing to a string cannot fail.
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            });
+        let sha256 = hex(&Sha256::digest(bytes));
         Ok(Agent {
             platform: platform.to_owned().into(),
             sha256: sha256.into(),

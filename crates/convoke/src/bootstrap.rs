@@ -6,20 +6,21 @@
 //! of some other program, and nothing beyond the agent before the script has said it is ready, so
 //! that no tool of the host that reads ahead can take bytes of the wire.
 
-mod error;
+mod failure;
 mod scan;
 mod script;
 
-use std::fmt::Write as _;
 use std::io;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::agents::{Agent, Agents};
+use crate::error::BootstrapError;
 use crate::event::AgentOrigin;
+use crate::hex::hex;
+use crate::random;
 
-pub use error::BootstrapError;
 pub use script::command;
 
 use scan::{Form, Reply, Scan};
@@ -53,45 +54,18 @@ pub struct Greeting {
 impl Nonce {
     /// A nonce from 16 random bytes.
     pub fn new(random: [u8; 16]) -> Self {
-        Nonce(random.iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+        Nonce(hex(&random))
     }
 
     /// A nonce from the kernel's random bytes.
     pub fn random() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the kernel has random bytes on every system we run on");
-        Nonce::new(bytes)
+        Nonce::new(random::bytes())
     }
 
     /// Its digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Holds the whole conversation with the script of [`command`]: [`answer`], then [`deliver`].
-///
-/// Sets no time limit; when the future is dropped, the host removes what it has received as soon as
-/// its input ends.
-///
-/// # Errors
-/// See [`answer`] and [`deliver`].
-pub async fn exchange<R, W>(
-    reader: &mut R,
-    writer: &mut W,
-    agents: &Agents,
-    nonce: &Nonce,
-) -> Result<Greeting, BootstrapError>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let answer = answer(reader, agents, nonce).await?;
-    deliver(answer, reader, writer, agents).await
 }
 
 /// Waits for the script's first answer, past what the login shell and its start-up files say.
@@ -115,14 +89,14 @@ where
         match reply(reader, &mut scan).await {
             Ok(Reply::Have { platform }) => break (platform, None),
             Ok(Reply::Need { platform, .. }) if agents.find(&platform).is_none() => {
-                return Err(error::no_agent(&platform, agents));
+                return Err(failure::no_agent(&platform, agents));
             }
             Ok(Reply::Need { platform, form }) => break (platform, Some(form)),
-            Ok(Reply::Unknown { uname }) => return Err(error::no_agent(&uname, agents)),
-            Ok(Reply::Nowhere { reasons }) => return Err(error::no_place(&reasons)),
+            Ok(Reply::Unknown { uname }) => return Err(failure::no_agent(&uname, agents)),
+            Ok(Reply::Nowhere { reasons }) => return Err(failure::no_place(&reasons)),
             // Not what a script says first, so not ours: noise.
             Ok(Reply::Ready | Reply::Bad { .. }) => {}
-            Err(silence) => return Err(error::no_shell(&scan, silence)),
+            Err(silence) => return Err(failure::no_shell(&scan, silence)),
         }
     };
     Ok(Answer {
@@ -158,7 +132,7 @@ where
         None => AgentOrigin::Cached,
         Some(form) => {
             let agent = agents.find(&platform);
-            let agent = agent.ok_or_else(|| error::no_agent(&platform, agents))?;
+            let agent = agent.ok_or_else(|| failure::no_agent(&platform, agents))?;
             upload(agent, form, reader, writer, &mut scan).await?;
             AgentOrigin::Sent
         }
@@ -187,7 +161,7 @@ where
     let bytes = match form {
         Form::Gzip => agent.gzip(),
         Form::Raw => {
-            inflated = agent.executable().map_err(error::embedded)?;
+            inflated = agent.executable().map_err(failure::embedded)?;
             &inflated
         }
     };
@@ -198,9 +172,9 @@ where
     let arrived = async {
         match reply(reader, scan).await {
             Ok(Reply::Ready) => Ok(()),
-            Ok(Reply::Bad { stored }) => Err(error::damaged(agent, &stored)),
-            Ok(other) => Err(error::astray(&other)),
-            Err(silence) => Err(error::cut(silence)),
+            Ok(Reply::Bad { stored }) => Err(failure::damaged(agent, &stored)),
+            Ok(other) => Err(failure::astray(&other)),
+            Err(silence) => Err(failure::cut(silence)),
         }
     };
     tokio::pin!(sent, arrived);

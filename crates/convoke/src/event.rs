@@ -12,6 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
 
+use crate::hex::hex;
 use crate::outcome::{Outcome, milliseconds};
 
 /// The number of the JSON form of an event; raised when a consumer has to change.
@@ -146,8 +147,7 @@ impl Emitter {
 impl RunId {
     /// A new name from eight random bytes.
     pub fn new(random: [u8; 8]) -> Self {
-        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        RunId(text.into())
+        RunId(hex(&random).into())
     }
 }
 

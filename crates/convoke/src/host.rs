@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use convoke_connect::ask::{Ask, Nobody};
 use convoke_connect::endpoint::{Endpoint, EndpointError};
-use convoke_connect::error::{ConnectError, ConnectErrorKind};
 use convoke_connect::registry::Registry;
 use convoke_connect::surroundings::Surroundings;
 use convoke_connect::terminal::Terminal;
@@ -22,7 +21,7 @@ use tokio::time::Instant;
 use crate::agents::Agents;
 use crate::cancel::Cancel;
 use crate::event::{Emitter, Kind};
-use crate::outcome::{CancelCause, Cancelled, Checked, Outcome, Unreachable, UnreachableKind};
+use crate::outcome::{CancelCause, Cancelled, Checked, Outcome, Unreachable};
 use crate::process::{self, Broken, Command};
 
 pub use connection::Connection;
@@ -238,24 +237,4 @@ fn cancelled(cancel: &Cancel) -> Outcome {
         was_running: false,
         survivors: Vec::new(),
     })
-}
-
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the kernel has random bytes on every system we run on");
-    bytes
-}
-
-impl From<ConnectError> for Unreachable {
-    fn from(error: ConnectError) -> Self {
-        let kind = match error.kind {
-            ConnectErrorKind::Timeout => UnreachableKind::Timeout,
-            kind => UnreachableKind::Connect(kind),
-        };
-        Unreachable {
-            kind,
-            text: error.text,
-            hint: error.hint,
-        }
-    }
 }

@@ -9,8 +9,9 @@
 //! use convoke::agents::Agents;
 //! use convoke::cancel::Cancel;
 //! use convoke::connect::surroundings::Surroundings;
-//! use convoke::event::Kind;
+//! use convoke::event::{Event, Kind};
 //! use convoke::host::{Host, Reach, Work};
+//! use convoke::mpsc;
 //! use convoke::process::Command;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -18,7 +19,7 @@
 //! let hosts = [Host::new("local:demo1")?, Host::new("local:demo2")?];
 //! let action = Action::everywhere(hosts, Work::Process(Command::new(["uname", "-s"])));
 //! let reach = Reach::new(Surroundings::of_this_process(), Agents::embedded());
-//! let (events, mut happened) = tokio::sync::mpsc::channel::<convoke::event::Event>(QUEUE);
+//! let (events, mut happened) = mpsc::channel::<Event>(QUEUE);
 //! let cancel = Cancel::new();
 //! let consumer = async {
 //!     let mut output = Vec::new();
@@ -37,12 +38,17 @@
 //! ```
 
 pub mod cancel;
+pub mod error;
 pub mod event;
+mod hex;
 pub mod outcome;
 mod printable;
+mod random;
 
 pub mod agents;
 pub mod bootstrap;
+// Public for the fuzz targets and the benchmarks, which drive the two halves of the protocol.
+#[doc(hidden)]
 pub mod link;
 
 pub mod process;
@@ -52,6 +58,10 @@ pub mod host;
 
 pub mod action;
 
+pub use bstr::BString;
+pub use bytes::{Bytes, BytesMut};
 pub use convoke_connect as connect;
 pub use convoke_inventory as inventory;
 pub use convoke_proto as proto;
+pub use tokio::io::{AsyncRead, AsyncWrite};
+pub use tokio::sync::mpsc;

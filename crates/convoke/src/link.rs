@@ -8,7 +8,6 @@
 )]
 
 mod drive;
-mod error;
 mod inbox;
 mod machine;
 mod order;
@@ -21,18 +20,17 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use convoke_proto::command::Start;
 use convoke_proto::credit::{Allowance, Budget};
-use convoke_proto::fault::Fault;
 use convoke_proto::frame::MAX_DATA;
 use convoke_proto::hello::{Hello, LinkId, Liveness};
-use convoke_proto::message::Oversized;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-pub use error::LinkError;
 pub use inbox::Delivery;
 pub use machine::Machine;
+
+use crate::error::{LinkError, StartError};
 
 use inbox::Inbox;
 use request::Request;
@@ -174,7 +172,7 @@ impl Link {
         let mut channel = self.send_noop().await?;
         match channel.next().await {
             Delivery::Done => Ok(()),
-            Delivery::Fault(fault) => Err(LinkError::refused(fault)),
+            Delivery::Fault(fault) => Err(LinkError::Refused { text: fault.text }),
             Delivery::Lost(error) => Err(error),
             _ => Err(LinkError::Closed),
         }
@@ -243,17 +241,6 @@ impl Link {
             is_over: false,
         })
     }
-}
-
-/// Why a process could not be asked for.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StartError {
-    /// The request does not fit a frame.
-    #[error(transparent)]
-    Oversized(#[from] Oversized),
-    /// The link is over.
-    #[error(transparent)]
-    Lost(#[from] LinkError),
 }
 
 /// Room for a piece of stdin on the way to a host.
@@ -376,12 +363,6 @@ impl Drop for Channel {
         if !self.is_over {
             self.tell(Control::Forget(Arc::clone(&self.inbox)));
         }
-    }
-}
-
-impl LinkError {
-    fn refused(fault: Fault) -> Self {
-        LinkError::Refused { text: fault.text }
     }
 }
 

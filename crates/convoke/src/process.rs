@@ -11,8 +11,9 @@ use convoke_proto::exit::{Cause, Exit, Stage};
 use tokio::time::Instant;
 
 use crate::cancel::Cancel;
+use crate::error::{LinkError, StartError};
 use crate::event::{Emitter, Kind, Stream};
-use crate::link::{Channel, Delivery, Link, LinkError, Receipt, StartError};
+use crate::link::{Channel, Delivery, Link, Receipt};
 use crate::outcome::{Cancelled, Exited, Limit, NotStarted, Outcome, TimedOut};
 use crate::printable::printable;
 

@@ -32,6 +32,16 @@ fn host(pieces: &[&[u8]]) -> Box<dyn AsyncRead + Unpin> {
     })
 }
 
+/// Holds the whole conversation.
+async fn exchange<R, W>(reader: &mut R, writer: &mut W) -> Result<Greeting, BootstrapError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let answer = answer(reader, &agents(), &nonce()).await?;
+    deliver(answer, reader, writer, &agents()).await
+}
+
 async fn answer_to(pieces: &[&[u8]]) -> Result<Answer, BootstrapError> {
     answer(&mut host(pieces), &agents(), &nonce()).await
 }
@@ -40,7 +50,7 @@ async fn answer_to(pieces: &[&[u8]]) -> Result<Answer, BootstrapError> {
 async fn greeting_of(pieces: &[&[u8]]) -> Greeting {
     let mut reader = host(pieces);
     let mut writer = tokio::io::sink();
-    let greeting = exchange(&mut reader, &mut writer, &agents(), &nonce()).await;
+    let greeting = exchange(&mut reader, &mut writer).await;
     let mut greeting = greeting.unwrap();
     let mut later = Vec::new();
     reader.read_to_end(&mut later).await.unwrap();
@@ -141,9 +151,7 @@ async fn nothing_is_sent_before_the_answer_and_nothing_but_the_agent_after_it() 
         });
         let greeting = {
             let (mut reader, mut writer) = tokio::io::split(&mut ours);
-            exchange(&mut reader, &mut writer, &agents(), &nonce())
-                .await
-                .unwrap()
+            exchange(&mut reader, &mut writer).await.unwrap()
         };
         assert_eq!(greeting.origin, AgentOrigin::Sent);
         drop(ours);
@@ -161,9 +169,7 @@ async fn a_host_that_gives_up_in_the_middle_is_heard_while_we_write() {
         .await
         .unwrap();
     theirs.write_all(&line("bad 3")).await.unwrap();
-    let error = exchange(&mut ours, &mut writer, &agents(), &nonce())
-        .await
-        .unwrap_err();
+    let error = exchange(&mut ours, &mut writer).await.unwrap_err();
     assert_eq!(error.kind, UnreachableKind::Upload);
     assert!(error.text.contains("3 bytes were stored"), "{error}");
 }

@@ -9,7 +9,7 @@ use convoke_proto::command::Limits;
 use convoke_proto::fault::Violation;
 use convoke_proto::hello::Liveness;
 
-use crate::link::LinkError;
+use crate::error::LinkError;
 use crate::outcome::{Fate, Lost, Outcome, Unreachable, UnreachableKind};
 use crate::process::{Broken, EXIT_MARGIN};
 

@@ -7,11 +7,13 @@ use convoke_connect::error::{Again, ConnectError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::bootstrap::{self, Answer, BootstrapError, Nonce};
+use crate::bootstrap::{self, Answer, Nonce};
+use crate::error::BootstrapError;
 use crate::outcome::{Unreachable, UnreachableKind};
+use crate::random;
 
 use super::noise::Noise;
-use super::{Host, Reach, random};
+use super::{Host, Reach};
 
 /// How often a host is tried.
 const ATTEMPTS: u32 = 3;
@@ -115,7 +117,7 @@ pub(super) async fn reach(host: &Host, reach: &Reach) -> Result<Reached, Failure
 /// How long to wait after so many attempts: hosts that failed together do not come back together.
 fn pause(attempts: u32) -> Duration {
     let shortest = PAUSE * 2_u32.pow(attempts - 1);
-    let share = f64::from(u32::from_ne_bytes(random())) / f64::from(u32::MAX);
+    let share = f64::from(u32::from_ne_bytes(random::bytes())) / f64::from(u32::MAX);
     shortest + shortest.mul_f64(share)
 }
 

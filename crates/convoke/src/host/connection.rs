@@ -9,15 +9,17 @@ use convoke_proto::hello::{Hello, LinkId};
 use tokio::time::{Instant, timeout};
 
 use crate::bootstrap;
+use crate::error::LinkError;
 use crate::event::{AgentOrigin, Connected, Emitter};
-use crate::link::{self, CLOSE_LIMIT, Link, LinkError};
+use crate::link::{self, CLOSE_LIMIT, Link};
 use crate::outcome::{Outcome, Unreachable, UnreachableKind};
 use crate::process::Broken;
+use crate::random;
 
 use super::aftermath::{Known, Terms, no_hello};
 use super::attempt::{self, Failure, Reached, too_long};
 use super::noise::Noise;
-use super::{Host, Reach, random};
+use super::{Host, Reach};
 
 /// How long the agent may take to arrive and to say hello once the shell has answered: half a
 /// megabyte over a slow modem line.
@@ -92,7 +94,7 @@ impl Connection {
             }
         };
         let options = link::Options {
-            id: LinkId(random()),
+            id: LinkId(random::bytes()),
             liveness: reach.liveness,
             budget: reach.budget.clone(),
         };
@@ -107,6 +109,7 @@ impl Connection {
     }
 
     /// The agent session.
+    #[doc(hidden)]
     pub fn link(&self) -> &Link {
         &self.link
     }

@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::error::LinkError;
 use super::inbox::{Delivery, Inbox};
 use super::machine::{Arrival, Machine};
 use super::{Asked, CLOSE_LIMIT, Control, Open, State};
+use crate::error::LinkError;
 
 /// The room for the first read of a link: a hello and a short answer.
 const FIRST_READ: usize = 2 * 1024;

@@ -9,7 +9,7 @@ use convoke_proto::fault::Fault;
 use convoke_proto::frame::MAX_STREAM;
 use tokio::sync::Notify;
 
-use super::error::LinkError;
+use crate::error::LinkError;
 
 /// Output pieces shorter than this are joined while they wait, so that a command that writes byte by
 /// byte costs memory for its bytes, not for as many entries.

@@ -13,10 +13,10 @@ use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message, Oversized, Stream, Token};
 
 use super::Options;
-use super::error::LinkError;
 use super::inbox::Delivery;
 use super::order::{Channel, Inbound, refuse};
 use super::request::Request;
+use crate::error::LinkError;
 
 /// A timer that fires this much too late means that the whole process was stopped meanwhile
 /// (Ctrl-Z, a sleeping machine): the silence was ours.

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use convoke::agents::{Agent, Agents};
-use convoke::bootstrap::{self, BootstrapError, Greeting, Nonce};
+use convoke::bootstrap::{self, Greeting, Nonce};
+use convoke::error::BootstrapError;
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -188,7 +189,10 @@ impl Host {
 
 impl Talk {
     pub(crate) async fn exchange(&mut self, agents: &Agents) -> Result<Greeting, BootstrapError> {
-        let exchange = bootstrap::exchange(&mut self.reader, &mut self.writer, agents, &self.nonce);
+        let exchange = async {
+            let answer = bootstrap::answer(&mut self.reader, agents, &self.nonce).await?;
+            bootstrap::deliver(answer, &mut self.reader, &mut self.writer, agents).await
+        };
         timeout(PATIENCE, exchange)
             .await
             .expect("the bootstrap hangs")

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use convoke::bootstrap::BootstrapError;
+use convoke::error::BootstrapError;
 use convoke::event::AgentOrigin;
 use convoke::outcome::UnreachableKind;
 

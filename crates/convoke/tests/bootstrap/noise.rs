@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use convoke::bootstrap::BootstrapError;
+use convoke::error::BootstrapError;
 use convoke::event::AgentOrigin;
 use convoke::outcome::UnreachableKind;
 

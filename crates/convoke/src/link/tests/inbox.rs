@@ -1,7 +1,8 @@
 //! The queue of one channel.
 
+use super::super::Delivery;
 use super::super::inbox::Inbox;
-use super::super::{Delivery, LinkError};
+use crate::error::LinkError;
 
 fn output(stream: u8, data: impl AsRef<[u8]>) -> Delivery {
     Delivery::Output {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use convoke_proto::codec::Incoming;
 use convoke_proto::message::{Message, Token};
 
-use super::super::LinkError;
 use super::Talk;
+use crate::error::LinkError;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -12,8 +12,9 @@ use convoke_proto::message::{Credit, Message, Stream, Token};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::Instant;
 
-use super::super::{Channel, Delivery, Link, LinkError, MAX_CHANNELS, StartError};
+use super::super::{Channel, Delivery, Link, MAX_CHANNELS};
 use super::{data, end, exited, frame, hello, options, started, with_stdin};
+use crate::error::{LinkError, StartError};
 
 /// The other end of a link: what the test does as its agent.
 struct Agent {

@@ -1,4 +1,4 @@
-//! Why no agent runs on a host.
+//! The reasons why no agent runs on a host, in words.
 
 use std::fmt::Write as _;
 use std::io;
@@ -7,61 +7,8 @@ use super::Silence;
 use super::scan::{Reply, Scan};
 use super::script::{PLACES, REASONS};
 use crate::agents::{Agent, Agents};
-use crate::outcome::{Unreachable, UnreachableKind};
-
-/// Why no agent runs on a host although it was reached.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct BootstrapError {
-    /// What kind of failure it is: no shell, no agent, no place, or the upload.
-    pub kind: UnreachableKind,
-    /// The facts, in words, safe to print: completes "failed to start the agent: …".
-    pub text: String,
-    /// What the user can do about it.
-    pub hint: Option<String>,
-    /// What lay beneath.
-    #[source]
-    pub source: Option<io::Error>,
-    /// Whether the connection ended before the host had answered, so that it may be to blame itself.
-    pub(crate) is_early: bool,
-}
-
-impl BootstrapError {
-    fn new(kind: UnreachableKind, text: impl Into<String>) -> Self {
-        BootstrapError {
-            kind,
-            text: text.into(),
-            hint: None,
-            source: None,
-            is_early: false,
-        }
-    }
-
-    fn hint(self, hint: impl Into<String>) -> Self {
-        BootstrapError {
-            hint: Some(hint.into()),
-            ..self
-        }
-    }
-
-    pub(super) fn source(self, source: io::Error) -> Self {
-        BootstrapError {
-            text: format!("{}: {source}", self.text),
-            source: Some(source),
-            ..self
-        }
-    }
-}
-
-impl From<BootstrapError> for Unreachable {
-    fn from(error: BootstrapError) -> Self {
-        Unreachable {
-            kind: error.kind,
-            text: error.text,
-            hint: error.hint,
-        }
-    }
-}
+use crate::error::BootstrapError;
+use crate::outcome::UnreachableKind;
 
 /// No answer came before the end, or before too much else.
 pub(super) fn no_shell(scan: &Scan, silence: Silence) -> BootstrapError {
