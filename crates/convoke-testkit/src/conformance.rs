@@ -12,7 +12,7 @@ use convoke_connect::surroundings::Surroundings;
 
 use crate::leak::Leaks;
 
-pub use checks::{CHECKS, Check};
+pub use checks::{CHECKS, Check, Needs};
 
 /// A connector and an endpoint that it can open.
 #[derive(Debug, Clone)]
@@ -30,6 +30,9 @@ pub struct Subject {
 pub enum FarEnd {
     /// A POSIX shell reads the command line.
     Shell,
+    /// The same, but the connector is a program that says with 255 that the connection broke: it cannot
+    /// tell that from the command's own 255, nor from a signal.
+    ShellOver255,
     /// Whatever the command line says, input is copied to output until its end, and the code is 0.
     Cat,
 }
@@ -71,8 +74,8 @@ impl Bench<'_> {
 pub async fn all(subject: &Subject) -> Vec<Skipped> {
     let mut skipped = Vec::new();
     for check in CHECKS {
-        if check.needs_shell && subject.far_end != FarEnd::Shell {
-            let (name, why) = (check.name, "the far end has no shell");
+        if let Some(why) = subject.far_end.lacks(check.needs) {
+            let name = check.name;
             println!("skipped {name}: {why}");
             skipped.push(Skipped { name, why });
             continue;
@@ -83,6 +86,17 @@ pub async fn all(subject: &Subject) -> Vec<Skipped> {
     let made = CHECKS.len() - skipped.len();
     println!("{made} checks made, {} skipped", skipped.len());
     skipped
+}
+
+impl FarEnd {
+    /// Why a check cannot be made.
+    fn lacks(self, needs: Needs) -> Option<&'static str> {
+        match (self, needs) {
+            (_, Needs::Cat) | (FarEnd::Shell, _) | (FarEnd::ShellOver255, Needs::Shell) => None,
+            (FarEnd::Cat, _) => Some("the far end has no shell"),
+            (FarEnd::ShellOver255, Needs::Endings) => Some("255 also means a broken connection"),
+        }
+    }
 }
 
 async fn one(subject: &Subject, check: &Check) {
