@@ -151,7 +151,20 @@ fn replaced(text: &str, host: &str) -> String {
     let named = names(host)
         .into_iter()
         .fold(text.to_owned(), |text, name| without(&text, name));
+    let named = match port(host) {
+        Some(port) => replace_word(&named, &format!("port {port}"), "port PORT"),
+        None => named,
+    };
     without_addresses(&named)
+}
+
+/// The port that is written in a host's name.
+fn port(host: &str) -> Option<&str> {
+    let rest = host.split_once("://").map_or(host, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (_, port) = authority.rsplit_once(':')?;
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(port)
 }
 
 /// What a host may be called in a text, longest first: its whole name, and the parts of it.
@@ -180,6 +193,11 @@ fn names(host: &str) -> Vec<&str> {
 
 /// A text in which `name`, where it is a word, reads `HOST`.
 fn without(text: &str, name: &str) -> String {
+    replace_word(text, name, HOST)
+}
+
+/// A text in which `name`, where it is a word, reads something else.
+fn replace_word(text: &str, name: &str, instead: &str) -> String {
     let belongs = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     let mut out = String::with_capacity(text.len());
     let mut shown = 0;
@@ -189,7 +207,7 @@ fn without(text: &str, name: &str) -> String {
             !before.ends_with(|c| belongs(c) || c == '.') && !after.starts_with(belongs);
         if stands_alone && at >= shown {
             out.push_str(&text[shown..at]);
-            out.push_str(HOST);
+            out.push_str(instead);
             shown = at + name.len();
         }
     }
@@ -250,6 +268,11 @@ mod tests {
             ("at 2001:db8::1.", "web1", "at ADDRESS."),
             ("version 1.2.3 of a.b", "web1", "version 1.2.3 of a.b"),
             ("a connection", "a", "HOST connection"),
+            (
+                "host h port 2201: refused by port 22",
+                "u@h:2201",
+                "host HOST port PORT: refused by port 22",
+            ),
             ("anything", "local:", "anything"),
         ] {
             assert_eq!(replaced(text, host), expected);
