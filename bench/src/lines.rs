@@ -9,7 +9,7 @@ use crate::measure::{self, Tools, alternate, mb, ms, remark, shell, speed};
 const ROUNDS: usize = 5;
 
 /// 80-byte lines, 200 MB of them.
-const GENERATOR: &str = "yes 0123456789012345678901234567890123456789012345678901234567890123456789012345678 | head -c 200000000";
+pub(crate) const GENERATOR: &str = "yes 0123456789012345678901234567890123456789012345678901234567890123456789012345678 | head -c 200000000";
 
 /// How fast the slow reader reads.
 const SLOW_BYTES_A_SECOND: usize = 20_000_000;

@@ -15,8 +15,8 @@ use rustix::process::{WaitOptions, waitpid};
 
 use crate::measure::{Tools, median};
 
-const ROUNDS: usize = 7;
-const COMMANDS: usize = 400;
+pub(crate) const ROUNDS: usize = 7;
+pub(crate) const COMMANDS: usize = 400;
 const REQUESTS: usize = 20_000;
 const IN_FLIGHT: usize = 1_000;
 
@@ -103,7 +103,7 @@ fn with_connection(work: impl AsyncFnOnce(Connection) -> io::Result<()>) -> io::
     })
 }
 
-async fn commands(connection: &Connection) -> io::Result<f64> {
+pub(crate) async fn commands(connection: &Connection) -> io::Result<f64> {
     let began = Instant::now();
     for _ in 0..COMMANDS {
         let start = Start::new(["true"]);
@@ -117,30 +117,50 @@ async fn commands(connection: &Connection) -> io::Result<f64> {
     Ok(rate(COMMANDS, began.elapsed()))
 }
 
-/// The same spawn in a plain loop: own session, three pipes, wait.
-fn bare_loop() -> io::Result<f64> {
-    let mut spawner = Spawner::new();
-    let env = std::env::vars().filter_map(|(k, v)| std::ffi::CString::new(format!("{k}={v}")).ok());
-    let mut program = Program {
-        name: c"true".into(),
-        argv: vec![c"true".into()],
-        env: env.collect(),
-        directory: Directory::Home(c"/".into()),
-        umask: None,
-        files: Vec::new(),
-    };
-    let began = Instant::now();
-    for _ in 0..COMMANDS {
+/// The same spawn without us: own session, three pipes, wait.
+pub(crate) struct Bare {
+    spawner: Spawner,
+    program: Program,
+}
+
+impl Bare {
+    pub(crate) fn new() -> Self {
+        let env = std::env::vars();
+        let env = env.filter_map(|(k, v)| std::ffi::CString::new(format!("{k}={v}")).ok());
+        Bare {
+            spawner: Spawner::new(),
+            program: Program {
+                name: c"true".into(),
+                argv: vec![c"true".into()],
+                env: env.collect(),
+                directory: Directory::Home(c"/".into()),
+                umask: None,
+                files: Vec::new(),
+            },
+        }
+    }
+
+    /// Runs `true` once.
+    pub(crate) fn command(&mut self) -> io::Result<()> {
         let null = File::open("/dev/null")?;
         let (out, out_end) = pipe()?;
         let (err, err_end) = pipe()?;
-        program.files = vec![(OwnedFd::from(null), 0), (out_end, 1), (err_end, 2)];
-        let pid = spawner.spawn(&program);
-        program.files.clear();
+        self.program.files = vec![(OwnedFd::from(null), 0), (out_end, 1), (err_end, 2)];
+        let pid = self.spawner.spawn(&self.program);
+        self.program.files.clear();
         let pid = pid.map_err(|e| io::Error::from_raw_os_error(e.errno))?;
         drain(out)?;
         drain(err)?;
         waitpid(Some(pid), WaitOptions::empty())?;
+        Ok(())
+    }
+}
+
+fn bare_loop() -> io::Result<f64> {
+    let mut bare = Bare::new();
+    let began = Instant::now();
+    for _ in 0..COMMANDS {
+        bare.command()?;
     }
     Ok(rate(COMMANDS, began.elapsed()))
 }
@@ -153,6 +173,6 @@ fn drain(pipe: OwnedFd) -> io::Result<u64> {
     io::copy(&mut File::from(pipe), &mut io::sink())
 }
 
-fn rate(count: usize, time: Duration) -> f64 {
+pub(crate) fn rate(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
 }

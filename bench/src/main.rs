@@ -8,6 +8,7 @@ mod hosts;
 mod lines;
 mod link;
 mod measure;
+mod ssh;
 mod start;
 
 use std::process::ExitCode;
@@ -15,17 +16,24 @@ use std::process::ExitCode;
 /// A part of the benchmark by its name.
 type Part = (&'static str, fn(&measure::Tools) -> std::io::Result<()>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 10] = [
     ("true", link::sequential),
     ("noop", link::noop),
     ("lines", lines::run),
     ("fleet", fleet::run),
     ("hosts", hosts::run),
     ("start", start::run),
+    ("ssh-true", ssh::sequential),
+    ("ssh-lines", ssh::lines),
+    ("ssh-start", ssh::start),
+    ("ssh-fleet", ssh::hosts),
 ];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted == [ssh::FAR_SIDE] {
+        return code(ssh::far_side());
+    }
     if let Some(unknown) = wanted
         .iter()
         .find(|w| PARTS.iter().all(|(name, _)| name != w))
@@ -43,6 +51,10 @@ fn main() -> ExitCode {
                 part(&tools)
             })
     });
+    code(ran)
+}
+
+fn code(ran: std::io::Result<()>) -> ExitCode {
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
