@@ -13,6 +13,7 @@ mod builder;
 mod dead_end;
 mod keys;
 mod login;
+mod prepare;
 mod processes;
 mod proxy;
 mod ready;
@@ -51,8 +52,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Dropping it ends the sshd and every process that came of it, also what detached itself, and removes
 /// its directory. The same happens when our process is killed.
 ///
-/// As root it has a mount namespace of its own, with its own account files, `/var/tmp` and `/dev/shm`.
-/// As an ordinary account it forces the chosen shell behind the real one, whose start-up files are
+/// Where it may, it has a mount namespace of its own, with its own account files, `/var/tmp` and
+/// `/dev/shm`: see [`Fleet::is_isolated`]. Elsewhere it forces the chosen shell behind the real one, whose start-up files are
 /// read; and a process that detached itself *and* emptied its environment is not found again.
 #[derive(Debug)]
 pub struct Fleet {
@@ -137,6 +138,11 @@ impl Fleet {
     /// The account that is logged in to.
     pub fn account(&self) -> &str {
         &self.account
+    }
+
+    /// Whether it has a mount namespace of its own, which takes root and the right to unshare.
+    pub fn is_isolated(&self) -> bool {
+        self.family.own_namespace
     }
 
     /// The file for `ssh -F`: port, account, key and `known_hosts`.

@@ -16,6 +16,8 @@ mod proxies;
 
 use std::process::{Command, Output, Stdio};
 
+use convoke_testkit::fleet::{Builder, Fleet};
+
 /// Runs a client to its end, without our input.
 pub(crate) fn run(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
@@ -29,11 +31,13 @@ pub(crate) fn said(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Whether this is root, who may do everything; otherwise says what is not tried.
-pub(crate) fn is_root(what: &str) -> bool {
-    let is_root = rustix::process::getuid().is_root();
-    if !is_root {
-        println!("skipped 1: {what} takes root");
+/// The fleet, or why the test is skipped.
+pub(crate) fn available(builder: Builder) -> Option<Fleet> {
+    match builder.try_start() {
+        Ok(fleet) => Some(fleet),
+        Err(unavailable) => {
+            println!("skipped 1: {unavailable}");
+            None
+        }
     }
-    is_root
 }

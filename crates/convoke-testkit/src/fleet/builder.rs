@@ -8,9 +8,10 @@ use std::process::Command;
 use super::account;
 use super::keys::{self, HostKey, Known, KnownHosts};
 use super::login::{Homes, Login, Noise, Place, Shell};
+use super::prepare::Prepare;
 use super::site::{Range, Site};
 use super::sshd;
-use super::watcher::{Prepare, Watcher};
+use super::watcher::Watcher;
 use super::{Fleet, ready};
 
 /// How often another port is tried when somebody else was quicker.
@@ -255,46 +256,10 @@ fn attempt(
     fs::write(site.file("known_hosts"), known).unwrap();
     let server = sshd::server(plan, &site, place, &account);
     fs::write(site.file("sshd_config"), server).unwrap();
-    let prepare = prepare(plan, &site, place, range);
+    let prepare = Prepare::of(plan, &site, place, range);
     let mut watcher = Watcher::start(&site, place, &prepare);
     watcher.wait_for_start(&site.directory);
     connect(watcher.pid());
     let fleet = Fleet::new(directory, site, plan.clone(), account, watcher, place);
     ready::wait(&fleet.site).then_some(fleet)
-}
-
-fn prepare(plan: &Plan, site: &Site, place: Place, range: Option<Range>) -> Prepare {
-    let directory = site.directory.display();
-    let mut steps = vec![format!("sshd={}", sshd::program().display())];
-    if rustix::process::getuid().is_root() {
-        // Where sshd puts away the half of it that talks to strangers.
-        steps.push("mkdir -p /run/sshd".to_owned());
-    }
-    if place == Place::Own {
-        for file in ["passwd", "shadow"] {
-            steps.push(format!("mount --bind {directory}/{file} /etc/{file}"));
-        }
-        // Where programs look for a place when the home is none: what they leave goes with the fleet.
-        for shared in ["/var/tmp", "/dev/shm"] {
-            if !site.directory.starts_with(shared) {
-                steps.push(format!("mount -t tmpfs -o mode=1777 fleet {shared}"));
-            }
-        }
-    }
-    let homes = format!("{directory}/homes");
-    match (plan.read_only_home, place) {
-        (false, _) => {}
-        (true, Place::Own) => {
-            steps.push(format!("mount --bind {homes} {homes}"));
-            steps.push(format!("mount -o remount,bind,ro {homes}"));
-        }
-        (true, Place::Forced) => steps.push(format!("chmod a-w {homes}/*")),
-    }
-    if range.is_some() {
-        steps.push("ip link set lo up".to_owned());
-    }
-    Prepare {
-        steps,
-        network: range.is_some(),
-    }
 }

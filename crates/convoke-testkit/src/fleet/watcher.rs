@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use std::os::unix::process::CommandExt as _;
 
 use super::login::Place;
+use super::prepare::Prepare;
 use super::site::Site;
 
 /// How long the end of everything may take on a busy machine.
@@ -19,15 +20,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// The shell script that it is: a process that only waits should be as small as can be.
 const SCRIPT: &str = include_str!("watcher.sh");
-
-/// What of the host is the fleet's own.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Prepare {
-    /// Shell commands before the sshd starts, in the namespaces; the first one sets `$sshd`.
-    pub(super) steps: Vec<String>,
-    /// Whether it has a network namespace.
-    pub(super) network: bool,
-}
 
 /// A shell that reads a pipe of ours: when that ends, for whatever reason, so does the fleet.
 #[derive(Debug)]

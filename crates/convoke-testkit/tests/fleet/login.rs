@@ -2,7 +2,7 @@
 
 use convoke_testkit::fleet::{Fleet, Noise, Shell};
 
-use crate::{is_root, run, said};
+use crate::{available, run, said};
 
 #[test]
 fn every_shell_runs_a_command() {
@@ -102,13 +102,8 @@ fn a_command_line_arrives_unchanged() {
 
 #[test]
 fn a_read_only_home_cannot_be_written() {
-    let fleet = Fleet::builder().read_only_home().try_start();
-    let fleet = match fleet {
-        Ok(fleet) => fleet,
-        Err(unavailable) => {
-            println!("skipped 1: {unavailable}");
-            return;
-        }
+    let Some(fleet) = available(Fleet::builder().read_only_home()) else {
+        return;
     };
     let text = said(fleet.ssh("h1").arg("touch ~/x 2>/dev/null || echo cannot"));
     assert_eq!(text, "cannot\n");
@@ -132,10 +127,9 @@ fn signals_are_as_sshd_leaves_them() {
 
 #[test]
 fn another_account_is_logged_in_to() {
-    if !is_root("another account") {
+    let Some(fleet) = available(Fleet::builder().account("visitor")) else {
         return;
-    }
-    let fleet = Fleet::builder().account("visitor").start();
+    };
     let text = said(fleet.ssh("h1").arg("whoami; touch mine && pwd"));
     let home = fleet.home(1);
     assert_eq!(text, format!("visitor\n{}\n", home.display()));
