@@ -2,6 +2,8 @@
 //!
 //! What it means is decided in [`config`](crate::config); here is only its shape.
 
+mod reaching;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,12 +15,16 @@ use convoke::action::MaxFail;
 
 use crate::error::Usage;
 
+pub(crate) use reaching::Reaching;
+
 const EXAMPLES: &str = "\
 Examples:
   convoke run 'local:demo[1-3]' -- uname -sr     a command on three hosts
   convoke run -b 'local:demo[1-9]' -- uptime -s  equal output is shown once
   convoke run local:a --sh 'df -h | tail -n +2'  a line for the host's /bin/sh
+  convoke run -l root 'web[1-9],db1' -- uptime   the same over ssh
   convoke hosts 'web[1-3],db1!web2' --fold       what an expression selects
+  convoke hosts --check 'web[1-3]'               whether and how they are reached
 
 Exit codes:
   0    every host is ok
@@ -69,7 +75,8 @@ Expressions:
 
 Examples:
   convoke hosts 'n[1-100]!n[7,13]' --fold
-  convoke hosts ^hosts.txt --count";
+  convoke hosts ^hosts.txt --count
+  convoke hosts --check 'web[1-3]'               reaches them, and runs nothing there";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -250,6 +257,9 @@ pub(crate) struct Run {
     /// Selecting no host is no error
     #[arg(long, help_heading = "Hosts")]
     pub(crate) allow_empty: bool,
+
+    #[command(flatten)]
+    pub(crate) reaching: Reaching,
 }
 
 #[derive(Debug, clap::Args)]
@@ -264,9 +274,18 @@ pub(crate) struct Hosts {
     /// Only how many hosts there are
     #[arg(long, conflicts_with = "fold")]
     pub(crate) count: bool,
+    /// Connect to each: by which way, whether it has the agent, how long an answer takes
+    #[arg(long, conflicts_with_all = ["fold", "count"])]
+    pub(crate) check: bool,
+    /// One JSON object a line
+    #[arg(long, requires = "check")]
+    pub(crate) json: bool,
     /// Selecting no host is no error
     #[arg(long)]
     pub(crate) allow_empty: bool,
+
+    #[command(flatten)]
+    pub(crate) reaching: Reaching,
 }
 
 #[derive(Debug, clap::Args)]

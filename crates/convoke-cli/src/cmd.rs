@@ -1,5 +1,7 @@
 //! The verbs, one file each, and how those of them that only print do it.
 
+mod conduct;
+
 pub(crate) mod completions;
 pub(crate) mod hosts;
 pub(crate) mod man;

@@ -2,6 +2,7 @@
 
 mod env_file;
 mod environment;
+mod reaching;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -18,6 +19,7 @@ use crate::args::{self, Color, ExitRule, Talk};
 use crate::error::Usage;
 
 pub(crate) use environment::{Environment, Paper, PaperKind};
+pub(crate) use reaching::Reaching;
 
 /// What `convoke run` is asked to do.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Run {
     pub(crate) stdin: Stdin,
     /// How the hosts are gone through.
     pub(crate) pace: Pace,
+    /// By which means they are reached.
+    pub(crate) reaching: Reaching,
     /// What is shown, and how.
     pub(crate) output: Output,
     /// What the exit code says.
@@ -38,13 +42,29 @@ pub(crate) struct Run {
     pub(crate) rehearsal: Rehearsal,
 }
 
-/// What `convoke hosts` is asked to show.
+/// What `convoke hosts` is asked to do.
 #[derive(Debug)]
-pub(crate) struct Hosts {
+pub(crate) enum Hosts {
+    /// To show which hosts an expression selects.
+    List {
+        /// Which hosts.
+        selection: Selection,
+        /// In which form.
+        form: HostsForm,
+    },
+    /// To see whether they can be reached.
+    Check(Box<Check>),
+}
+
+/// What `convoke hosts --check` is asked to do.
+#[derive(Debug)]
+pub(crate) struct Check {
     /// Which hosts.
     pub(crate) selection: Selection,
-    /// In which form.
-    pub(crate) form: HostsForm,
+    /// By which means they are reached.
+    pub(crate) reaching: Reaching,
+    /// What is shown, and how.
+    pub(crate) output: Output,
 }
 
 /// A host expression, and whether it may select nothing.
@@ -156,6 +176,8 @@ pub(crate) enum OutputForm {
     Gathered,
     /// The result of most hosts, and what differs from it.
     Differences,
+    /// A line a host: whether and how it was reached.
+    Checks,
     /// The events.
     Json,
 }
@@ -241,6 +263,7 @@ impl Run {
             } else {
                 Rehearsal::Wet
             },
+            reaching: Reaching::new(run.reaching.clone()),
             command: Work::new(run)?,
             pace,
             output,
@@ -250,18 +273,44 @@ impl Run {
 
 impl Hosts {
     /// What the arguments mean.
-    pub(crate) fn new(hosts: args::Hosts) -> Self {
-        Hosts {
+    ///
+    /// # Errors
+    /// It is said how hosts are reached, and none is to be.
+    pub(crate) fn new(hosts: args::Hosts, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
+        let selection = Selection {
+            expr: hosts.expr,
+            empty: Empty::of(hosts.allow_empty),
+        };
+        if hosts.check {
+            return Ok(Hosts::Check(Box::new(Check {
+                selection,
+                reaching: Reaching::new(hosts.reaching),
+                output: Output {
+                    form: match hosts.json {
+                        true => OutputForm::Json,
+                        false => OutputForm::Checks,
+                    },
+                    safety: Safety::Escaped,
+                    stdout: here.stdout(talk.color),
+                    stderr: here.stderr(talk.color),
+                    talk: Volume::of(talk),
+                    temporary: here.temporary.clone(),
+                    outdir: None,
+                },
+            })));
+        }
+        if hosts.reaching != args::Reaching::default() {
+            return Err(Usage::new("nothing is reached without --check")
+                .hint("options of ssh belong to `convoke hosts --check` and `convoke run`"));
+        }
+        Ok(Hosts::List {
+            selection,
             form: match (hosts.fold, hosts.count) {
                 (true, _) => HostsForm::Folded,
                 (false, true) => HostsForm::Count,
                 (false, false) => HostsForm::Lines,
             },
-            selection: Selection {
-                expr: hosts.expr,
-                empty: Empty::of(hosts.allow_empty),
-            },
-        }
+        })
     }
 }
 

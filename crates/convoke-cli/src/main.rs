@@ -56,8 +56,8 @@ fn begin(words: Vec<OsString>) -> u8 {
 fn carry_out(args: Args, here: &Environment) -> Result<u8, Usage> {
     trace(Volume::of(&args.talk));
     match args.verb {
-        Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, here)?),
-        Verb::Hosts(hosts) => cmd::hosts::run(&config::Hosts::new(hosts)),
+        Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, here)?, here),
+        Verb::Hosts(hosts) => cmd::hosts::run(config::Hosts::new(hosts, &args.talk, here)?, here),
         Verb::Completions(completions) => Ok(cmd::completions::run(completions.shell)),
         Verb::Man(man) => Ok(cmd::man::run(man.verb.as_deref())),
     }

@@ -5,7 +5,7 @@
 mod quote;
 
 use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use convoke::proto::command::{Leftovers, Shell};
 use serde::Serialize;
 
 use crate::args::ExitRule;
-use crate::config::{Pace, Safety, Stdin, Work};
+use crate::config::{Pace, Reaching, Safety, Stdin, Work};
 use crate::error::Usage;
 use crate::render::Mode;
 use crate::render::recap::Facts;
@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) stdin: Stdin,
     /// How many hosts at once.
     pub(crate) fanout: usize,
+    /// By which means they are reached.
+    reaching: Reaching,
     /// How many hosts may fail.
     pub(crate) max_fail: Option<MaxFail>,
     /// What a failure means for the others.
@@ -62,6 +64,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) work: Work,
     pub(crate) stdin: Stdin,
     pub(crate) pace: Pace,
+    pub(crate) reaching: Reaching,
     pub(crate) mode: Mode,
     pub(crate) safety: Safety,
     pub(crate) outdir: Option<PathBuf>,
@@ -76,32 +79,15 @@ impl Plan {
     /// # Errors
     /// A host has a scheme without a connector.
     pub(crate) fn new(parts: Parts<'_>, registry: &Registry) -> Result<Self, Usage> {
-        let hosts = parts
-            .hosts
-            .iter()
-            .map(|name| Host::new(name.as_str()).map_err(|error| Usage::new(error.to_string())));
-        let hosts: Vec<Host> = hosts.collect::<Result<_, _>>()?;
-        check_schemes(&hosts, registry)?;
-        let wanted = parts
-            .pace
-            .fanout
-            .unwrap_or(DEFAULT_FANOUT)
-            .min(hosts.len())
-            .max(1);
-        let fanout = wanted.min(parts.room);
-        let warning = (fanout < wanted).then(|| {
-            format!(
-                "warning: the descriptor limit allows {} at once, not {wanted}\n\
-                 hint: `ulimit -n` raises it\n",
-                words::count(fanout, "host", "hosts")
-            )
-        });
+        let hosts = hosts(parts.hosts, registry)?;
+        let Crowd { fanout, warning } = Crowd::of(hosts.len(), parts.pace.fanout, parts.room);
         Ok(Plan {
             hosts,
             folded: parts.hosts.fold(),
             work: parts.work,
             stdin: parts.stdin,
             fanout,
+            reaching: parts.reaching,
             max_fail: parts.pace.max_fail,
             on_failure: parts.pace.on_failure,
             mode: parts.mode,
@@ -147,6 +133,17 @@ impl Plan {
         }
         if start.leftovers == Leftovers::Kill {
             line("leftovers", "killed");
+        }
+        let ssh = self.ssh_words();
+        if !ssh.is_empty() {
+            line("ssh", &quoted(&ssh));
+        }
+        if let Some(hosts) = self.reaching.connecting {
+            let hosts = words::count(hosts, "host", "hosts");
+            line("connected", &format!("{hosts} at once"));
+        }
+        if let Some(limit) = self.reaching.connect_limit {
+            line("connect", &humantime::format_duration(limit).to_string());
         }
         line("at once", &words::count(self.fanout, "host", "hosts"));
         if let Some(stop) = self.stop_at() {
@@ -194,6 +191,12 @@ impl Plan {
             idle_timeout_ms: start.limits.idle_ms,
             grace_ms: start.limits.grace_ms,
             kill_leftovers: start.leftovers == Leftovers::Kill,
+            ssh: self.ssh_words().iter().map(lossless).collect(),
+            connecting: self.reaching.connecting,
+            connect_timeout_ms: self
+                .reaching
+                .connect_limit
+                .map(|limit| limit.as_millis() as u64),
             fanout: self.fanout,
             stop_at_failures: self.stop_at(),
             fail_fast: self.on_failure == OnFailure::StopAll,
@@ -212,6 +215,15 @@ impl Plan {
         let secret = &self.work.secret;
         let env = self.work.command.start.env.iter();
         env.map(|(name, value)| (name, (!secret.contains(name)).then_some(value)))
+    }
+
+    /// What was asked of ssh, as its own command line says it.
+    fn ssh_words(&self) -> Vec<BString> {
+        let words = self.reaching.ssh_words();
+        words
+            .into_iter()
+            .map(|word| word.into_vec().into())
+            .collect()
     }
 
     /// How many failed hosts stop the run.
@@ -261,6 +273,9 @@ struct Summary {
     idle_timeout_ms: Option<u64>,
     grace_ms: u32,
     kill_leftovers: bool,
+    ssh: Vec<Text>,
+    connecting: Option<usize>,
+    connect_timeout_ms: Option<u64>,
     fanout: usize,
     stop_at_failures: Option<usize>,
     fail_fast: bool,
@@ -304,6 +319,44 @@ fn lossless(bytes: &BString) -> Text {
         Ok(text) => Text::Utf8(text.to_owned()),
         Err(_) => Text::Other(STANDARD.encode(bytes)),
     }
+}
+
+/// How many hosts are worked on at once.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    /// So many.
+    pub(crate) fanout: usize,
+    /// What the operator should know of it.
+    pub(crate) warning: Option<String>,
+}
+
+impl Crowd {
+    /// Of so many hosts as many as the operator wished, if so many fit.
+    pub(crate) fn of(hosts: usize, wished: Option<usize>, room: usize) -> Self {
+        let wanted = wished.unwrap_or(DEFAULT_FANOUT).min(hosts).max(1);
+        let fanout = wanted.min(room);
+        let warning = (fanout < wanted).then(|| {
+            format!(
+                "warning: the descriptor limit allows {} at once, not {wanted}\n\
+                 hint: `ulimit -n` raises it\n",
+                words::count(fanout, "host", "hosts")
+            )
+        });
+        Crowd { fanout, warning }
+    }
+}
+
+/// The hosts of these names, all of which the connectors of `registry` can reach.
+///
+/// # Errors
+/// A host has a scheme without a connector.
+pub(crate) fn hosts(names: &HostList, registry: &Registry) -> Result<Vec<Host>, Usage> {
+    let hosts = names
+        .iter()
+        .map(|name| Host::new(name.as_str()).map_err(|error| Usage::new(error.to_string())));
+    let hosts: Vec<Host> = hosts.collect::<Result<_, _>>()?;
+    check_schemes(&hosts, registry)?;
+    Ok(hosts)
 }
 
 fn check_schemes(hosts: &[Host], registry: &Registry) -> Result<(), Usage> {

@@ -11,6 +11,7 @@ pub(crate) mod screen;
 pub(crate) mod lines;
 pub(crate) mod words;
 
+mod checks;
 mod gather;
 mod json;
 mod prefix;
@@ -63,6 +64,8 @@ pub(crate) enum Mode {
     Gathered,
     /// The result of most hosts, and what differs from it.
     Differences,
+    /// A line a host: whether and how it was reached.
+    Checks,
     /// The events.
     Json,
     /// Nothing: it goes to files only.
@@ -78,6 +81,7 @@ impl Mode {
             OutputForm::Plain | OutputForm::Prefixed => Mode::Prefixed,
             OutputForm::Gathered => Mode::Gathered,
             OutputForm::Differences => Mode::Differences,
+            OutputForm::Checks => Mode::Checks,
             OutputForm::Json => Mode::Json,
         }
     }
@@ -89,6 +93,7 @@ impl Mode {
             Mode::Prefixed => "prefixed",
             Mode::Gathered => "gathered",
             Mode::Differences => "diff",
+            Mode::Checks => "checks",
             Mode::Json => "json",
             Mode::Silent => "none",
         }
@@ -118,6 +123,7 @@ fn view(mode: Mode, output: &Output, hosts: &[Arc<str>], facts: &Facts) -> Box<d
         Mode::Prefixed => Box::new(prefix::Prefixed::new(output)),
         Mode::Gathered => gathered(Shape::Blocks),
         Mode::Differences => gathered(Shape::Differences),
+        Mode::Checks => Box::new(checks::Checks::new(output, hosts)),
         Mode::Json => Box::new(json::Json::new(output)),
         Mode::Silent => Box::new(Silent),
     }

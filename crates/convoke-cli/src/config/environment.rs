@@ -2,8 +2,11 @@
 
 mod closed;
 
+use std::fs::File;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+
+use convoke::connect::terminal::Terminal;
 
 use crate::args::Color;
 
@@ -12,6 +15,8 @@ use crate::args::Color;
 pub(crate) struct Environment {
     /// Whether stdout was closed when we were started.
     pub(crate) is_stdout_closed: bool,
+    /// Whether stdin is a terminal.
+    pub(crate) is_stdin_terminal: bool,
     /// Whether stdout is a terminal.
     pub(crate) is_stdout_terminal: bool,
     /// Whether stderr is a terminal.
@@ -52,6 +57,7 @@ impl Environment {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Environment {
             is_stdout_closed: closed::was_stdout_closed(),
+            is_stdin_terminal: std::io::stdin().is_terminal(),
             is_stdout_terminal: std::io::stdout().is_terminal(),
             is_stderr_terminal: std::io::stderr().is_terminal(),
             refuses_colour: variable("NO_COLOR").is_some(),
@@ -59,6 +65,21 @@ impl Environment {
             is_dumb: variable("TERM").is_none_or(|value| value == "dumb"),
             temporary: std::env::temp_dir(),
         }
+    }
+
+    /// The terminal that a program of ours may ask questions on: there is one, somebody reads what it says
+    /// there, and it is ours.
+    pub(crate) fn terminal(&self) -> Option<Terminal> {
+        let is_ours = |terminal: &File| {
+            rustix::termios::tcgetpgrp(terminal)
+                .is_ok_and(|group| group == rustix::process::getpgrp())
+        };
+        if !self.is_stdin_terminal || !self.is_stderr_terminal {
+            return None;
+        }
+        let terminal = File::options().read(true).write(true).open("/dev/tty");
+        let terminal = terminal.ok().filter(is_ours)?;
+        Some(Terminal::new(terminal.into()))
     }
 
     /// What stdout leads to.

@@ -6,6 +6,7 @@ use crate::args::{Args, Verb};
 fn here() -> Environment {
     Environment {
         is_stdout_closed: false,
+        is_stdin_terminal: false,
         is_stdout_terminal: false,
         is_stderr_terminal: true,
         refuses_colour: false,
@@ -137,6 +138,7 @@ fn colour_is_for_terminals_unless_somebody_says_otherwise() {
         (Never, false, true, false, true, false),
     ] {
         let here = Environment {
+            is_stdin_terminal: terminal,
             is_stdout_terminal: terminal,
             refuses_colour: refuses,
             forces_colour: forces,

@@ -41,6 +41,18 @@ pub(crate) struct Facts {
     pub(crate) fanout: usize,
 }
 
+impl Facts {
+    /// Nothing is run on the hosts.
+    pub(crate) fn of_no_command(fanout: usize) -> Self {
+        Facts {
+            program: BString::default(),
+            form: Form::Words,
+            limits: Limits::default(),
+            fanout,
+        }
+    }
+}
+
 /// Whether several hosts are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Count {

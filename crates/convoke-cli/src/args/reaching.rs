@@ -1,0 +1,41 @@
+//! How hosts are reached, as it is typed: the same for every verb that connects.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How hosts are reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Reaching hosts")]
+pub(crate) struct Reaching {
+    /// Log in as this user, where a host is written without one
+    #[arg(short = 'l', long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Connect to this port, where a host is written without one
+    #[arg(short = 'p', long, value_name = "PORT", value_parser = port)]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) port: Option<u16>,
+    /// Offer this private key; may be repeated
+    #[arg(short = 'i', long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
+    /// Read this ssh configuration, and neither the user's own nor the system's
+    #[arg(short = 'F', long, value_name = "FILE")]
+    pub(crate) ssh_config: Option<PathBuf>,
+    /// Set an option of ssh, written as in its configuration; may be repeated
+    #[arg(short = 'o', long, value_name = "KEY=VALUE")]
+    pub(crate) ssh_option: Vec<String>,
+    /// Connect to so many hosts at the same time, and to 8 by one server [default: 64]
+    #[arg(long, value_name = "N", value_parser = super::fanout)]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) connecting: Option<usize>,
+    /// Give a host this long until its shell answers, all attempts together [default: 20s]
+    #[arg(long, value_name = "TIME", value_parser = super::limit)]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) connect_timeout: Option<Duration>,
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(port @ 1..) => Ok(port),
+        _ => Err("write a port, 1 to 65535".to_owned()),
+    }
+}

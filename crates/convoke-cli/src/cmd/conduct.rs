@@ -1,0 +1,225 @@
+//! Work on hosts, from its beginning to the exit code.
+//!
+//! Three threads. The engine's works on the hosts; the renderer's may be kept waiting by whoever reads our output;
+//! ours does nothing but listen for signals, so that the second Ctrl-C works whatever the others are stuck in.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use convoke::action::{Action, QUEUE};
+use convoke::cancel::Cancel;
+use convoke::event::Event;
+use convoke::host::Reach;
+use convoke::outcome::CancelCause;
+use convoke::report::Report;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::args::ExitRule;
+use crate::config::{Output, Paper, PaperKind, Volume};
+use crate::error::Usage;
+use crate::exit::{self, Stop};
+use crate::render::Mode;
+use crate::render::drive::{self, Job, Note, Shown};
+use crate::render::outdir::Outdir;
+use crate::render::recap::Facts;
+use crate::render::screen::{Broken, Line};
+use crate::signals::{self, Signals};
+
+/// How many lines of ours may wait for the renderer: there are a handful in a whole run.
+const NOTES: usize = 8;
+
+/// Something to be done, and how it is shown.
+pub(super) struct Undertaking {
+    /// What is done.
+    pub(super) action: Action,
+    /// By which means hosts are reached.
+    pub(super) reach: Reach,
+    /// All hosts, in host order.
+    pub(super) hosts: Vec<Arc<str>>,
+    /// What hints about failures need to know.
+    pub(super) facts: Facts,
+    /// The form of the output.
+    pub(super) mode: Mode,
+    /// Where it goes.
+    pub(super) output: Output,
+    /// Where results are kept as files.
+    pub(super) outdir: Option<Outdir>,
+    /// What the operator should know beforehand.
+    pub(super) warning: Option<String>,
+    /// Says that our stdin could not be read.
+    pub(super) alarms: mpsc::Receiver<io::Error>,
+    /// What the exit code says.
+    pub(super) exit_rule: ExitRule,
+}
+
+/// Does it, and returns the exit code.
+///
+/// # Errors
+/// This machine has no thread for it; nothing has been started then.
+pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
+    let Undertaking {
+        output, exit_rule, ..
+    } = undertaking;
+    let runtime = runtime().map_err(no_threads)?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen().map_err(no_threads)?
+    };
+    let (cancel, line) = (Cancel::new(), Line::default());
+    if output.stderr.kind == PaperKind::Terminal {
+        signals::tidy_before_suspension(line.clone()).map_err(no_threads)?;
+    }
+    let (note, notes) = mpsc::channel(NOTES);
+    let (events_in, events) = mpsc::channel(QUEUE);
+    let (report_in, report) = oneshot::channel();
+    let (shown_in, shown) = oneshot::channel();
+    let stderr = output.stderr;
+    if let Some(warning) = undertaking.warning.filter(|_| output.talk > Volume::Quiet) {
+        // There is room: it is the first note.
+        let _ = note.try_send(Note::Plain(warning));
+    }
+    let job = Job {
+        mode: undertaking.mode,
+        hosts: undertaking.hosts,
+        facts: undertaking.facts,
+        cancel: cancel.clone(),
+        output,
+        events,
+        notes,
+        line: line.clone(),
+        report,
+        outdir: undertaking.outdir,
+    };
+    let engine = Engine {
+        action: undertaking.action,
+        reach: undertaking.reach,
+        cancel: cancel.clone(),
+    };
+    // None is joined: when we leave at once it may be stuck, and else it is at its end.
+    spawn("renderer", move || drop(shown_in.send(drive::run(job))))?;
+    spawn("engine", move || engine.run(events_in, report_in))?;
+    let attention = Attention {
+        signals,
+        alarms: undertaking.alarms,
+        cancel,
+        note,
+        line,
+        stderr,
+        stop: None,
+    };
+    let ended = runtime.block_on(attention.until(shown));
+    Ok(code(ended, exit_rule))
+}
+
+/// Starts a thread of ours.
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Usage> {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map(drop).map_err(no_threads)
+}
+
+fn no_threads(error: io::Error) -> Usage {
+    Usage::new(format!("failed to start threads: {error}"))
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// What the engine's thread owns.
+struct Engine {
+    action: Action,
+    reach: Reach,
+    cancel: Cancel,
+}
+
+impl Engine {
+    /// Runs to the end. If it cannot, `report` is dropped, which tells the renderer.
+    fn run(self, events: mpsc::Sender<Event>, report: oneshot::Sender<Report>) {
+        let Ok(runtime) = runtime() else { return };
+        let ended = runtime.block_on(self.action.run(&self.reach, events, &self.cancel));
+        let _ = report.send(ended);
+        // A read from our stdin may be stuck in a thread of the runtime.
+        runtime.shutdown_background();
+    }
+}
+
+/// How a run ended.
+enum Ended {
+    /// It came to its end; `None` when a thread of ours died.
+    Shown(Option<Shown>, Option<Stop>),
+    /// The operator did not want to wait for that.
+    Left(Stop),
+}
+
+/// What our own thread does during a run.
+struct Attention {
+    signals: Signals,
+    alarms: mpsc::Receiver<io::Error>,
+    cancel: Cancel,
+    note: mpsc::Sender<Note>,
+    line: Line,
+    stderr: Paper,
+    /// What stopped the run; the first of them.
+    stop: Option<Stop>,
+}
+
+impl Attention {
+    async fn until(mut self, mut shown: oneshot::Receiver<Option<Shown>>) -> Ended {
+        loop {
+            tokio::select! {
+                biased;
+                shown = &mut shown => return Ended::Shown(shown.ok().flatten(), self.stop),
+                stop = self.signals.next() => match self.stop {
+                    Some(first) => return self.leave(first),
+                    None if self.cancel.is_fired() => return self.leave(stop),
+                    None => self.stop(stop, Note::Answer(stopping(stop))),
+                },
+                Some(error) = self.alarms.recv() => {
+                    let what = format!("error: failed to read stdin: {error}\n");
+                    self.stop(Stop::InputFailed, Note::Plain(what));
+                }
+            }
+        }
+    }
+
+    /// Ends what runs, gracefully.
+    fn stop(&mut self, stop: Stop, why: Note) {
+        self.stop.get_or_insert(stop);
+        self.cancel.fire(CancelCause::Operator);
+        // When there is no room the renderer is stuck, and nobody would read it.
+        let _ = self.note.try_send(why);
+    }
+
+    fn leave(self, stop: Stop) -> Ended {
+        let words = "left at once; the hosts end what runs\n";
+        self.line.leave(words, self.stderr);
+        Ended::Left(stop)
+    }
+}
+
+fn stopping(stop: Stop) -> String {
+    let why = match stop {
+        Stop::Interrupt => "interrupted: ending what runs; Ctrl-C again leaves at once",
+        Stop::Terminate => "terminated: ending what runs",
+        Stop::Hangup => "hung up: ending what runs",
+        Stop::OutputClosed | Stop::OutputFailed | Stop::InputFailed => "ending what runs",
+    };
+    format!("{why}\n")
+}
+
+fn code(ended: Ended, rule: ExitRule) -> u8 {
+    match ended {
+        Ended::Left(stop) => stop.code(),
+        Ended::Shown(None, stop) => stop.map_or(exit::BUG, Stop::code),
+        Ended::Shown(Some(shown), stop) => {
+            let broken = shown.broken.map(|broken| match broken {
+                Broken::Closed => Stop::OutputClosed,
+                Broken::Failed { .. } => Stop::OutputFailed,
+            });
+            let lost = (!shown.is_kept).then_some(Stop::OutputFailed);
+            exit::code(&shown.report, stop.or(broken).or(lost), rule)
+        }
+    }
+}
