@@ -22,7 +22,8 @@ pub trait Connector: Send + Sync + fmt::Debug {
 
     /// Decides by which way `endpoint` is reached. Nothing is sent there.
     ///
-    /// Called once a host, before [`Connector::open`].
+    /// Called once a host, before [`Connector::open`]. Not limited by the caller, as it may wait for
+    /// others; the connector limits whatever it asks. May be dropped at any moment.
     ///
     /// # Errors
     /// When the endpoint cannot be opened whatever happens.

@@ -1,6 +1,7 @@
 //! What ssh's configuration makes of a host: as ssh itself explains it, asked as rarely as possible.
 
 mod explained;
+mod guess;
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::{Output, Stdio};
@@ -18,6 +19,8 @@ use crate::surroundings::Surroundings;
 
 pub(super) use explained::{Explained, Proxy, keyword};
 
+use guess::Guess;
+
 /// How many explanations are asked for at once; each takes a few milliseconds of a processor.
 const AT_ONCE: usize = 4;
 
@@ -28,13 +31,22 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// the first question.
 #[derive(Debug)]
 pub(super) struct Configuration {
-    /// Whether it may treat hosts differently, in a way that matters to us.
-    varies: OnceCell<bool>,
+    /// What can be told of all hosts without asking again.
+    known: OnceCell<Known>,
     hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Explained>>>>>,
     login: OnceCell<Option<String>>,
     turns: Semaphore,
     /// The first error in its text, which is one for all hosts.
     broken: OnceLock<String>,
+}
+
+/// How hosts differ.
+#[derive(Debug)]
+enum Known {
+    /// In ways that only ssh can tell.
+    Nothing,
+    /// At most in the server that they are reached by.
+    Ways(Guess),
 }
 
 /// Why there is no explanation.
@@ -49,7 +61,7 @@ pub(super) enum Unexplained {
 impl Default for Configuration {
     fn default() -> Self {
         Configuration {
-            varies: OnceCell::new(),
+            known: OnceCell::new(),
             hosts: Mutex::default(),
             login: OnceCell::new(),
             turns: Semaphore::new(AT_ONCE),
@@ -66,18 +78,17 @@ impl Configuration {
         options: &SshOptions,
         surroundings: &Surroundings,
     ) -> Result<Arc<Explained>, Unexplained> {
-        let plain = || Arc::new(Explained::plain(target, options));
-        if self.varies.get() == Some(&false) {
-            return Ok(plain());
-        }
-        let varies = self.varies.get_or_try_init(async || {
+        let known = self.known.get_or_try_init(async || {
             let explained = self.explained(target, options, surroundings).await?;
-            Ok(explained::may_vary(&explained.files, options))
+            if explained::may_overrule(&explained.files, options) {
+                return Ok(Known::Nothing);
+            }
+            let guess = Guess::read(&explained.files, options);
+            Ok(guess.map_or(Known::Nothing, Known::Ways))
         });
-        if *varies.await? {
-            self.explained(target, options, surroundings).await
-        } else {
-            Ok(plain())
+        match known.await? {
+            Known::Nothing => self.explained(target, options, surroundings).await,
+            Known::Ways(guess) => Ok(Arc::new(guess.of(target, options))),
         }
     }
 

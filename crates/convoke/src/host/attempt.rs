@@ -74,13 +74,12 @@ struct Attempt<'a> {
 /// The connect limit covers all attempts and the pauses between them, but not the wait for a place.
 pub(super) async fn reach(host: &Host, reach: &Reach) -> Result<Reached, Failure> {
     let asked = reach.registry.find(&host.endpoint)?;
-    let route = asked.route(&host.endpoint, &reach.surroundings);
-    let route = timeout(reach.connect_limit, route).await;
+    // The connector limits each of its questions; the wait for its turn is not the host's time.
     let Route {
         instead,
         remark,
         server,
-    } = route.map_err(|_| too_long(reach.connect_limit))??;
+    } = asked.route(&host.endpoint, &reach.surroundings).await?;
     if let Some(remark) = remark {
         tracing::info!("{remark}");
     }

@@ -11,16 +11,6 @@ use crate::openssh::target::Target;
 /// Where ssh connects unless it is told otherwise.
 const PORT: u16 = 22;
 
-/// The options that change the way to a host. `Host` and `Match` alone do not.
-const VARYING: [&str; 6] = [
-    "hostname",
-    "port",
-    "proxyjump",
-    "proxycommand",
-    "canonicalizehostname",
-    "canonicalizepermittedcnames",
-];
-
 /// Options that would keep our pipes from the command, with the value that they must have. They are
 /// passed only where they are in force: an ssh that has them set knows them, an older one would refuse
 /// them.
@@ -120,7 +110,7 @@ fn place(host: &str, port: u16) -> String {
 }
 
 /// The first of the hops `user@a:22,b`, without the user: the work is the server's.
-fn first_hop(jump: &str) -> String {
+pub(super) fn first_hop(jump: &str) -> String {
     let hop = jump.split(',').next().unwrap_or_default();
     let hop = hop.strip_prefix("ssh://").unwrap_or(hop);
     let hop = hop.rsplit_once('@').map_or(hop, |(_, hop)| hop);
@@ -146,13 +136,11 @@ fn files(chatter: &str) -> Vec<PathBuf> {
     lines.map(|file| PathBuf::from(file.trim_end())).collect()
 }
 
-/// Whether these files and options may treat hosts differently in what concerns us.
-pub(crate) fn may_vary(files: &[PathBuf], options: &SshOptions) -> bool {
+/// Whether these files and options may set what must be overruled.
+pub(crate) fn may_overrule(files: &[PathBuf], options: &SshOptions) -> bool {
     let matters = |text: &str| {
         let keyword = keyword(text);
-        let in_table = |table: &[&str]| table.contains(&keyword.as_str());
-        in_table(&VARYING)
-            || OVERRULED.iter().any(|(name, ..)| *name == keyword)
+        OVERRULED.iter().any(|(name, ..)| *name == keyword)
             // A file a host: its files were not all read.
             || keyword == "include" && text.contains(['%', '$'])
     };
