@@ -147,6 +147,21 @@ fn a_closed_link_does_not_wait_for_a_full_pipe() {
 }
 
 #[test]
+fn the_agent_ends_by_itself_after_the_last_request() {
+    let mut agent = Agent::start();
+    let daemon = released_daemon(&mut agent);
+    let channel = agent.start_step(sh("read line; echo $line"));
+    agent.send(LINK_CHANNEL, &Message::Finish);
+    assert!(is_alive(agent.worker));
+    agent.send(channel, &Message::Kill);
+    agent.finish(channel);
+    // Nobody has closed our end.
+    assert!(agent.is_hung_up());
+    assert!(agent.wait().success());
+    assert_only_the_daemon_is_left(&agent, &daemon);
+}
+
+#[test]
 fn the_guard_ends_running_trees_when_the_worker_dies() {
     for _ in 0..rounds(3, 50) {
         let mut agent = Agent::start();

@@ -48,6 +48,8 @@ impl Tag {
     pub const PING: Tag = Tag(0x02);
     /// See [`Message::Pong`](crate::message::Message::Pong).
     pub const PONG: Tag = Tag(0x03);
+    /// See [`Message::Finish`](crate::message::Message::Finish).
+    pub const FINISH: Tag = Tag(0x04);
     /// See [`Message::Noop`](crate::message::Message::Noop).
     pub const NOOP: Tag = Tag(0x10);
     /// See [`Message::Start`](crate::message::Message::Start).
@@ -103,6 +105,7 @@ impl Tag {
             Tag::HELLO
                 | Tag::PING
                 | Tag::PONG
+                | Tag::FINISH
                 | Tag::NOOP
                 | Tag::START
                 | Tag::CREDIT

@@ -20,6 +20,9 @@ pub enum Message {
     Ping(Token),
     /// Answers a ping with its token, on channel 0.
     Pong(Token),
+    /// The controller asks for nothing more, on channel 0: the agent ends the link once all that was
+    /// asked is over.
+    Finish,
     /// Asks for nothing; answered by [`Message::Done`].
     Noop,
     /// Asks for a process; answered by [`Message::Started`] or [`Message::NotStarted`].
@@ -78,6 +81,7 @@ impl Message {
             Message::Hello(_) => Tag::HELLO,
             Message::Ping(_) => Tag::PING,
             Message::Pong(_) => Tag::PONG,
+            Message::Finish => Tag::FINISH,
             Message::Noop => Tag::NOOP,
             Message::Start(_) => Tag::START,
             Message::Credit(_) => Tag::CREDIT,
@@ -101,6 +105,7 @@ impl Message {
             Tag::HELLO => Message::Hello(from_body(tag, body)?),
             Tag::PING => Message::Ping(from_body(tag, body)?),
             Tag::PONG => Message::Pong(from_body(tag, body)?),
+            Tag::FINISH => from_body(tag, body).map(|()| Message::Finish)?,
             Tag::NOOP => from_body(tag, body).map(|()| Message::Noop)?,
             Tag::START => Message::Start(from_body(tag, body)?),
             Tag::CREDIT => Message::Credit(from_body(tag, body)?),
@@ -128,7 +133,7 @@ impl Message {
         let frame = match self {
             Message::Hello(body) => append(body, frame),
             Message::Ping(body) | Message::Pong(body) => append(body, frame),
-            Message::Noop | Message::Kill | Message::Done => frame,
+            Message::Finish | Message::Noop | Message::Kill | Message::Done => frame,
             Message::Start(body) => append(body, frame),
             Message::Credit(body) => append(body, frame),
             Message::Eof(body) | Message::Closed(body) => append(body, frame),

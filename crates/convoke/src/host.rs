@@ -20,7 +20,9 @@ use tokio::time::Instant;
 
 use crate::agents::Agents;
 use crate::cancel::Cancel;
+use crate::error::LinkError;
 use crate::event::{Emitter, Kind};
+use crate::link::Delivery;
 use crate::outcome::{CancelCause, Cancelled, Checked, Outcome, Unreachable};
 use crate::process::{self, Broken, Command};
 
@@ -192,7 +194,13 @@ async fn check(connection: &Connection, events: &mut Emitter) -> Result<Checked,
     events.send(connected).await;
     connection.noise().report(events).await;
     let began = Instant::now();
-    connection.link().noop().await.map_err(gone)?;
+    let mut answer = connection.link().send_noop().await.map_err(gone)?;
+    connection.link().finish();
+    match answer.next().await {
+        Delivery::Lost(error) => return Err(gone(error)),
+        Delivery::Fault(fault) => return Err(gone(LinkError::Refused { text: fault.text })),
+        _ => {}
+    }
     Ok(Checked {
         round_trip: began.elapsed(),
     })
@@ -209,6 +217,8 @@ async fn process(
         Ok(running) => running,
         Err(outcome) => return Ok(outcome),
     };
+    // Nothing follows: the agent need not wait for us to say goodbye.
+    connection.link().finish();
     let hello = running.first(connection.greeting()).await?;
     let connected = Kind::Connected(connection.announce(&hello));
     running.send(events, connected).await;

@@ -14,7 +14,7 @@ mod order;
 mod request;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -66,6 +66,8 @@ pub struct Link {
     /// How many bytes were written to the agent.
     written: Arc<AtomicU64>,
     channels: Arc<Semaphore>,
+    /// Whether the last request was made.
+    finished: AtomicBool,
     task: AbortOnDropHandle<()>,
 }
 
@@ -81,6 +83,8 @@ enum Control {
     Send(Arc<Inbox>, u8, Bytes),
     /// So many bytes of a stream were consumed.
     Consumed(Arc<Inbox>, u8, usize),
+    /// Nothing more will be asked for.
+    Finish,
     /// The process of the channel shall end.
     Kill(Arc<Inbox>),
     /// Nobody listens on the channel any more.
@@ -142,6 +146,7 @@ impl Link {
             unsent,
             written,
             channels: Arc::new(Semaphore::new(MAX_CHANNELS)),
+            finished: AtomicBool::new(false),
             task: AbortOnDropHandle::new(task),
         }
     }
@@ -197,6 +202,15 @@ impl Link {
         Ok(self.request(Asked::Start(request)).await?)
     }
 
+    /// Says that nothing more will be asked for: the agent ends the session as soon as all that was asked
+    /// is over, which spares the wait for its end. Whoever asks for more all the same gets
+    /// [`LinkError::Dropped`].
+    pub fn finish(&self) {
+        self.finished.store(true, Ordering::Release);
+        // A link that is over needs no goodbye.
+        let _ = self.control.send(Control::Finish);
+    }
+
     /// Ends the session: running processes are ended by the agent. Waits until the pipes are closed, at
     /// most [`CLOSE_LIMIT`], and returns the agent's hello if it ever came.
     pub async fn close(self) -> Option<Arc<Hello>> {
@@ -218,6 +232,9 @@ impl Link {
     }
 
     async fn request(&self, asked: Asked) -> Result<Channel, LinkError> {
+        if self.finished.load(Ordering::Acquire) {
+            return Err(LinkError::Dropped);
+        }
         let place = Arc::clone(&self.channels).acquire_owned().await;
         let open = Open {
             inbox: Arc::default(),

@@ -117,6 +117,9 @@ impl Worker {
             self.tick(now);
             self.finish_steps(now);
             self.send();
+            if self.serve.is_finished() {
+                self.close(None, now);
+            }
             if self.wire.is_none() {
                 // The write may have found the link closed, which ends the wait for streams.
                 self.finish_steps(now);

@@ -42,6 +42,8 @@ pub struct Serve {
     effects: VecDeque<Effect>,
     outbox: Outbox,
     urgent: bool,
+    /// Whether the last request has come.
+    finishing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,7 @@ impl Serve {
             effects: VecDeque::new(),
             outbox: Outbox::new(),
             urgent: false,
+            finishing: false,
         }
     }
 
@@ -113,6 +116,11 @@ impl Serve {
     /// a moment for what usually follows: a short command then costs its controller one read.
     pub fn can_wait(&self) -> bool {
         !self.urgent
+    }
+
+    /// Whether all that was asked is over, was answered, and nothing more will be asked.
+    pub fn is_finished(&self) -> bool {
+        self.finishing && self.channels.is_empty() && self.outbox.waiting().is_empty()
     }
 
     /// Ends the link on this side: nothing is taken or sent from here on.
@@ -291,6 +299,10 @@ impl Serve {
                 Ok(())
             }
             Message::Pong(_) if channel == LINK_CHANNEL => Ok(()),
+            Message::Finish if channel == LINK_CHANNEL => {
+                self.finishing = true;
+                Ok(())
+            }
             Message::Noop => self.noop(channel),
             Message::Start(request) => self.start(channel, request),
             Message::Credit(credit) => self.granted(channel, credit),
@@ -426,6 +438,9 @@ impl Serve {
                 tag,
                 "the numbers of channels must ascend from 1",
             ));
+        }
+        if self.finishing {
+            return Err(out_of_order(channel, tag, "the last request has come"));
         }
         self.highest = channel;
         Ok(())

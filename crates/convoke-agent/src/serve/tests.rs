@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use convoke_proto::command::{Direction, ExtraStream, Stdin};
 use convoke_proto::credit::{FIRST_WINDOW, MAX_WINDOW};
+use convoke_proto::exit::{Cause, Status};
 use convoke_proto::frame::MAX_REQUEST;
 use convoke_proto::hello::LinkId;
 use convoke_proto::message::Token;
@@ -455,4 +456,36 @@ proptest! {
         let _ = serve.feed(&bytes);
         play(&mut serve);
     }
+}
+
+#[test]
+fn a_link_is_finished_when_the_last_request_is_over_and_answered() {
+    let mut serve = running();
+    serve.feed(&frame(0, &Message::Finish)).unwrap();
+    assert!(!serve.is_finished());
+    serve.end_output(1, 1);
+    serve.end_output(1, 2);
+    serve.exited(
+        1,
+        Exit {
+            status: Status::Code(0),
+            cause: Cause::Itself,
+            left_running: 0,
+            cut_streams: Vec::new(),
+            survivors: Vec::new(),
+        },
+    );
+    assert!(!serve.is_finished(), "the exit was not sent");
+    serve.sent(serve.outgoing().len());
+    assert!(serve.is_finished());
+}
+
+#[test]
+fn a_request_after_the_last_one_ends_the_link() {
+    let mut serve = open();
+    serve.feed(&frame(0, &Message::Finish)).unwrap();
+    let refused = serve.feed(&frame(1, &Message::Noop)).unwrap_err();
+    assert!(refused.to_string().contains("the last request has come"));
+    let mut serve = open();
+    assert!(serve.feed(&frame(1, &Message::Finish)).is_err());
 }

@@ -127,6 +127,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         hello().prop_map(Message::Hello),
         any::<u64>().prop_map(|token| Message::Ping(Token(token))),
         any::<u64>().prop_map(|token| Message::Pong(Token(token))),
+        Just(Message::Finish),
         Just(Message::Noop),
         start().prop_map(Message::Start),
         any::<(u8, u32)>().prop_map(|(stream, bytes)| Message::Credit(Credit { stream, bytes })),

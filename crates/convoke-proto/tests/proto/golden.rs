@@ -109,6 +109,7 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
             Message::Closed(Stream { stream: 0 }),
             "00000001010203044200",
         ),
+        (Message::Finish, "000000000102030404"),
         (Message::Kill, "000000000102030443"),
         (Message::Done, "000000000102030460"),
         (fault(FaultKind::Unsupported), "00000004010203046100026e6f"),

@@ -211,6 +211,7 @@ impl Driver {
             Control::Consumed(inbox, stream, bytes) => self.on(&inbox, |machine, channel| {
                 machine.consumed(channel, stream, bytes);
             }),
+            Control::Finish => self.machine.finish(),
             Control::Kill(inbox) => self.on(&inbox, Machine::kill),
             Control::Forget(inbox) => {
                 self.on(&inbox, Machine::forget);

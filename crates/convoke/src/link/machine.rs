@@ -201,6 +201,11 @@ impl Machine {
         }
     }
 
+    /// Says that nothing more will be asked for.
+    pub fn finish(&mut self) {
+        self.say(LINK_CHANNEL, &Message::Finish);
+    }
+
     /// Asks for the end of the process of a channel.
     pub fn kill(&mut self, channel: u32) {
         if self.channels.contains_key(&channel) {

@@ -480,3 +480,17 @@ async fn an_idle_link_with_a_live_agent_stays_open() {
     }
     link.close().await;
 }
+
+#[tokio::test]
+async fn after_the_last_request_nothing_more_is_asked_and_answers_still_come() {
+    let (link, mut agent) = pair().await;
+    let mut last = link.send_noop().await.unwrap();
+    link.finish();
+    assert_eq!(agent.next().await, Some((1, Message::Noop)));
+    assert_eq!(agent.next().await, Some((0, Message::Finish)));
+    assert_eq!(link.noop().await, Err(LinkError::Dropped));
+    agent.say(&frame(1, &Message::Done)).await;
+    assert_eq!(last.next().await, Delivery::Done);
+    drop(agent);
+    assert!(link.close().await.is_some());
+}
