@@ -34,7 +34,7 @@ pub(crate) fn hosts(tools: &Tools) -> io::Result<()> {
     let warm = fleet().start();
     let list = list(&warm)?;
     // Fills the cache.
-    measure::run(&mut convoke(tools, &warm, "127.0.0.1", &["true"]))?;
+    measure::run(&mut convoke(tools, &warm, &warm.hosts(1), &["true"]))?;
     let expression = warm.hosts(HOSTS);
     many(tools, &warm, &expression, &list, "agent there")?;
     drop(warm);
@@ -93,7 +93,7 @@ pub(crate) fn sequential(_: &Tools) -> io::Result<()> {
             config: Some(fleet.ssh_config()),
             ..SshOptions::default()
         });
-        let host = Host::new("127.0.0.1").map_err(io::Error::other)?;
+        let host = Host::new(&fleet.address(1).to_string()).map_err(io::Error::other)?;
         let connection = Connection::open(&host, &reach).await;
         let connection = connection.map_err(|error| io::Error::other(error.text))?;
         let (mut ours, mut bare) = (Vec::new(), Vec::new());
@@ -118,13 +118,14 @@ pub(crate) fn sequential(_: &Tools) -> io::Result<()> {
 pub(crate) fn lines(tools: &Tools) -> io::Result<()> {
     let fleet = fleet().start();
     let config = fleet.ssh_config().display().to_string();
-    let pipeline = format!("ssh -F {config} 127.0.0.1 '{GENERATOR} | cat' | cat");
+    let host = fleet.address(1).to_string();
+    let pipeline = format!("ssh -F {config} {host} '{GENERATOR} | cat' | cat");
     for (name, options, goal) in [
         ("raw", &[][..], 0.90),
         ("prefixed", &["--prefix"][..], 0.75),
     ] {
         let first = ["run", "-F", &config];
-        let last = ["127.0.0.2", "--sh", GENERATOR];
+        let last = [&*host, "--sh", GENERATOR];
         let arguments = [&first, options, &last].concat();
         let (ours, theirs) = alternate(
             5,

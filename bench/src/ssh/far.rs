@@ -22,7 +22,7 @@ impl Far {
     pub(super) fn start(fleet: &Fleet) -> io::Result<Far> {
         let program = std::env::current_exe()?;
         let mut child = fleet
-            .ssh("127.0.0.1")
+            .ssh(&fleet.address(1).to_string())
             .arg(format!("exec {} {WORD}", program.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
