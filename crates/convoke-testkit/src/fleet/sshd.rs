@@ -69,11 +69,15 @@ UseDNS no
 PrintMotd no
 PrintLastLog no
 LogLevel INFO
-MaxStartups 4000
 MaxSessions 1000
 MaxAuthTries 20
 LoginGraceTime 600
 ";
+    // Of this one sshd takes the last value.
+    let is_said = |line: &String| line.to_ascii_lowercase().starts_with("maxstartups");
+    if !plan.options.iter().any(is_said) {
+        text += "MaxStartups 4000\n";
+    }
     let mut sftp = SFTP_SERVERS.iter().filter(|path| Path::new(path).exists());
     let sftp = sftp.next().unwrap_or(&"internal-sftp");
     writeln!(text, "Subsystem sftp {sftp}").unwrap();

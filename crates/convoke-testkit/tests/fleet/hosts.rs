@@ -1,5 +1,6 @@
 //! Addresses, names, limits.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use convoke_testkit::fleet::Fleet;
@@ -80,6 +81,18 @@ fn an_option_wins_over_the_fleets_own() {
     let refused = run(fleet.ssh("h1").arg("true"));
     let stderr = String::from_utf8_lossy(&refused.stderr);
     assert!(stderr.contains("open failed"), "{stderr}");
+}
+
+#[test]
+fn a_server_that_is_full_turns_others_away() {
+    let fleet = Fleet::builder().max_startups("1:100:1").start();
+    let turned_away = || {
+        // The guest whom it lets in keeps the place by saying nothing.
+        let _guest = TcpStream::connect((fleet.address(1), fleet.port())).unwrap();
+        let output = run(fleet.ssh("h2").arg("true"));
+        String::from_utf8_lossy(&output.stderr).contains("kex_exchange_identification")
+    };
+    assert!(turned_away(), "{}", fleet.log());
 }
 
 #[test]
