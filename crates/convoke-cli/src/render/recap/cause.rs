@@ -10,9 +10,14 @@ use convoke::report::HostResult;
 
 use super::super::words;
 
-/// What stands for the own name of a host, and for an address, where several hosts are spoken of.
+/// What stands for the own name of a host, for an address, and for the fingerprint of a key, where several
+/// hosts are spoken of.
 const HOST: &str = "HOST";
 const ADDRESS: &str = "ADDRESS";
+const FINGERPRINT: &str = "FINGERPRINT";
+
+/// How a fingerprint begins; base64 follows.
+const SHA256: &str = "SHA256:";
 
 /// The word of the cause whose text goes through directories, each after a semicolon.
 const NO_PLACE: &str = "no_place";
@@ -146,7 +151,7 @@ fn general(text: &str, outcome: &Outcome, host: &str) -> String {
     }
 }
 
-/// A text without the name of the host, and without addresses.
+/// A text without the name of the host, without addresses and without fingerprints.
 fn replaced(text: &str, host: &str) -> String {
     let named = names(host)
         .into_iter()
@@ -155,7 +160,17 @@ fn replaced(text: &str, host: &str) -> String {
         Some(port) => replace_word(&named, &format!("port {port}"), "port PORT"),
         None => named,
     };
-    without_addresses(&named)
+    without_addresses(&without_fingerprints(&named))
+}
+
+/// A text in which every fingerprint of a key reads `FINGERPRINT`.
+fn without_fingerprints(text: &str) -> String {
+    let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let mut pieces = text.split(SHA256);
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |out, piece| {
+        out + FINGERPRINT + piece.trim_start_matches(belongs)
+    })
 }
 
 /// The port that is written in a host's name.
@@ -267,6 +282,11 @@ mod tests {
             ("10.0.0.3:22.", "web1", "ADDRESS:22."),
             ("at 2001:db8::1.", "web1", "at ADDRESS."),
             ("version 1.2.3 of a.b", "web1", "version 1.2.3 of a.b"),
+            (
+                "not known: ssh-ed25519 SHA256:a/+0, twice SHA256:9",
+                "web1",
+                "not known: ssh-ed25519 FINGERPRINT, twice FINGERPRINT",
+            ),
             ("a connection", "a", "HOST connection"),
             (
                 "host h port 2201: refused by port 22",

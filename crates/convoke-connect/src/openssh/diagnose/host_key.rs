@@ -3,8 +3,8 @@
 use super::{matches, printable};
 use crate::error::{ConnectError, ConnectErrorKind};
 
-const UNKNOWN: &str = "`ssh HOST` once shows the key and asks whether to accept it; `ssh-keyscan HOST` \
-     prints it for known_hosts";
+const UNKNOWN: &str = "`ssh HOST` shows the key of a host and asks whether to accept it; \
+     -o StrictHostKeyChecking=accept-new accepts every unknown one unseen";
 const CHANGED: &str = "if the host was set up anew, `ssh-keygen -R HOST` forgets its old key; if not, \
      somebody may stand between";
 const REVOKED: &str = "the key must not be used any more; the host needs a new one";
