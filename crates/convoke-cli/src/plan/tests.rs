@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use convoke::inventory::{Expr, Supplied};
 
+use super::shown::lossless;
 use super::*;
 use crate::config::Form;
 
