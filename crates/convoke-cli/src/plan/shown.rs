@@ -186,7 +186,7 @@ struct Variable {
 
 /// Bytes as they are in events: as `text` when they are UTF-8, else as `base64`.
 #[derive(Serialize)]
-enum Text {
+pub(super) enum Text {
     #[serde(rename = "text")]
     Utf8(String),
     #[serde(rename = "base64")]
