@@ -17,4 +17,6 @@ pub mod local;
 
 pub mod openssh;
 
+pub mod ssh;
+
 pub mod registry;

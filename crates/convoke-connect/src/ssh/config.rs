@@ -1,0 +1,1 @@
+//! What `ssh -G` prints for a host, told without running it.

@@ -1,0 +1,45 @@
+//! What ssh's configuration makes of one host: every option with its values, as `ssh -G` prints them.
+
+use std::collections::BTreeMap;
+
+/// The options of one host by their names in lower case, each with its values in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl Settings {
+    /// Reads what `ssh -G` prints: a line an option, `name value`, repeated for options with several.
+    pub fn parse(text: &str) -> Self {
+        let mut settings = Settings::default();
+        let pairs = text.lines().filter_map(|line| line.split_once(' '));
+        for (name, value) in pairs {
+            settings.add(&name.to_ascii_lowercase(), value.trim());
+        }
+        settings
+    }
+
+    /// Adds a value behind those that an option has; `name` is in lower case.
+    pub fn add(&mut self, name: &str, value: impl Into<String>) {
+        self.values
+            .entry(name.to_owned())
+            .or_default()
+            .push(value.into());
+    }
+
+    /// The first value of an option.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).first().map(String::as_str)
+    }
+
+    /// All values of an option, in order.
+    pub fn all(&self, name: &str) -> &[String] {
+        self.values.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every option with its values, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let values = self.values.iter();
+        values.map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+}
