@@ -12,9 +12,9 @@ impl Settings {
     /// Reads what `ssh -G` prints: a line an option, `name value`, repeated for options with several.
     pub fn parse(text: &str) -> Self {
         let mut settings = Settings::default();
-        let pairs = text.lines().filter_map(|line| line.split_once(' '));
+        let pairs = text.split('\n').filter_map(|line| line.split_once(' '));
         for (name, value) in pairs {
-            settings.add(&name.to_ascii_lowercase(), value.trim());
+            settings.add(&name.to_ascii_lowercase(), value);
         }
         settings
     }
@@ -25,6 +25,27 @@ impl Settings {
             .entry(name.to_owned())
             .or_default()
             .push(value.into());
+    }
+
+    /// Gives an option one value instead of those it has; `name` is in lower case.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.set_all(name, vec![value.into()]);
+    }
+
+    /// Gives an option these values instead of those it has, or takes it away when there are none.
+    pub fn set_all(&mut self, name: &str, values: Vec<String>) {
+        if values.is_empty() {
+            self.remove(name);
+        } else if let Some(place) = self.values.get_mut(name) {
+            *place = values;
+        } else {
+            self.values.insert(name.to_owned(), values);
+        }
+    }
+
+    /// Takes an option away.
+    pub fn remove(&mut self, name: &str) {
+        self.values.remove(name);
     }
 
     /// The first value of an option.

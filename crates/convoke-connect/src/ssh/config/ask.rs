@@ -1,0 +1,186 @@
+//! The configuration of one run: told from the files, or asked of ssh where that cannot be exact.
+
+use std::collections::HashMap;
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::{Destination, Disk, Installed, MARKED, PLAIN, Parsed, Resolution};
+use crate::error::{ConnectError, ConnectErrorKind};
+use crate::openssh::SshOptions;
+use crate::ssh::settings::Settings;
+use crate::surroundings::Surroundings;
+
+/// How many answers are waited for at once; each takes a few milliseconds of a processor.
+const AT_ONCE: usize = 4;
+
+/// How long an answer may take: a `Match exec` may ask a service somewhere.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What the configuration makes of hosts, for the surroundings of the first question: an instance
+/// serves one run. Each host is asked for at most once, and the files are read once.
+#[derive(Debug)]
+pub struct Configuration {
+    options: SshOptions,
+    parsed: OnceCell<Result<Parsed, String>>,
+    asked: Mutex<HashMap<Destination, Arc<OnceCell<Arc<Told>>>>>,
+    turns: Semaphore,
+}
+
+/// What is known of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What `ssh -G` prints.
+    pub settings: Settings,
+    /// Why ssh was asked, if it was.
+    pub asked: Option<String>,
+}
+
+impl Configuration {
+    /// A configuration that nothing was read of.
+    pub fn new(options: SshOptions) -> Self {
+        Configuration {
+            options,
+            parsed: OnceCell::new(),
+            asked: Mutex::default(),
+            turns: Semaphore::new(AT_ONCE),
+        }
+    }
+
+    /// What the configuration makes of a host.
+    ///
+    /// May be dropped at any moment; a program that was started for it is then ended.
+    ///
+    /// # Errors
+    /// [`ConnectErrorKind::Spawn`] and [`ConnectErrorKind::Resources`] when ssh cannot be started,
+    /// [`ConnectErrorKind::Configuration`] with its own words when it refuses the configuration, or does
+    /// not answer in 10 s.
+    pub async fn of(
+        &self,
+        destination: &Destination,
+        surroundings: &Surroundings,
+    ) -> Result<Arc<Told>, ConnectError> {
+        let parsed = self.parsed.get_or_try_init(|| self.parse(surroundings));
+        let why = match parsed.await? {
+            Err(why) => why.clone(),
+            Ok(parsed) => match parsed.resolve(destination) {
+                Resolution::Told(settings) => {
+                    return Ok(Arc::new(Told {
+                        settings,
+                        asked: None,
+                    }));
+                }
+                Resolution::Ask(why) => why,
+            },
+        };
+        let host = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(asked.entry(destination.clone()).or_default())
+        };
+        let told = host.get_or_try_init(async || {
+            let arguments = self.arguments(destination);
+            let output = self.run(&arguments, surroundings).await?;
+            Ok::<_, ConnectError>(Arc::new(Told {
+                settings: Settings::parse(&String::from_utf8_lossy(&output.stdout)),
+                asked: Some(why),
+            }))
+        });
+        told.await.cloned()
+    }
+
+    /// Asks the installed ssh about itself, and reads the files.
+    async fn parse(
+        &self,
+        surroundings: &Surroundings,
+    ) -> Result<Result<Parsed, String>, ConnectError> {
+        let (plain, marked) = (texts(&PLAIN), texts(&MARKED));
+        let plain = self.run(&plain, surroundings);
+        let (plain, marked) = tokio::join!(plain, self.run(&marked, surroundings));
+        // One that cannot be started fails for good; one that does not know our words is asked.
+        let (plain, marked) = match (plain, marked) {
+            (Ok(plain), Ok(marked)) => (plain, marked),
+            (Err(error), _) | (_, Err(error)) => match error.kind {
+                ConnectErrorKind::Configuration => return Ok(Err(error.text)),
+                _ => return Err(error),
+            },
+        };
+        let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some(installed) = Installed::parse(&text(&plain), &text(&marked)) else {
+            return Ok(Err("a version of ssh that is not known".into()));
+        };
+        Ok(Parsed::read(installed, &self.options, surroundings, &Disk))
+    }
+
+    /// The arguments that make ssh print what it makes of a host.
+    fn arguments(&self, destination: &Destination) -> Vec<std::ffi::OsString> {
+        let options = &self.options;
+        let mut arguments = texts(&["-G"]);
+        if let Some(config) = &options.config {
+            arguments.extend(["-F".into(), config.into()]);
+        }
+        for identity in &options.identities {
+            arguments.extend(["-i".into(), identity.into()]);
+        }
+        if let Some(user) = destination.user.as_ref().or(options.login.as_ref()) {
+            arguments.extend(["-l".into(), user.into()]);
+        }
+        if let Some(port) = destination.port.or(options.port) {
+            arguments.extend(["-p".into(), port.to_string().into()]);
+        }
+        for option in &options.options {
+            arguments.extend(["-o".into(), option.into()]);
+        }
+        arguments.extend(["--".into(), (&destination.host).into()]);
+        arguments
+    }
+
+    async fn run(
+        &self,
+        arguments: &[std::ffi::OsString],
+        surroundings: &Surroundings,
+    ) -> Result<Output, ConnectError> {
+        let refuse = |text: String| ConnectError::new(ConnectErrorKind::Configuration, text);
+        let turn = self.turns.acquire().await;
+        let _turn = turn.map_err(|_| refuse("ssh is no longer asked".into()))?;
+        let mut command = Command::new(&self.options.program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(surroundings.environment.iter().map(|(k, v)| (k, v)))
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let running = command.spawn().map_err(|error| {
+            let program = self.options.program.display();
+            ConnectError::not_started(format!("{program} could not be started"), error)
+        })?;
+        let output = match tokio::time::timeout(LIMIT, running.wait_with_output()).await {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) => return Err(refuse(format!("ssh -G: {error}"))),
+            Err(_) => {
+                return Err(refuse(format!(
+                    "ssh -G did not end in {} s",
+                    LIMIT.as_secs()
+                )));
+            }
+        };
+        match output.status.success() {
+            true => Ok(output),
+            false => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let said = said.lines().filter(|line| !line.trim().is_empty());
+                let said = said.collect::<Vec<_>>().join("; ");
+                Err(refuse(said.chars().filter(|c| !c.is_control()).collect()))
+            }
+        }
+    }
+}
+
+fn texts(arguments: &[&str]) -> Vec<std::ffi::OsString> {
+    arguments.iter().map(Into::into).collect()
+}

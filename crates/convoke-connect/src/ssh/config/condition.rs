@@ -1,0 +1,166 @@
+//! The conditions of a `Match` line.
+
+use super::line::delimited;
+use super::pattern::Patterns;
+use super::tokens::KNOWN;
+
+/// Criteria that must all hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Condition(Vec<(Criterion, Wanted)>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Criterion {
+    All,
+    Canonical,
+    Final,
+    Host(Patterns),
+    OriginalHost(Patterns),
+    User(Patterns),
+    LocalUser(Patterns),
+    Exec,
+}
+
+/// Whether a criterion is to hold, or not to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Yes,
+    No,
+}
+
+/// What a condition is held against.
+pub(super) struct Subject<'a> {
+    pub(super) host: &'a str,
+    pub(super) original: &'a str,
+    pub(super) user: &'a str,
+    pub(super) local_user: &'a str,
+    pub(super) pass: Pass,
+}
+
+/// How often the files were read for a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// For the first time.
+    First,
+    /// Again, because a condition asks for that.
+    Final,
+}
+
+/// A command would have to be run to tell.
+pub(super) struct Exec;
+
+impl Condition {
+    /// Reads what follows `Match`.
+    ///
+    /// # Errors
+    /// A criterion that is left to ssh, or that it refuses.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.contains("\\\"") {
+            return Err("escaped quotes behind Match".into());
+        }
+        let mut criteria = Vec::new();
+        let mut rest = Some(text);
+        while let Some(text) = rest.filter(|text| !text.is_empty()) {
+            let (word, after) = delimited(text).ok_or("Match with an open quote")?;
+            if word.starts_with('#') {
+                break;
+            }
+            let (name, wanted) = match word.strip_prefix('!') {
+                Some(name) => (name.to_ascii_lowercase(), Wanted::No),
+                None => (word.to_ascii_lowercase(), Wanted::Yes),
+            };
+            rest = after;
+            let alone = match name.as_str() {
+                "all" => Some(Criterion::All),
+                "canonical" => Some(Criterion::Canonical),
+                "final" => Some(Criterion::Final),
+                _ => None,
+            };
+            if let Some(criterion) = alone {
+                criteria.push((criterion, wanted));
+                continue;
+            }
+            let (argument, after) = match rest {
+                Some(text) => delimited(text).ok_or("Match with an open quote")?,
+                None => return Err(format!("Match {name} without an argument")),
+            };
+            if argument.is_empty() || argument.starts_with('#') {
+                return Err(format!("Match {name} without an argument"));
+            }
+            rest = after;
+            let criterion = match name.as_str() {
+                "host" => Criterion::Host(Patterns::listed(&argument, true)?),
+                "originalhost" => Criterion::OriginalHost(Patterns::listed(&argument, true)?),
+                "user" => Criterion::User(Patterns::listed(&argument, false)?),
+                "localuser" => Criterion::LocalUser(Patterns::listed(&argument, false)?),
+                "exec" if tokens_are_known(&argument) => Criterion::Exec,
+                _ => return Err(format!("Match {name}")),
+            };
+            criteria.push((criterion, wanted));
+        }
+        Condition::checked(criteria)
+    }
+
+    /// `all` stands alone, or behind one of `canonical` and `final`.
+    fn checked(criteria: Vec<(Criterion, Wanted)>) -> Result<Self, String> {
+        let is_all = |(criterion, _): &&(Criterion, Wanted)| *criterion == Criterion::All;
+        let alone = match &criteria[..] {
+            [] => false,
+            [_] => true,
+            [
+                (Criterion::Canonical | Criterion::Final, _),
+                (Criterion::All, _),
+            ] => true,
+            _ => !criteria.iter().any(|one| is_all(&one)),
+        };
+        match alone {
+            true => Ok(Condition(criteria)),
+            false => Err("Match without criteria, or with all among others".into()),
+        }
+    }
+
+    /// Whether it asks for the files to be read again.
+    pub(super) fn asks_again(&self) -> bool {
+        self.0.iter().any(|(one, _)| *one == Criterion::Final)
+    }
+
+    /// Whether all of it holds.
+    pub(super) fn holds(&self, subject: &Subject<'_>) -> Result<bool, Exec> {
+        let is_final = subject.pass == Pass::Final;
+        // The rest is not looked at when one fails, which only matters for commands.
+        for (criterion, wanted) in &self.0 {
+            let found = match criterion {
+                Criterion::All => true,
+                Criterion::Canonical | Criterion::Final => is_final,
+                Criterion::Host(patterns) => patterns.are_for(&subject.host.to_ascii_lowercase()),
+                Criterion::OriginalHost(patterns) => {
+                    patterns.are_for(&subject.original.to_ascii_lowercase())
+                }
+                Criterion::User(patterns) => patterns.are_for(subject.user),
+                Criterion::LocalUser(patterns) => patterns.are_for(subject.local_user),
+                Criterion::Exec => return Err(Exec),
+            };
+            if found != (*wanted == Wanted::Yes) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether a command holds no token that only some versions know.
+fn tokens_are_known(command: &str) -> bool {
+    let mut pieces = command.split('%').skip(1);
+    while let Some(piece) = pieces.next() {
+        match piece.chars().next() {
+            Some(token) if KNOWN.contains(token) => {}
+            Some(_) => return false,
+            // Two of them are one, unless nothing follows at all.
+            None => {
+                if pieces.next().is_none() {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,111 @@
+//! What the ssh of this machine says about itself: its defaults, its algorithms, and who we are.
+//!
+//! Nothing of that is written down here, so that it is true whatever version is installed. Two runs of
+//! `ssh -G` without a configuration tell it: one as it is, one with markers for what the first hides.
+
+use crate::ssh::settings::Settings;
+
+/// The arguments of the first run: the defaults.
+pub const PLAIN: [&str; 5] = ["-G", "-F", "/dev/null", "--", "host"];
+
+/// The arguments of the second run: names of algorithms beyond the defaults, what a batch changes, the
+/// printed name of a silent log, and the account.
+pub const MARKED: [&str; 17] = [
+    "-G",
+    "-F",
+    "/dev/null",
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    "LogLevel=QUIET",
+    "-o",
+    "HostKeyAlgorithms=*",
+    "-o",
+    "CASignatureAlgorithms=*",
+    "-o",
+    "PubkeyAcceptedAlgorithms=*",
+    "-o",
+    "ControlPath=/%u|%i|%l|%d",
+    "--",
+    "host",
+];
+
+/// What was told.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    pub(super) defaults: Settings,
+    pub(super) account: Account,
+    /// `ServerAliveInterval` where `BatchMode` is on and nothing sets it: not 0 on Debian.
+    pub(super) alive_in_batch: String,
+    /// What `LogLevel QUIET` is printed as.
+    pub(super) quiet: String,
+    /// Where the system's configuration is.
+    pub(super) directory: String,
+    host_keys: Vec<String>,
+    signatures: Vec<String>,
+}
+
+/// The account we are, as ssh sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) host_name: String,
+    pub(super) home: String,
+}
+
+/// Printed since 8.7, the first version that splits lines as we do.
+const SINCE: &str = "stdinnull";
+
+impl Installed {
+    /// Reads what the two runs printed. None when this ssh is too old, or prints what is not understood.
+    pub fn parse(plain: &str, marked: &str) -> Option<Self> {
+        let defaults = Settings::parse(plain);
+        let marked = Settings::parse(marked);
+        defaults.get(SINCE)?;
+        let mut account = marked.get("controlpath")?.strip_prefix('/')?.splitn(4, '|');
+        let mut part = || account.next().map(str::to_owned);
+        let known_hosts = defaults.get("globalknownhostsfile")?;
+        let directory = known_hosts.split(' ').next()?.rsplit_once('/')?.0;
+        let listed = |name: &str| {
+            let list = marked.get(name)?;
+            Some(list.split(',').map(str::to_owned).collect())
+        };
+        Some(Installed {
+            account: Account {
+                name: part()?,
+                uid: part()?,
+                host_name: part()?,
+                home: part()?,
+            },
+            alive_in_batch: marked.get("serveraliveinterval")?.to_owned(),
+            quiet: marked.get("loglevel")?.to_owned(),
+            directory: directory.to_owned(),
+            host_keys: listed("hostkeyalgorithms")?,
+            signatures: listed("casignaturealgorithms")?,
+            defaults,
+        })
+    }
+
+    /// The default list of an option of algorithms.
+    pub(super) fn default_algorithms(&self, name: &str) -> Vec<&str> {
+        self.defaults.get(name).map_or(Vec::new(), split)
+    }
+
+    /// All algorithms that an option may name, as far as they are known.
+    pub(super) fn all_algorithms(&self, name: &str) -> Vec<&str> {
+        let listed: &[String] = match name {
+            "hostkeyalgorithms" | "pubkeyacceptedalgorithms" | "hostbasedacceptedalgorithms" => {
+                &self.host_keys
+            }
+            "casignaturealgorithms" => &self.signatures,
+            // Not told by `-G`: what is not among the defaults is left to ssh.
+            _ => return self.default_algorithms(name),
+        };
+        listed.iter().map(String::as_str).collect()
+    }
+}
+
+fn split(list: &str) -> Vec<&str> {
+    list.split(',').collect()
+}

@@ -1,0 +1,168 @@
+//! One configuration, understood by us and by ssh.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::config::{
+    Destination, Disk, Installed, MARKED, PLAIN, Parsed, Resolution,
+};
+use convoke_connect::ssh::settings::Settings;
+use convoke_connect::surroundings::Surroundings;
+
+/// Files of a home directory, of which `.ssh/config` is given to ssh, and what is asked of it. `@DIR@`
+/// in them is the directory `.ssh`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Case {
+    pub(crate) files: Vec<(String, String)>,
+    pub(crate) options: Vec<String>,
+    pub(crate) identities: Vec<String>,
+    pub(crate) login: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) host: String,
+}
+
+/// How we did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// We told what ssh prints.
+    Equal,
+    /// We left it to ssh, which answers; why.
+    Asked(String),
+    /// We left it to ssh, which refuses it.
+    Refused,
+    /// We told something else; what.
+    Wrong(String),
+}
+
+/// What the installed ssh says of itself; None, told on stderr, when there is none that is known.
+pub(crate) fn installed() -> Option<&'static Installed> {
+    static INSTALLED: OnceLock<Option<Installed>> = OnceLock::new();
+    let installed = INSTALLED.get_or_init(|| {
+        let run = |arguments: &[&str]| {
+            let output = Command::new("ssh")
+                .args(arguments)
+                .stdin(Stdio::null())
+                .output();
+            String::from_utf8(output.ok()?.stdout).ok()
+        };
+        Installed::parse(&run(&PLAIN)?, &run(&MARKED)?)
+    });
+    if installed.is_none() {
+        eprintln!("skipped: 1 (no ssh is installed that could be the oracle)");
+    }
+    installed.as_ref()
+}
+
+impl Case {
+    pub(crate) fn verdict(&self, installed: &Installed) -> Verdict {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join(".ssh");
+        fs::create_dir(&directory).unwrap();
+        let placed = |text: &str| text.replace("@DIR@", directory.to_str().unwrap());
+        for (name, text) in &self.files {
+            let path = directory.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, placed(text)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let options = SshOptions {
+            login: self.login.clone(),
+            port: self.port,
+            identities: self
+                .identities
+                .iter()
+                .map(|path| placed(path).into())
+                .collect(),
+            config: Some(directory.join("config")),
+            options: self.options.iter().map(|option| placed(option)).collect(),
+            ..SshOptions::default()
+        };
+        let surroundings = surroundings(home.path());
+        let theirs = ask(&options, &self.host, &surroundings);
+        let parsed = Parsed::read(installed.clone(), &options, &surroundings, &Disk);
+        let ours = match parsed {
+            Ok(parsed) => parsed.resolve(&Destination {
+                host: self.host.clone(),
+                user: None,
+                port: None,
+            }),
+            Err(why) => Resolution::Ask(why),
+        };
+        match (ours, theirs) {
+            (Resolution::Told(ours), Ok(theirs)) if ours == theirs => Verdict::Equal,
+            (Resolution::Told(ours), Ok(theirs)) => Verdict::Wrong(differences(&ours, &theirs)),
+            (Resolution::Told(_), Err(said)) => Verdict::Wrong(format!("ssh refuses: {said}")),
+            (Resolution::Ask(why), Ok(_)) => Verdict::Asked(why),
+            (Resolution::Ask(_), Err(_)) => Verdict::Refused,
+        }
+    }
+}
+
+fn surroundings(home: &Path) -> Surroundings {
+    let mut surroundings = Surroundings::of_this_process();
+    surroundings.environment.retain(|(name, _)| name != "HOME");
+    for (name, value) in [
+        ("HOME", home.to_str().unwrap()),
+        ("CONVOKE_HOST", "from.environment"),
+        ("CONVOKE_EMPTY", ""),
+    ] {
+        surroundings.environment.push((name.into(), value.into()));
+    }
+    surroundings
+}
+
+fn ask(options: &SshOptions, host: &str, surroundings: &Surroundings) -> Result<Settings, String> {
+    let mut ssh = Command::new("ssh");
+    ssh.env_clear()
+        .envs(surroundings.environment.iter().cloned());
+    ssh.arg("-G")
+        .arg("-F")
+        .arg(options.config.clone().unwrap_or(PathBuf::from("none")));
+    for identity in &options.identities {
+        ssh.arg("-i").arg(identity);
+    }
+    if let Some(login) = &options.login {
+        ssh.args(["-l", login]);
+    }
+    if let Some(port) = options.port {
+        ssh.args(["-p", &port.to_string()]);
+    }
+    for option in &options.options {
+        ssh.args(["-o", option]);
+    }
+    let output = ssh
+        .args(["--", host])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    match output.status.success() {
+        true => Ok(Settings::parse(
+            std::str::from_utf8(&output.stdout).unwrap(),
+        )),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+fn differences(ours: &Settings, theirs: &Settings) -> String {
+    let names: BTreeSet<_> = ours
+        .iter()
+        .chain(theirs.iter())
+        .map(|(name, _)| name)
+        .collect();
+    let different = names
+        .into_iter()
+        .filter(|name| ours.all(name) != theirs.all(name));
+    let told = different.map(|name| {
+        format!(
+            "{name}: we say {:?}, ssh says {:?}",
+            ours.all(name),
+            theirs.all(name)
+        )
+    });
+    told.collect::<Vec<_>>().join("\n")
+}
