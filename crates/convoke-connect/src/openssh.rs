@@ -3,14 +3,14 @@
 //! What ssh does with a host is decided by the user's configuration. What is passed to it on top, and
 //! why, is written down in `docs/ssh.md`.
 
-mod child;
-mod configuration;
-mod diagnose;
+pub(crate) mod child;
+pub(crate) mod configuration;
+pub(crate) mod diagnose;
 mod filter;
 mod here;
-mod options;
+pub(crate) mod options;
 mod session;
-mod target;
+pub(crate) mod target;
 
 use std::sync::{Arc, OnceLock};
 

@@ -8,6 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::local::Local;
 use crate::openssh::{Openssh, SshOptions};
+use crate::ssh::Native;
 
 /// Connectors by url scheme. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -21,19 +22,21 @@ impl Registry {
         Self::default()
     }
 
-    /// The connectors of this crate: `local`, and `ssh` and `openssh` by the system's `ssh` as it is
-    /// configured.
+    /// The connectors of this crate: `local`; `ssh` and `openssh` by the system's `ssh` as it is
+    /// configured; `ssh+native` without it.
     pub fn with_defaults() -> Self {
         Self::with_ssh(SshOptions::default())
     }
 
     /// The same, with options for every ssh.
     pub fn with_ssh(options: SshOptions) -> Self {
+        let native = Native::new(options.clone());
         let ssh = Arc::new(Openssh::new(options));
         let mut registry = Self::empty();
         registry.insert("local", Arc::new(Local));
         registry.insert("openssh", Arc::clone(&ssh) as Arc<dyn Connector>);
         registry.insert("ssh", ssh);
+        registry.insert("ssh+native", Arc::new(native));
         registry
     }
 

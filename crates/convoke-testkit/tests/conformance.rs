@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use convoke_connect::local::Local;
 use convoke_connect::openssh::{Openssh, SshOptions};
+use convoke_connect::ssh::Native;
 use convoke_testkit::conformance::{self, CHECKS, FarEnd, Needs, Skipped, Subject};
 use convoke_testkit::fleet::Fleet;
 use convoke_testkit::memory::{Memory, Script};
@@ -37,7 +38,30 @@ async fn openssh_conforms() {
     let skipped = conformance::all(&subject).await;
     assert_eq!(names(&skipped), needing(&[Needs::Endings]));
     drop(subject);
-    // The far side of every connection has ended too: only the listener is left.
+    listener_alone(&fleet).await;
+}
+
+#[tokio::test]
+async fn native_conforms() {
+    let fleet = Fleet::start();
+    let options = SshOptions {
+        config: Some(fleet.ssh_config()),
+        ..SshOptions::default()
+    };
+    let subject = Subject {
+        connector: Arc::new(Native::new(options)),
+        endpoint: format!("ssh+native://{}", fleet.address(1))
+            .parse()
+            .unwrap(),
+        far_end: FarEnd::Shell,
+    };
+    assert_eq!(conformance::all(&subject).await, []);
+    drop(subject);
+    listener_alone(&fleet).await;
+}
+
+/// Waits until the far side of every connection has ended, too.
+async fn listener_alone(fleet: &Fleet) {
     let listener_alone = async {
         while fleet.processes().len() > 1 {
             tokio::task::yield_now().await;

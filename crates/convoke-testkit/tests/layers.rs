@@ -44,6 +44,7 @@ const CRATES: &[Layers] = &[
             &["ask", "connector"],
             &["local"],
             &["openssh"],
+            &["ssh"],
             &["registry"],
         ],
     },

@@ -69,7 +69,7 @@ fn spawn(mut command: Command) -> Result<Watch, ConnectError> {
 }
 
 /// Why the program could not be started.
-pub(super) fn not_started(command: &Command, source: io::Error) -> ConnectError {
+pub(crate) fn not_started(command: &Command, source: io::Error) -> ConnectError {
     let program = command.as_std().get_program().to_string_lossy();
     let missing = source.kind() == io::ErrorKind::NotFound;
     let text = if missing {

@@ -17,6 +17,7 @@ use super::{child, diagnose};
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::surroundings::Surroundings;
 
+pub(crate) use explained::place;
 pub(super) use explained::{Explained, Proxy, keyword};
 
 use guess::Guess;

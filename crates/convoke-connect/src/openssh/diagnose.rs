@@ -3,8 +3,8 @@
 //! ssh says it in sentences, not codes. Each sentence that ends a connection is known by its whole
 //! shape (`shapes`); of several the last one counts, since what a server says of itself comes before.
 
-mod hints;
-mod host_key;
+pub(crate) mod hints;
+pub(crate) mod host_key;
 mod shapes;
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ const THROUGH_PROXY: &str = " UNKNOWN port 65535";
 
 /// Whether ssh was told of an ssh-agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyAgent {
+pub(crate) enum KeyAgent {
     /// It was.
     Named,
     /// `SSH_AUTH_SOCK` is not set.
@@ -32,7 +32,7 @@ pub(super) enum KeyAgent {
 }
 
 impl KeyAgent {
-    pub(super) fn of(surroundings: &Surroundings) -> Self {
+    pub(crate) fn of(surroundings: &Surroundings) -> Self {
         let socket = surroundings.variable("SSH_AUTH_SOCK");
         match socket.is_some_and(|socket| !socket.is_empty()) {
             true => KeyAgent::Named,
@@ -64,7 +64,7 @@ pub(super) fn diagnose(
 }
 
 /// What is wrong with the configuration, in the words of an ssh that only read it.
-pub(super) fn configuration(stderr: &[u8]) -> Option<String> {
+pub(crate) fn configuration(stderr: &[u8]) -> Option<String> {
     let stderr = String::from_utf8_lossy(stderr);
     let mut lines = lines(&stderr);
     let wrong = lines.find(|line| shape(line) == Some(Cause::Configuration))?;
@@ -236,13 +236,10 @@ impl<'a> Words<'a> {
             .iter()
             .all(|method| !methods.contains(method));
         if let Some([_, file]) = find("Permissions 0* for '*' are too open.").as_deref() {
-            return format!(
-                "others can read the key {0}; chmod 600 {0}",
-                printable(file)
-            );
+            return too_open(&printable(file));
         }
         if let Some([file, _]) = find("no such identity: *: *").as_deref() {
-            return format!("there is no key file {}", printable(file));
+            return absent(&printable(file));
         }
         if find("*: agent refused operation").is_some() {
             return AGENT_REFUSED.into();
@@ -284,7 +281,7 @@ fn lines(noise: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A text of bounded length that cannot drive a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars().take(QUOTED) {
         match c {

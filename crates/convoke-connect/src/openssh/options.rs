@@ -108,6 +108,15 @@ impl SshOptions {
         ssh
     }
 
+    /// The command that prints how ssh understands its configuration for `target`, and nothing else.
+    pub(crate) fn resolving(&self, target: &Target, surroundings: &Surroundings) -> Command {
+        let mut ssh = session::command(&self.program, Session::Own, surroundings);
+        ssh.arg("-G");
+        self.add(&mut ssh, target);
+        ssh.args(["--", &target.host]);
+        ssh
+    }
+
     /// The same without any configuration: what is built into ssh.
     pub(super) fn built_in(&self, host: &str, surroundings: &Surroundings) -> Command {
         let mut ssh = session::command(&self.program, Session::Own, surroundings);

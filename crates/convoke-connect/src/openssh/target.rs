@@ -10,18 +10,18 @@ use crate::error::{ConnectError, ConnectErrorKind};
 ///
 /// Every part is safe in an argv and in the shell line that a `ProxyCommand` becomes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Target {
-    pub(super) user: Option<String>,
+pub(crate) struct Target {
+    pub(crate) user: Option<String>,
     /// A name or an address; without brackets.
-    pub(super) host: String,
-    pub(super) port: Option<u16>,
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
     /// How it was written.
-    pub(super) written: Written,
+    pub(crate) written: Written,
 }
 
 /// How a target was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Written {
+pub(crate) enum Written {
     /// A host and nothing else.
     Bare,
     /// With a scheme, a user or a port.
@@ -30,7 +30,7 @@ pub(super) enum Written {
 
 impl Target {
     /// Parses and checks the parts of `endpoint`.
-    pub(super) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
+    pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         let refuse = |why: String| {
             let text = format!("{endpoint} is not an ssh endpoint: {why}");
             ConnectError::new(ConnectErrorKind::Endpoint, text)
@@ -122,7 +122,7 @@ fn check_host(host: &str) -> Result<(), String> {
 }
 
 /// A login, which reaches shells through `%r`: also `user@domain` and, as ssh allows, `DOMAIN\user`.
-pub(super) fn check_user(user: &str) -> Result<(), String> {
+pub(crate) fn check_user(user: &str) -> Result<(), String> {
     check("user", user, |c| {
         matches!(c, '.' | '-' | '_' | '+' | '@' | '\\')
     })?;

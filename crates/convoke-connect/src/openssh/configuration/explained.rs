@@ -100,7 +100,7 @@ impl Explained {
     }
 }
 
-fn place(host: &str, port: u16) -> String {
+pub(crate) fn place(host: &str, port: u16) -> String {
     let host = host.to_ascii_lowercase();
     if host.contains(':') {
         format!("[{host}]:{port}")

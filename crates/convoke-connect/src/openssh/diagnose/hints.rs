@@ -1,17 +1,27 @@
 //! What the user can do. Equal for equal causes, so that it is said once for many hosts.
 
-pub(super) const FORWARDING: &str =
+pub(crate) const FORWARDING: &str =
     "-o ClearAllForwardings=yes connects without the configured forwardings";
-pub(super) const ALGORITHMS: &str = "the server's algorithms are too old or too new for this ssh; options such \
+pub(crate) const ALGORITHMS: &str = "the server's algorithms are too old or too new for this ssh; options such \
      as HostKeyAlgorithms=+ssh-rsa allow old ones";
-pub(super) const NOT_SSH: &str = "something other than an SSH server may listen there";
-pub(super) const TOO_MANY: &str = "ssh-agent offers more keys than the server looks at; name the right one with \
+pub(crate) const NOT_SSH: &str = "something other than an SSH server may listen there";
+pub(crate) const TOO_MANY: &str = "ssh-agent offers more keys than the server looks at; name the right one with \
      IdentityFile and IdentitiesOnly=yes";
-pub(super) const CROWDED: &str = "the server may take no more connections at once (MaxStartups)";
-pub(super) const AGENT_REFUSED: &str =
+pub(crate) const CROWDED: &str = "the server may take no more connections at once (MaxStartups)";
+pub(crate) const AGENT_REFUSED: &str =
     "ssh-agent refused to sign; its key may wait for a touch or a confirmation";
-pub(super) const PASSWORD: &str = "the server wants a password, which nobody is asked for when several hosts are \
+pub(crate) const PASSWORD: &str = "the server wants a password, which nobody is asked for when several hosts are \
      connected; set up a key";
-pub(super) const NO_AGENT: &str = "no ssh-agent is running (SSH_AUTH_SOCK is not set), so only key files without \
+pub(crate) const NO_AGENT: &str = "no ssh-agent is running (SSH_AUTH_SOCK is not set), so only key files without \
      a passphrase can be used";
-pub(super) const OFFERED: &str = "`ssh -v HOST` shows which keys are offered";
+pub(crate) const OFFERED: &str = "`ssh -v HOST` shows which keys are offered";
+
+/// What to do about a key file that others can read.
+pub(crate) fn too_open(file: &str) -> String {
+    format!("others can read the key {file}; chmod 600 {file}")
+}
+
+/// What is wrong with a key file that was asked for.
+pub(crate) fn absent(file: &str) -> String {
+    format!("there is no key file {file}")
+}

@@ -3,11 +3,11 @@
 use super::{matches, printable};
 use crate::error::{ConnectError, ConnectErrorKind};
 
-const UNKNOWN: &str = "`ssh HOST` shows the key of a host and asks whether to accept it; \
+pub(crate) const UNKNOWN: &str = "`ssh HOST` shows the key of a host and asks whether to accept it; \
      -o StrictHostKeyChecking=accept-new accepts every unknown one unseen";
-const CHANGED: &str = "if the host was set up anew, `ssh-keygen -R HOST` forgets its old key; if not, \
+pub(crate) const CHANGED: &str = "if the host was set up anew, `ssh-keygen -R HOST` forgets its old key; if not, \
      somebody may stand between";
-const REVOKED: &str = "the key must not be used any more; the host needs a new one";
+pub(crate) const REVOKED: &str = "the key must not be used any more; the host needs a new one";
 
 /// The error for a host key that ssh did not accept; `key` is its type and fingerprint.
 ///

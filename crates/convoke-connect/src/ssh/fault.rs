@@ -1,0 +1,200 @@
+//! Why a connection failed, in the words and kinds that the system's ssh has for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use russh::AlgorithmKind;
+use rustix::io::Errno;
+
+use crate::error::{Again, ConnectError, ConnectErrorKind as Kind};
+use crate::openssh::diagnose::hints::{ALGORITHMS, CROWDED, NOT_SSH, TOO_MANY};
+use crate::openssh::diagnose::printable;
+
+/// What sshd says when too many keys were offered.
+const TOO_MANY_FAILURES: &str = "Too many authentication failures";
+
+/// The far end of a connection. Shown as ssh shows it.
+#[derive(Debug, Clone)]
+pub(super) struct Peer(String);
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Peer(format!("{} port {}", address.ip(), address.port()))
+    }
+}
+
+/// How far a connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Exchange,
+    Authentication,
+    /// It was in.
+    Session,
+}
+
+fn plain(kind: Kind, text: &str) -> ConnectError {
+    ConnectError::new(kind, printable(text))
+}
+
+fn again(error: ConnectError) -> ConnectError {
+    ConnectError {
+        again: Again::MayHelp,
+        ..error
+    }
+}
+
+fn hinted(error: ConnectError, hint: &str) -> ConnectError {
+    ConnectError {
+        hint: Some(hint.to_owned()),
+        ..error
+    }
+}
+
+/// The words of the system for an error, without its number.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+/// A name without an address.
+pub(super) fn name(host: &str, error: &io::Error) -> ConnectError {
+    let text = words(error);
+    let text = text
+        .strip_prefix("failed to lookup address information: ")
+        .unwrap_or(&text);
+    plain(
+        Kind::Name,
+        &format!("ssh: Could not resolve hostname {host}: {text}"),
+    )
+}
+
+/// No connection came about.
+pub(super) fn connecting(host: &str, peer: &Peer, error: io::Error) -> ConnectError {
+    let port = peer.0.rsplit(' ').next().unwrap_or_default();
+    let text = format!("ssh: connect to host {host} port {port}: {}", words(&error));
+    let failed = match Errno::from_io_error(&error) {
+        Some(Errno::CONNREFUSED) => again(plain(Kind::Refused, &text)),
+        Some(Errno::CONNRESET) => again(plain(Kind::Closed, &text)),
+        Some(Errno::TIMEDOUT) => again(plain(Kind::Timeout, &text)),
+        Some(Errno::ADDRNOTAVAIL | Errno::MFILE | Errno::NFILE | Errno::NOMEM) => {
+            plain(Kind::Resources, &text)
+        }
+        _ => plain(Kind::NoRoute, &text),
+    };
+    ConnectError {
+        source: Some(error),
+        ..failed
+    }
+}
+
+/// The connection ended before the server had greeted.
+pub(super) fn before_greeting(peer: &Peer, said: &[u8], error: io::Error) -> ConnectError {
+    let ended = ended(peer, &error);
+    let said = String::from_utf8_lossy(said);
+    let said = said
+        .lines()
+        .map(str::trim_end)
+        .rfind(|line| !line.is_empty());
+    let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
+    let text = format!("{ended} before its banner{said}");
+    let failed = hinted(again(plain(Kind::Closed, &text)), CROWDED);
+    ConnectError {
+        source: Some(error),
+        ..failed
+    }
+}
+
+/// Something else than a server of this protocol answered.
+pub(super) fn not_ssh(peer: &Peer, said: &[u8]) -> ConnectError {
+    let said = String::from_utf8_lossy(said);
+    let first = said.lines().next().unwrap_or_default();
+    let text = format!("{} is not an SSH 2 server: {first}", peer.0);
+    hinted(plain(Kind::Closed, &text), NOT_SSH)
+}
+
+/// No answer within `ConnectTimeout`.
+pub(super) fn timeout(host: &str, port: u16, limit: Duration) -> ConnectError {
+    let text = format!("ssh: connect to host {host} port {port}: no answer within {limit:?}");
+    again(plain(Kind::Timeout, &text))
+}
+
+/// No end of the key exchange within it. Not tried again: the server is there, and works.
+pub(super) fn late_timeout(peer: &Peer) -> ConnectError {
+    plain(
+        Kind::Timeout,
+        &format!("Connection to {} timed out", peer.0),
+    )
+}
+
+fn ended(peer: &Peer, error: &io::Error) -> String {
+    let how = match Errno::from_io_error(error) {
+        Some(Errno::CONNRESET | Errno::PIPE) => "reset",
+        _ => "closed",
+    };
+    format!("Connection {how} by {}", peer.0)
+}
+
+/// The protocol ended at some stage.
+pub(super) fn protocol(peer: &Peer, stage: Stage, error: russh::Error) -> ConnectError {
+    let broken = |error: &dyn std::fmt::Display| {
+        let text = format!("Connection to {} broke: {error}", peer.0);
+        plain(Kind::Closed, &text)
+    };
+    match error {
+        russh::Error::NoCommonAlgo { kind, theirs, .. } => {
+            let what = match kind {
+                AlgorithmKind::Kex => "key exchange method",
+                AlgorithmKind::Key => "host key type",
+                AlgorithmKind::Cipher => "cipher",
+                AlgorithmKind::Compression => "compression method",
+                AlgorithmKind::Mac => "MAC",
+            };
+            let theirs = theirs.join(",");
+            let text = format!(
+                "Unable to negotiate with {}: no matching {what} found. Their offer: {theirs}",
+                peer.0
+            );
+            hinted(plain(Kind::Closed, &text), ALGORITHMS)
+        }
+        russh::Error::IO(error) => closed(peer, stage, Some(error)),
+        russh::Error::Disconnect
+        | russh::Error::HUP
+        | russh::Error::RecvError
+        | russh::Error::SendError => closed(peer, stage, None),
+        russh::Error::KeepaliveTimeout => plain(
+            Kind::Timeout,
+            &format!("Timeout, server {} not responding.", peer.0),
+        ),
+        error => broken(&error),
+    }
+}
+
+/// The server closed the connection, or it was reset.
+pub(super) fn closed(peer: &Peer, stage: Stage, error: Option<io::Error>) -> ConnectError {
+    let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+    let (when, may_help) = match stage {
+        Stage::Exchange => (" during the key exchange", true),
+        Stage::Authentication => (" during authentication", false),
+        Stage::Session => ("", false),
+    };
+    let text = format!("{}{when}", ended(peer, &error));
+    let failed = plain(Kind::Closed, &text);
+    let failed = if may_help { again(failed) } else { failed };
+    ConnectError {
+        source: Some(error),
+        ..failed
+    }
+}
+
+/// The server took its leave, with a reason.
+pub(super) fn disconnected(peer: &Peer, code: u32, reason: &str) -> ConnectError {
+    let text = format!("Received disconnect from {}:{code}: {reason}", peer.0);
+    if reason.starts_with(TOO_MANY_FAILURES) {
+        return hinted(plain(Kind::Authentication, &text), TOO_MANY);
+    }
+    plain(Kind::Closed, &text)
+}

@@ -1,0 +1,127 @@
+//! Whether the first field of a line is about a name: patterns, or one hashed name.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+
+/// How a hashed name begins: HMAC-SHA1 with the salt that follows.
+const HASHED: &[u8] = b"|1|";
+
+/// The length of a salt, in bytes: that of a SHA-1.
+const SALT: usize = 20;
+
+/// The longest pattern that ssh looks at, in bytes; a longer one makes it give up the list.
+const LONGEST_PATTERN: usize = 1022;
+
+/// Whether `names` says that the line is about `name`.
+pub(super) fn matches(names: &[u8], name: &[u8]) -> bool {
+    match names.first() {
+        Some(b'|') => is_hash_of(names, name).unwrap_or(false),
+        _ => is_in_list(names, name),
+    }
+}
+
+/// `|1|SALT|HASH`, both in base64.
+fn is_hash_of(names: &[u8], name: &[u8]) -> Option<bool> {
+    let mut parts = names.strip_prefix(HASHED)?.splitn(2, |byte| *byte == b'|');
+    let (salt, hash) = (parts.next()?, parts.next()?);
+    let (salt, hash) = (STANDARD.decode(salt).ok()?, STANDARD.decode(hash).ok()?);
+    if salt.len() != SALT {
+        return None;
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &salt);
+    Some(hmac::verify(&key, name, &hash).is_ok())
+}
+
+/// Patterns between commas. One that begins with `!` and matches makes all others count for nothing.
+fn is_in_list(patterns: &[u8], name: &[u8]) -> bool {
+    let mut found = false;
+    for pattern in patterns.split(|byte| *byte == b',') {
+        let (negated, pattern) = match pattern.strip_prefix(b"!") {
+            Some(pattern) => (true, pattern),
+            None => (false, pattern),
+        };
+        if pattern.len() > LONGEST_PATTERN {
+            return false;
+        }
+        if fits(&pattern.to_ascii_lowercase(), name) {
+            if negated {
+                return false;
+            }
+            found = true;
+        }
+    }
+    found
+}
+
+/// Whether a pattern with `*` and `?` is the whole of `name`.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    // Where the last star stood, and how much of the name it took.
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(byte) if *byte == b'?' || Some(byte) == name.get(n) => (p, n) = (p + 1, n + 1),
+            _ => match star {
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    (p, n) = (at + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    let rest = pattern.get(p..).unwrap_or_default();
+    rest.iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_ssh_matches_them() {
+        for (patterns, name, expected) in [
+            ("h", "h", true),
+            ("H", "h", true),
+            ("h", "hh", false),
+            ("a,h,b", "h", true),
+            ("*.lan", "h.lan", true),
+            ("*.lan", "h.wan", false),
+            ("h?", "h1", true),
+            ("h?", "h", false),
+            ("*", "anything", true),
+            ("!h,*", "h", false),
+            ("*,!h", "h", false),
+            ("*,!h", "g", true),
+            ("!h", "g", false),
+            ("[h]:22", "[h]:22", true),
+            ("[10.0.*]:*", "[10.0.7.1]:2222", true),
+            ("h", "[h]:2222", false),
+            ("", "h", false),
+            (",", "h", false),
+        ] {
+            let found = matches(patterns.as_bytes(), name.as_bytes());
+            assert_eq!(found, expected, "{patterns} {name}");
+        }
+    }
+
+    #[test]
+    fn a_hashed_name_matches_only_itself() {
+        // By ssh-keygen -H for `web1.example.org`.
+        let hashed = b"|1|IHXZvQMvTcZTUU29+2vXFgx8Frs=|UGccIWfRVDwilMBnA3WJoRAC75Y=";
+        assert!(!matches(hashed, b"web1"));
+        for bad in [
+            &b"|1|"[..],
+            b"|2|IHXZvQMvTcZTUU29+2vXFgx8Frs=|UGccIWfRVDwilMBnA3WJoRAC75Y=",
+            b"|1|IHXZ|UGccIWfRVDwilMBnA3WJoRAC75Y=",
+            b"|1|!!|x",
+            b"|",
+        ] {
+            assert!(!matches(bad, b"web1"), "{bad:?}");
+        }
+    }
+}

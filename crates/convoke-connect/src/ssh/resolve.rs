@@ -1,0 +1,89 @@
+//! The settings of a host: what ssh's configuration makes of it, resolved once a run.
+
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::settings::Settings;
+use crate::error::{ConnectError, ConnectErrorKind};
+use crate::openssh::options::SshOptions;
+use crate::openssh::target::Target;
+use crate::openssh::{child, diagnose};
+use crate::surroundings::Surroundings;
+
+/// How many hosts are resolved at once by a program; each takes a few milliseconds of a processor.
+const AT_ONCE: usize = 4;
+
+/// How long one may take: a `Match exec` may ask a service somewhere.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The settings of the hosts of one run. What was resolved once is kept.
+#[derive(Debug)]
+pub(super) struct Resolver {
+    options: SshOptions,
+    hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Settings>>>>>,
+    turns: Semaphore,
+}
+
+impl Resolver {
+    pub(super) fn new(options: SshOptions) -> Self {
+        Resolver {
+            options,
+            hosts: Mutex::default(),
+            turns: Semaphore::new(AT_ONCE),
+        }
+    }
+
+    /// The settings of `target`.
+    pub(super) async fn of(
+        &self,
+        target: &Target,
+        surroundings: &Surroundings,
+    ) -> Result<Arc<Settings>, ConnectError> {
+        let host = {
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(hosts.entry(target.clone()).or_default())
+        };
+        let found = host.get_or_try_init(async || {
+            let settings = self.settings(target, &self.options, surroundings).await?;
+            Ok(Arc::new(settings))
+        });
+        found.await.cloned()
+    }
+
+    /// Asks the system's ssh, which only prints what it would do.
+    async fn settings(
+        &self,
+        target: &Target,
+        options: &SshOptions,
+        surroundings: &Surroundings,
+    ) -> Result<Settings, ConnectError> {
+        let wrong = |text: String| ConnectError::new(ConnectErrorKind::Configuration, text);
+        let turn = self.turns.acquire().await;
+        let _turn = turn.map_err(|_| wrong("the run is over".into()))?;
+        let mut command = options.resolving(target, surroundings);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let running = command
+            .spawn()
+            .map_err(|error| child::not_started(&command, error))?;
+        let output = tokio::time::timeout(LIMIT, running.wait_with_output()).await;
+        let Ok(output) = output else {
+            let text = format!("ssh -G {} did not end in {LIMIT:?}", target.host);
+            return Err(wrong(text));
+        };
+        let output = output.map_err(|error| child::not_started(&command, error))?;
+        if !output.status.success() {
+            let text = diagnose::configuration(&output.stderr);
+            let text = text.unwrap_or_else(|| format!("ssh -G {} failed", target.host));
+            return Err(wrong(text));
+        }
+        Ok(Settings::parse(&String::from_utf8_lossy(&output.stdout)))
+    }
+}

@@ -1,0 +1,263 @@
+//! What the settings of a host mean for a connection, and what of them is not served here.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use russh::Preferred;
+
+use super::algorithms;
+use super::settings::Settings;
+use super::words::{Account, Tokens, fits, is_set, seconds};
+use crate::error::{ConnectError, ConnectErrorKind};
+use crate::openssh::target::Target;
+use crate::surroundings::Surroundings;
+
+/// Where ssh connects unless it is told otherwise.
+const PORT: u16 = 22;
+
+/// `RequiredRSASize` of an ssh that does not know the option.
+const SMALLEST_RSA: u32 = 1024;
+
+/// How a host is reached.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) family: Family,
+    pub(super) bind: Option<IpAddr>,
+    /// For the connection and the key exchange together.
+    pub(super) limit: Option<Duration>,
+    pub(super) keep_alive: bool,
+    pub(super) alive: Alive,
+    pub(super) alias: Option<String>,
+    pub(super) smallest_rsa: u32,
+    pub(super) known_hosts: Vec<PathBuf>,
+    pub(super) offered: Preferred,
+    pub(super) login: Login,
+    /// What the command's environment is asked to hold.
+    pub(super) environment: Vec<(String, String)>,
+}
+
+/// Which addresses of a name are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Any,
+    V4,
+    V6,
+}
+
+/// How often a silent server is asked whether it lives, and how many answers may be missing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alive {
+    pub(super) interval: Option<Duration>,
+    pub(super) missing: usize,
+}
+
+/// As whom, and by which means.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) user: String,
+    /// In the order in which they are tried.
+    pub(super) methods: Vec<String>,
+    pub(super) identities: Vec<PathBuf>,
+    pub(super) certificates: Vec<PathBuf>,
+    /// `IdentitiesOnly`.
+    pub(super) only_those: bool,
+    /// The socket of the ssh-agent.
+    pub(super) agent: Option<PathBuf>,
+    /// `PubkeyAcceptedAlgorithms`.
+    pub(super) accepted: Vec<String>,
+    pub(super) smallest_rsa: u32,
+    /// `BatchMode`.
+    pub(super) never_ask: bool,
+}
+
+impl Terms {
+    /// Reads the settings of `target`.
+    ///
+    /// # Errors
+    /// [`ConnectErrorKind::Configuration`] for what this client cannot do as ssh would.
+    pub(super) fn read(
+        settings: &Settings,
+        target: &Target,
+        account: &Account,
+        surroundings: &Surroundings,
+    ) -> Result<Self, ConnectError> {
+        check(settings)?;
+        let set = |name: &str| settings.get(name).filter(|value| *value != "none");
+        let host = set("hostname").unwrap_or(&target.host).to_owned();
+        let port = set("port").and_then(|port| port.parse().ok());
+        let port = port.or(target.port).unwrap_or(PORT);
+        let user = set("user").or(target.user.as_deref());
+        let user = user.ok_or_else(|| wrong("ssh does not say which user to log in as".into()))?;
+        let alias = set("hostkeyalias").map(str::to_owned);
+        let tokens = Tokens {
+            account,
+            surroundings,
+            target,
+            host: &host,
+            port,
+            user,
+            alias: alias.as_deref(),
+        };
+        let smallest_rsa = set("requiredrsasize").and_then(|bits| bits.parse().ok());
+        let smallest_rsa = smallest_rsa.unwrap_or(SMALLEST_RSA);
+        let missing = set("serveralivecountmax").and_then(|count| count.parse().ok());
+        Ok(Terms {
+            family: match set("addressfamily") {
+                Some("inet") => Family::V4,
+                Some("inet6") => Family::V6,
+                _ => Family::Any,
+            },
+            bind: set("bindaddress").map(literal).transpose()?,
+            limit: seconds(set("connecttimeout")),
+            keep_alive: !matches!(settings.get("tcpkeepalive"), Some("no" | "false")),
+            alive: Alive {
+                interval: seconds(set("serveraliveinterval")),
+                missing: missing.unwrap_or(3),
+            },
+            smallest_rsa,
+            known_hosts: files(
+                settings,
+                &["userknownhostsfile", "globalknownhostsfile"],
+                &tokens,
+            )?,
+            offered: algorithms::offered(settings)?,
+            login: Login {
+                user: user.to_owned(),
+                methods: methods(settings),
+                identities: files(settings, &["identityfile"], &tokens)?,
+                certificates: files(settings, &["certificatefile"], &tokens)?,
+                only_those: is_set(set("identitiesonly")),
+                agent: agent(settings, &tokens)?,
+                accepted: list(set("pubkeyacceptedalgorithms").or(set("pubkeyacceptedkeytypes"))),
+                smallest_rsa,
+                never_ask: is_set(set("batchmode")),
+            },
+            environment: environment(settings, surroundings),
+            host,
+            port,
+            alias,
+        })
+    }
+}
+
+fn wrong(text: String) -> ConnectError {
+    ConnectError::new(ConnectErrorKind::Configuration, text)
+}
+
+/// Options that would change who is met or what is refused, with the values that are served.
+const SERVED: [(&str, &[&str]); 9] = [
+    ("proxyjump", &["none"]),
+    ("proxycommand", &["none"]),
+    ("stricthostkeychecking", &["ask", "yes", "true"]),
+    ("revokedhostkeys", &["none"]),
+    ("knownhostscommand", &["none"]),
+    ("verifyhostkeydns", &["no", "false"]),
+    ("nohostauthenticationforlocalhost", &["no", "false"]),
+    ("checkhostip", &["no", "false"]),
+    ("bindinterface", &["none"]),
+];
+
+fn check(settings: &Settings) -> Result<(), ConnectError> {
+    for (option, served) in SERVED {
+        let value = settings.get(option);
+        if let Some(value) = value.filter(|value| !served.contains(value)) {
+            return Err(ConnectError {
+                hint: Some("openssh:HOST is reached with every option that ssh has".into()),
+                ..wrong(format!(
+                    "{option} {value} is not served by the native client"
+                ))
+            });
+        }
+    }
+    Ok(())
+}
+
+fn literal(address: &str) -> Result<IpAddr, ConnectError> {
+    let parsed = address.parse();
+    parsed.map_err(|_| {
+        wrong(format!(
+            "bindaddress {address} is not served by the native client"
+        ))
+    })
+}
+
+/// The files of several options, each of which may be given several times, with several files.
+fn files(
+    settings: &Settings,
+    options: &[&str],
+    tokens: &Tokens<'_>,
+) -> Result<Vec<PathBuf>, ConnectError> {
+    let mut files = Vec::new();
+    for option in options {
+        for value in settings.all(option) {
+            // Only lists hold several on a line; a blank in the name of a key file is its own.
+            let names: Vec<&str> = match option.ends_with("knownhostsfile") {
+                true => value.split_whitespace().collect(),
+                false => vec![value],
+            };
+            for name in names.into_iter().filter(|name| *name != "none") {
+                files.push(tokens.path(option, name)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn list(value: Option<&str>) -> Vec<String> {
+    let value = value.unwrap_or_default();
+    value.split(',').map(str::to_owned).collect()
+}
+
+/// `PreferredAuthentications`, without what is turned off. Hosts and tickets do not authenticate here.
+fn methods(settings: &Settings) -> Vec<String> {
+    let preferred = settings.get("preferredauthentications");
+    let preferred = list(Some(
+        preferred.unwrap_or("publickey,keyboard-interactive,password"),
+    ));
+    let is_on = |method: &String| match method.as_str() {
+        "publickey" => !matches!(settings.get("pubkeyauthentication"), Some("no" | "false")),
+        "password" => is_set(settings.get("passwordauthentication")),
+        "keyboard-interactive" => {
+            is_set(settings.get("kbdinteractiveauthentication"))
+                || is_set(settings.get("challengeresponseauthentication"))
+        }
+        _ => false,
+    };
+    preferred.into_iter().filter(is_on).collect()
+}
+
+/// The socket of `IdentityAgent`, else of `SSH_AUTH_SOCK`.
+fn agent(settings: &Settings, tokens: &Tokens<'_>) -> Result<Option<PathBuf>, ConnectError> {
+    let variable = |name: &str| {
+        let value = tokens.surroundings.variable(name);
+        value.filter(|value| !value.is_empty()).map(PathBuf::from)
+    };
+    match settings.get("identityagent") {
+        None | Some("SSH_AUTH_SOCK") => Ok(variable("SSH_AUTH_SOCK")),
+        Some("none") => Ok(None),
+        Some(value) => match value.strip_prefix('$') {
+            Some(name) if !name.starts_with('{') => Ok(variable(name)),
+            _ => tokens.path("identityagent", value).map(Some),
+        },
+    }
+}
+
+/// What `SendEnv` finds in our environment, and `SetEnv`.
+fn environment(settings: &Settings, surroundings: &Surroundings) -> Vec<(String, String)> {
+    let patterns = settings.all("sendenv");
+    let wanted = |name: &str| {
+        let mut patterns = patterns.iter().flat_map(|line| line.split_whitespace());
+        patterns.any(|pattern| fits(pattern, name))
+    };
+    let ours = surroundings.environment.iter().filter_map(|(name, value)| {
+        let (name, value) = (name.to_str()?, value.to_str()?);
+        wanted(name).then(|| (name.to_owned(), value.to_owned()))
+    });
+    let set = settings.all("setenv").iter();
+    let set = set.filter_map(|line| line.split_once('='));
+    let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    ours.chain(set).collect()
+}
