@@ -42,6 +42,12 @@ pub use ask::Configuration;
 pub use installed::{Installed, MARKED, PLAIN};
 pub use source::{Content, Disk, Files as FileSystem, Link};
 
+/// The names of the options that may be printed.
+#[cfg(test)]
+pub(super) fn printed_names() -> impl Iterator<Item = &'static str> {
+    keywords::printed_names()
+}
+
 /// A host, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Destination {
@@ -153,9 +159,16 @@ impl Parsed {
             None => original.to_owned(),
         };
         let host = finish::canonical(&name)?;
-        // What is canonical matters to the second reading only if it is made, and then it is refused.
         if chosen.again {
             chosen.put("hostname", &host);
+            // ssh has needed their defaults by now, so the second reading cannot set them.
+            for name in CANONICAL {
+                if chosen.get(name).is_none()
+                    && let Some(default) = self.installed.defaults.get(name)
+                {
+                    chosen.put(name, default);
+                }
+            }
             self.pass(&mut chosen, original, &host, Pass::Final)?;
         }
         finish::finish(&chosen, original, &host, &self.installed, &self.environment)
@@ -181,6 +194,13 @@ impl Parsed {
         Ok(())
     }
 }
+
+/// The options of canonical names.
+const CANONICAL: [&str; 3] = [
+    "canonicalizemaxdots",
+    "canonicalizefallbacklocal",
+    "canonicalizehostname",
+];
 
 /// The environment as text; what is not cannot be named in a configuration.
 fn text_of(surroundings: &Surroundings) -> Environment {

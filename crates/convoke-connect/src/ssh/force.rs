@@ -1,1 +1,196 @@
 //! Which options are in force for a host, and whether the native client implements all of them.
+//!
+//! In force is what could change who we talk to, as whom, by which way, or what is refused. One table
+//! says of every option of `ssh -G` what follows from it; `docs/ssh-options.md` shows it.
+
+mod credentials;
+mod table;
+
+use std::path::Path;
+
+use super::algorithms;
+use super::settings::Settings;
+use crate::surroundings::Surroundings;
+
+pub use credentials::Credentials;
+pub use table::{Row, Ruling, rows};
+
+/// By which ssh a host is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// By the native client, exactly as by the system's.
+    Native,
+    /// By the system's; the option in force that the native client does not have.
+    System(String),
+}
+
+/// What the decision depends on besides the settings of the host.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    /// The defaults of the installed ssh, as [`Settings`] of a host that nothing is configured for.
+    pub defaults: &'a Settings,
+    /// The machine and account we run on.
+    pub surroundings: &'a Surroundings,
+    /// Whether there are Kerberos credentials.
+    pub credentials: Credentials,
+}
+
+/// Decides how a host with these settings is reached. Looks whether the socket of a `ControlPath` is
+/// there, and reads nothing else.
+pub fn way(settings: &Settings, world: &World<'_>) -> Way {
+    for (name, values) in settings.iter() {
+        let in_force = match table::find(name) {
+            Some(row) => row.ruling.in_force(values, settings, world),
+            // An option of a newer ssh: its default is what the native client does.
+            None => values != world.defaults.all(name),
+        };
+        if in_force {
+            return Way::System(format!("{name} {}", values.join(" ")).trim().to_owned());
+        }
+    }
+    match algorithms::offered(settings) {
+        Ok(_) => Way::Native,
+        Err(error) => Way::System(error.text),
+    }
+}
+
+impl Ruling {
+    /// Whether an option with these values is in force and not native.
+    fn in_force(&self, values: &[String], settings: &Settings, world: &World<'_>) -> bool {
+        let are = |known: &[&str]| values.iter().all(|value| known.contains(&value.as_str()));
+        let is_on = |name: &str| matches!(settings.get(name), Some("yes" | "true"));
+        match self {
+            Ruling::Native | Ruling::Irrelevant => false,
+            Ruling::NativeIf(known) => !are(known),
+            Ruling::NativeIfAddress => values.iter().any(|value| !is_address(value)),
+            Ruling::DelegatedIfSet => !are(&["none", ""]),
+            Ruling::DelegatedUnlessDefault(name) => values != world.defaults.all(name),
+            Ruling::DelegatedWithCredentials => {
+                !are(&["no", "false"]) && world.credentials == Credentials::Present
+            }
+            Ruling::DelegatedWithDisplay => {
+                let display = world.surroundings.variable("DISPLAY");
+                !are(&["no", "false"]) && display.is_some_and(|display| !display.is_empty())
+            }
+            Ruling::DelegatedIfAllowed(by) => is_on(by) && !are(&["none", ""]),
+            Ruling::DelegatedIfSocket => values.iter().any(|path| is_socket(path)),
+        }
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Whether a master may listen there.
+fn is_socket(path: &str) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    let found = Path::new(path).metadata();
+    found.is_ok_and(|found| found.file_type().is_socket())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surroundings() -> Surroundings {
+        Surroundings {
+            environment: Vec::new(),
+            home: None,
+            host_name: "ctl".into(),
+            temporary: "/tmp".into(),
+        }
+    }
+
+    fn defaults() -> Settings {
+        let text = "\
+            ciphers chacha20-poly1305@openssh.com,aes128-ctr\n\
+            kexalgorithms curve25519-sha256\n\
+            macs hmac-sha2-256\n\
+            hostkeyalgorithms ssh-ed25519,rsa-sha2-512\n\
+            gssapiauthentication no\n\
+            rekeylimit 0 0\n\
+            stricthostkeychecking ask\n";
+        Settings::parse(text)
+    }
+
+    fn with(name: &str, value: &str, surroundings: &Surroundings) -> Way {
+        let defaults = defaults();
+        let mut settings = defaults.clone();
+        settings.set(name, value);
+        let world = World {
+            defaults: &defaults,
+            surroundings,
+            credentials: Credentials::Absent,
+        };
+        way(&settings, &world)
+    }
+
+    #[test]
+    fn what_is_in_force_and_not_native_is_delegated_by_name() {
+        let none = surroundings();
+        for (name, value, expected) in [
+            ("port", "2222", true),
+            ("stricthostkeychecking", "true", true),
+            ("stricthostkeychecking", "accept-new", false),
+            ("stricthostkeychecking", "false", false),
+            ("proxyjump", "gate", false),
+            ("proxycommand", "nc", false),
+            ("bindaddress", "127.0.0.1", true),
+            ("bindaddress", "eth0.lan", false),
+            ("ciphers", "aes128-ctr,nope", true),
+            ("ciphers", "3des-cbc", false),
+            ("gssapiauthentication", "yes", true),
+            ("controlpath", "/nonexistent/socket", true),
+            ("forwardx11", "yes", true),
+            ("localcommand", "true", true),
+            ("rekeylimit", "1024 0", false),
+            ("newoption", "x", false),
+            ("updatehostkeys", "true", true),
+        ] {
+            let native = with(name, value, &none) == Way::Native;
+            assert_eq!(native, expected, "{name} {value}");
+        }
+        let Way::System(reason) = with("proxyjump", "gate", &none) else {
+            panic!("a jump is delegated");
+        };
+        assert_eq!(reason, "proxyjump gate");
+    }
+
+    #[test]
+    fn a_live_master_is_used_by_the_ssh_of_the_system() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("master");
+        let _listening = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let way = with("controlpath", path.to_str().unwrap(), &surroundings());
+        assert!(matches!(way, Way::System(_)));
+    }
+
+    #[test]
+    fn a_display_and_credentials_put_options_in_force() {
+        let mut display = surroundings();
+        display.environment.push(("DISPLAY".into(), ":0".into()));
+        assert!(matches!(
+            with("forwardx11", "yes", &display),
+            Way::System(_)
+        ));
+        let (defaults, none) = (defaults(), surroundings());
+        let mut settings = defaults.clone();
+        settings.set("gssapiauthentication", "yes");
+        let world = World {
+            defaults: &defaults,
+            surroundings: &none,
+            credentials: Credentials::Present,
+        };
+        assert!(matches!(way(&settings, &world), Way::System(_)));
+    }
+
+    #[test]
+    fn every_option_of_a_configuration_has_a_row() {
+        for name in crate::ssh::config::printed_names() {
+            assert!(table::find(name).is_some(), "{name}");
+        }
+        let names: Vec<_> = rows().iter().map(|row| row.name).collect();
+        assert!(names.is_sorted(), "{names:?}");
+    }
+}

@@ -59,46 +59,74 @@ pub(crate) fn installed() -> Option<&'static Installed> {
 }
 
 impl Case {
+    /// What we tell and what ssh says.
     pub(crate) fn verdict(&self, installed: &Installed) -> Verdict {
+        let placed = self.placed();
+        let theirs = ask(&placed.options, &self.host, &placed.surroundings);
+        match (placed.resolve(installed, &self.host), theirs) {
+            (Resolution::Told(ours), Ok(theirs)) if ours == theirs => Verdict::Equal,
+            (Resolution::Told(ours), Ok(theirs)) => Verdict::Wrong(differences(&ours, &theirs)),
+            (Resolution::Told(_), Err(said)) => Verdict::Wrong(format!("ssh refuses: {said}")),
+            (Resolution::Ask(why), Ok(_)) => Verdict::Asked(why),
+            (Resolution::Ask(_), Err(_)) => Verdict::Refused,
+        }
+    }
+
+    /// What we tell, if we do.
+    pub(crate) fn told(&self, installed: &Installed) -> Option<Settings> {
+        match self.placed().resolve(installed, &self.host) {
+            Resolution::Told(settings) => Some(settings),
+            Resolution::Ask(_) => None,
+        }
+    }
+
+    fn placed(&self) -> Placed {
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join(".ssh");
         fs::create_dir(&directory).unwrap();
-        let placed = |text: &str| text.replace("@DIR@", directory.to_str().unwrap());
+        let placed = |text: &String| text.replace("@DIR@", directory.to_str().unwrap());
         for (name, text) in &self.files {
             let path = directory.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, placed(text)).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         }
-        let options = SshOptions {
-            login: self.login.clone(),
-            port: self.port,
-            identities: self
-                .identities
-                .iter()
-                .map(|path| placed(path).into())
-                .collect(),
-            config: Some(directory.join("config")),
-            options: self.options.iter().map(|option| placed(option)).collect(),
-            ..SshOptions::default()
-        };
-        let surroundings = surroundings(home.path());
-        let theirs = ask(&options, &self.host, &surroundings);
-        let parsed = Parsed::read(installed.clone(), &options, &surroundings, &Disk);
-        let ours = match parsed {
+        Placed {
+            options: SshOptions {
+                login: self.login.clone(),
+                port: self.port,
+                identities: self
+                    .identities
+                    .iter()
+                    .map(|path| placed(path).into())
+                    .collect(),
+                config: Some(directory.join("config")),
+                options: self.options.iter().map(placed).collect(),
+                ..SshOptions::default()
+            },
+            surroundings: surroundings(home.path()),
+            _home: home,
+        }
+    }
+}
+
+/// A case whose files are there.
+struct Placed {
+    options: SshOptions,
+    surroundings: Surroundings,
+    _home: tempfile::TempDir,
+}
+
+impl Placed {
+    fn resolve(&self, installed: &Installed, host: &str) -> Resolution {
+        let parsed = Parsed::read(installed.clone(), &self.options, &self.surroundings, &Disk);
+        match parsed {
             Ok(parsed) => parsed.resolve(&Destination {
-                host: self.host.clone(),
+                host: host.to_owned(),
                 user: None,
                 port: None,
             }),
             Err(why) => Resolution::Ask(why),
-        };
-        match (ours, theirs) {
-            (Resolution::Told(ours), Ok(theirs)) if ours == theirs => Verdict::Equal,
-            (Resolution::Told(ours), Ok(theirs)) => Verdict::Wrong(differences(&ours, &theirs)),
-            (Resolution::Told(_), Err(said)) => Verdict::Wrong(format!("ssh refuses: {said}")),
-            (Resolution::Ask(why), Ok(_)) => Verdict::Asked(why),
-            (Resolution::Ask(_), Err(_)) => Verdict::Refused,
         }
     }
 }

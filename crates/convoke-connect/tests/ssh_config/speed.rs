@@ -1,1 +1,47 @@
 //! How long a thousand hosts take: told, not required.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::config::{Destination, Disk, Parsed, Resolution};
+use convoke_connect::surroundings::Surroundings;
+
+use crate::oracle::installed;
+
+#[test]
+fn a_thousand_hosts_are_told() {
+    let Some(installed) = installed() else { return };
+    let mut text = String::new();
+    for group in 0..50 {
+        let _ = write!(
+            text,
+            "Host g{group}-* !g{group}-bad\n  User u{group}\n  Port 22{group:02}\n  \
+             IdentityFile ~/.ssh/id_{group}\n  HostName %h.example.org\n\n"
+        );
+    }
+    text.push_str("Match user u7 host *.example.org\n  Compression no\n");
+    text.push_str("Host *\n  SendEnv LANG LC_*\n  HashKnownHosts yes\n  ServerAliveInterval 30\n");
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config");
+    std::fs::write(&config, text).unwrap();
+    let options = SshOptions {
+        config: Some(config),
+        ..SshOptions::default()
+    };
+    let surroundings = Surroundings::of_this_process();
+    let began = Instant::now();
+    let parsed = Parsed::read(installed.clone(), &options, &surroundings, &Disk).unwrap();
+    let read = began.elapsed();
+    let began = Instant::now();
+    for number in 0..1000 {
+        let destination = Destination {
+            host: format!("g{}-web{number}", number % 50),
+            user: None,
+            port: None,
+        };
+        let resolution = parsed.resolve(&destination);
+        assert!(matches!(resolution, Resolution::Told(_)), "{resolution:?}");
+    }
+    eprintln!("read in {read:?}, 1,000 hosts in {:?}", began.elapsed());
+}

@@ -186,12 +186,18 @@ impl Chosen {
                 };
                 place.get_or_insert_with(|| Arc::clone(files));
             }
-            Directive::ProxyCommand(command) => {
-                if self.jump.is_none() {
+            Directive::ProxyCommand(command) => match self.jump.as_deref() {
+                Some(Jump::None) if self.proxy_command.is_none() => {
+                    return Err(
+                        "ProxyCommand behind ProxyJump none, which versions differ in".into(),
+                    );
+                }
+                Some(_) => {}
+                None => {
                     self.proxy_command
                         .get_or_insert_with(|| Arc::clone(command));
                 }
-            }
+            },
             Directive::ProxyJump(jump) => {
                 if self.proxy_command.is_none() && self.jump.is_none() {
                     if matches!(**jump, Jump::Over { .. }) {

@@ -25,9 +25,17 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Configuration {
     options: SshOptions,
-    parsed: OnceCell<Result<Parsed, String>>,
+    known: OnceCell<Known>,
     asked: Mutex<HashMap<Destination, Arc<OnceCell<Arc<Told>>>>>,
     turns: Semaphore,
+}
+
+/// What is known of all hosts.
+#[derive(Debug)]
+struct Known {
+    installed: Option<Installed>,
+    /// Or why every host must be asked for.
+    parsed: Result<Parsed, String>,
 }
 
 /// What is known of a host.
@@ -44,7 +52,7 @@ impl Configuration {
     pub fn new(options: SshOptions) -> Self {
         Configuration {
             options,
-            parsed: OnceCell::new(),
+            known: OnceCell::new(),
             asked: Mutex::default(),
             turns: Semaphore::new(AT_ONCE),
         }
@@ -63,8 +71,7 @@ impl Configuration {
         destination: &Destination,
         surroundings: &Surroundings,
     ) -> Result<Arc<Told>, ConnectError> {
-        let parsed = self.parsed.get_or_try_init(|| self.parse(surroundings));
-        let why = match parsed.await? {
+        let why = match &self.known(surroundings).await?.parsed {
             Err(why) => why.clone(),
             Ok(parsed) => match parsed.resolve(destination) {
                 Resolution::Told(settings) => {
@@ -91,27 +98,55 @@ impl Configuration {
         told.await.cloned()
     }
 
-    /// Asks the installed ssh about itself, and reads the files.
-    async fn parse(
+    /// The defaults of the installed ssh, for [`force`](crate::ssh::force). None for one whose words
+    /// are not known.
+    ///
+    /// # Errors
+    /// When ssh cannot be started.
+    pub async fn defaults(
         &self,
         surroundings: &Surroundings,
-    ) -> Result<Result<Parsed, String>, ConnectError> {
+    ) -> Result<Option<&Settings>, ConnectError> {
+        let known = self.known(surroundings).await?;
+        Ok(known.installed.as_ref().map(Installed::defaults))
+    }
+
+    async fn known(&self, surroundings: &Surroundings) -> Result<&Known, ConnectError> {
+        let known = self.known.get_or_try_init(async || {
+            let unknown = |why: String| Known {
+                installed: None,
+                parsed: Err(why),
+            };
+            match self.installed(surroundings).await {
+                Ok(Some(installed)) => {
+                    let parsed =
+                        Parsed::read(installed.clone(), &self.options, surroundings, &Disk);
+                    Ok(Known {
+                        installed: Some(installed),
+                        parsed,
+                    })
+                }
+                Ok(None) => Ok(unknown("a version of ssh that is not known".into())),
+                // One that cannot be started fails for good; one that has other words is asked.
+                Err(error) if error.kind == ConnectErrorKind::Configuration => {
+                    Ok(unknown(error.text))
+                }
+                Err(error) => Err(error),
+            }
+        });
+        known.await
+    }
+
+    /// Asks the installed ssh about itself.
+    async fn installed(
+        &self,
+        surroundings: &Surroundings,
+    ) -> Result<Option<Installed>, ConnectError> {
         let (plain, marked) = (texts(&PLAIN), texts(&MARKED));
         let plain = self.run(&plain, surroundings);
         let (plain, marked) = tokio::join!(plain, self.run(&marked, surroundings));
-        // One that cannot be started fails for good; one that does not know our words is asked.
-        let (plain, marked) = match (plain, marked) {
-            (Ok(plain), Ok(marked)) => (plain, marked),
-            (Err(error), _) | (_, Err(error)) => match error.kind {
-                ConnectErrorKind::Configuration => return Ok(Err(error.text)),
-                _ => return Err(error),
-            },
-        };
-        let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
-        let Some(installed) = Installed::parse(&text(&plain), &text(&marked)) else {
-            return Ok(Err("a version of ssh that is not known".into()));
-        };
-        Ok(Parsed::read(installed, &self.options, surroundings, &Disk))
+        let text = |output: Output| String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(Installed::parse(&text(plain?), &text(marked?)))
     }
 
     /// The arguments that make ssh print what it makes of a host.

@@ -87,6 +87,11 @@ impl Installed {
         })
     }
 
+    /// What is printed for a host that nothing is configured for.
+    pub fn defaults(&self) -> &Settings {
+        &self.defaults
+    }
+
     /// The default list of an option of algorithms.
     pub(super) fn default_algorithms(&self, name: &str) -> Vec<&str> {
         self.defaults.get(name).map_or(Vec::new(), split)

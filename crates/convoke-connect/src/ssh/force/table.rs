@@ -1,0 +1,182 @@
+//! What follows from each option of `ssh -G`.
+
+/// An option and what follows from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Its name, as `ssh -G` prints it, in lower case.
+    pub name: &'static str,
+    /// What follows.
+    pub ruling: Ruling,
+    /// Why.
+    pub why: &'static str,
+}
+
+/// What follows from an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// The native client does what it says.
+    Native,
+    /// It is never in force.
+    Irrelevant,
+    /// Native with these values, delegated with others.
+    NativeIf(&'static [&'static str]),
+    /// Native with an address, delegated with a name.
+    NativeIfAddress,
+    /// Delegated when it is set to anything but `none`.
+    DelegatedIfSet,
+    /// Delegated when it is not what the installed ssh has as the default of the option named.
+    DelegatedUnlessDefault(&'static str),
+    /// Delegated when it is on and there are Kerberos credentials.
+    DelegatedWithCredentials,
+    /// Delegated when it is on and there is a `DISPLAY`.
+    DelegatedWithDisplay,
+    /// Delegated when it is set and the option named is on.
+    DelegatedIfAllowed(&'static str),
+    /// Delegated when there is a socket of that name.
+    DelegatedIfSocket,
+}
+
+use Ruling::{
+    DelegatedIfAllowed, DelegatedIfSet, DelegatedIfSocket, DelegatedUnlessDefault,
+    DelegatedWithCredentials, DelegatedWithDisplay, Irrelevant, Native, NativeIf, NativeIfAddress,
+};
+
+/// All options, by name.
+pub fn rows() -> &'static [Row] {
+    &ROWS
+}
+
+/// The row of an option.
+pub(super) fn find(name: &str) -> Option<&'static Row> {
+    let at = ROWS.binary_search_by(|row| row.name.cmp(name)).ok()?;
+    ROWS.get(at)
+}
+
+const fn is(name: &'static str, ruling: Ruling, why: &'static str) -> Row {
+    Row { name, ruling, why }
+}
+
+/// As a rule: `yes` or `true` turns something on.
+const OFF: &[&str] = &["no", "false"];
+const SWITCH: &[&str] = &["yes", "true", "no", "false"];
+
+const FORWARDS: &str = "a matter of forwardings, which are delegated";
+const GSSAPI: &str = "a matter of GSSAPI, which is delegated when it is in force";
+const NAMED: &str = "its result is the printed HostName";
+const TERMINAL: &str = "a matter of terminals, which no host gets from us";
+const OVERRULED: &str = "the command must run and have our pipes, so it is overruled by either ssh";
+const LOG: &str = "what ssh says is kept as a cause, by whatever name";
+const FILTER: &str = "a filter: what the native client has of the list, in its order; delegated when nothing is left";
+const NEVER_WRITTEN: &str = "the native client never writes known hosts";
+
+#[rustfmt::skip]
+static ROWS: [Row; 108] = [
+    is("addkeystoagent", Irrelevant, "changes the key agent, not the connection; keys are asked for once a run"),
+    is("addressfamily", Native, "done by the native client"),
+    is("batchmode", Native, "done by the native client"),
+    is("bindaddress", NativeIfAddress, "names have several addresses"),
+    is("bindinterface", DelegatedIfSet, "needs rights or a look at all interfaces"),
+    is("canonicaldomains", Irrelevant, NAMED),
+    is("canonicalizefallbacklocal", Irrelevant, NAMED),
+    is("canonicalizehostname", Irrelevant, NAMED),
+    is("canonicalizemaxdots", Irrelevant, NAMED),
+    is("canonicalizepermittedcnames", Irrelevant, NAMED),
+    is("casignaturealgorithms", Irrelevant, "a matter of host certificates, which the native client does not ask for"),
+    is("certificatefile", DelegatedIfSet, "certificates that are named; those beside a key file are native"),
+    is("channeltimeout", DelegatedUnlessDefault("channeltimeout"), "closes idle channels"),
+    is("checkhostip", NativeIf(OFF), "more must be known of the host"),
+    is("ciphers", Native, FILTER),
+    is("clearallforwardings", Irrelevant, "already applied to what is printed"),
+    is("compression", Native, "done by the native client"),
+    is("connectionattempts", Irrelevant, "Convoke tries again by its own rules"),
+    is("connecttimeout", Native, "done by the native client"),
+    is("controlmaster", Irrelevant, "no master is started on the side, by either ssh"),
+    is("controlpath", DelegatedIfSocket, "a live master is used as configured"),
+    is("controlpersist", Irrelevant, "no master is started on the side, by either ssh"),
+    is("dynamicforward", DelegatedIfSet, "another way through the host"),
+    is("enableescapecommandline", Irrelevant, TERMINAL),
+    is("enablesshkeysign", Irrelevant, "a matter of HostbasedAuthentication, which is delegated"),
+    is("escapechar", Irrelevant, TERMINAL),
+    is("exitonforwardfailure", Irrelevant, FORWARDS),
+    is("fingerprinthash", Irrelevant, "only how a fingerprint is written"),
+    is("forkafterauthentication", Irrelevant, OVERRULED),
+    is("forwardagent", NativeIf(OFF), "the host may use our keys"),
+    is("forwardx11", DelegatedWithDisplay, "without a display ssh forwards nothing"),
+    is("forwardx11timeout", Irrelevant, "a matter of ForwardX11"),
+    is("forwardx11trusted", Irrelevant, "a matter of ForwardX11"),
+    is("gatewayports", Irrelevant, FORWARDS),
+    is("globalknownhostsfile", Native, "done by the native client"),
+    is("gssapiauthentication", DelegatedWithCredentials, "without credentials ssh goes on to the next method"),
+    is("gssapiclientidentity", DelegatedWithCredentials, GSSAPI),
+    is("gssapidelegatecredentials", DelegatedWithCredentials, GSSAPI),
+    is("gssapikexalgorithms", Irrelevant, GSSAPI),
+    is("gssapikeyexchange", DelegatedWithCredentials, "without credentials ssh exchanges keys as usual"),
+    is("gssapirenewalforcesrekey", Irrelevant, GSSAPI),
+    is("gssapiserveridentity", DelegatedWithCredentials, GSSAPI),
+    is("gssapitrustdns", Irrelevant, GSSAPI),
+    is("hashknownhosts", Irrelevant, NEVER_WRITTEN),
+    is("host", Irrelevant, "the name that was asked for"),
+    is("hostbasedacceptedalgorithms", Irrelevant, "a matter of HostbasedAuthentication, which is delegated"),
+    is("hostbasedauthentication", NativeIf(OFF), "needs the key of this machine"),
+    is("hostkeyalgorithms", Native, FILTER),
+    is("hostkeyalias", Native, "done by the native client"),
+    is("hostname", Native, "done by the native client"),
+    is("identitiesonly", Native, "done by the native client"),
+    is("identityagent", Native, "done by the native client"),
+    is("identityfile", Native, "done by the native client"),
+    is("ignoreunknown", Irrelevant, "a matter of reading the configuration"),
+    is("ipqos", Irrelevant, "a mark on packets; the native client sets none"),
+    is("kbdinteractiveauthentication", Native, "done by the native client"),
+    is("kbdinteractivedevices", DelegatedIfSet, "asks the server for certain questions"),
+    is("kexalgorithms", Native, FILTER),
+    is("knownhostscommand", DelegatedIfSet, "a program tells which keys are known"),
+    is("localcommand", DelegatedIfAllowed("permitlocalcommand"), "a command to be run here; only with PermitLocalCommand"),
+    is("localforward", DelegatedIfSet, "another way through the host"),
+    is("loglevel", Irrelevant, LOG),
+    is("logverbose", Irrelevant, LOG),
+    is("macs", Native, FILTER),
+    is("nohostauthenticationforlocalhost", NativeIf(OFF), "any key is taken from this machine"),
+    is("numberofpasswordprompts", Irrelevant, "a password is asked for once, for all hosts"),
+    is("obscurekeystroketiming", Irrelevant, TERMINAL),
+    is("passwordauthentication", Native, "done by the native client"),
+    is("permitlocalcommand", Irrelevant, "a matter of LocalCommand"),
+    is("permitremoteopen", Irrelevant, FORWARDS),
+    is("pkcs11provider", DelegatedIfSet, "keys on a token"),
+    is("port", Native, "done by the native client"),
+    is("preferredauthentications", Native, "done by the native client"),
+    is("proxycommand", DelegatedIfSet, "another way to the host"),
+    is("proxyjump", DelegatedIfSet, "another way to the host"),
+    is("proxyusefdpass", Irrelevant, "a matter of ProxyCommand, which is delegated"),
+    is("pubkeyacceptedalgorithms", Native, FILTER),
+    is("pubkeyauthentication", NativeIf(SWITCH), "the other values bind a key to the host"),
+    is("refuseconnection", DelegatedIfSet, "ssh says why"),
+    is("rekeylimit", DelegatedUnlessDefault("rekeylimit"), "the native client has limits of its own"),
+    is("remotecommand", Irrelevant, OVERRULED),
+    is("remoteforward", DelegatedIfSet, "a way from the host to here"),
+    is("requesttty", Irrelevant, OVERRULED),
+    is("requiredrsasize", Native, "done by the native client"),
+    is("revokedhostkeys", DelegatedIfSet, "keys that are refused"),
+    is("securitykeyprovider", DelegatedUnlessDefault("securitykeyprovider"), "keys on a token"),
+    is("sendenv", Native, "done by the native client"),
+    is("serveralivecountmax", Native, "done by the native client"),
+    is("serveraliveinterval", Native, "done by the native client"),
+    is("sessiontype", Irrelevant, OVERRULED),
+    is("setenv", Native, "done by the native client"),
+    is("stdinnull", Irrelevant, OVERRULED),
+    is("streamlocalbindmask", Irrelevant, FORWARDS),
+    is("streamlocalbindunlink", Irrelevant, FORWARDS),
+    is("stricthostkeychecking", NativeIf(&["ask", "yes", "true"]), "the other values take keys that are not known"),
+    is("syslogfacility", Irrelevant, LOG),
+    is("tag", Irrelevant, "a matter of reading the configuration"),
+    is("tcpkeepalive", Native, "done by the native client"),
+    is("tunnel", NativeIf(OFF), "a network device"),
+    is("tunneldevice", Irrelevant, "a matter of Tunnel"),
+    is("updatehostkeys", Irrelevant, "adds further keys of a host whose key is known already, and only to files that we never write"),
+    is("user", Native, "done by the native client"),
+    is("userknownhostsfile", Native, "done by the native client"),
+    is("verifyhostkeydns", NativeIf(OFF), "keys that the name service knows"),
+    is("versionaddendum", DelegatedUnlessDefault("versionaddendum"), "the words that a server is greeted with"),
+    is("visualhostkey", Irrelevant, "only how a fingerprint is shown"),
+    is("warnweakcrypto", Irrelevant, "a warning"),
+    is("xauthlocation", Irrelevant, "a matter of ForwardX11"),
+];
