@@ -22,6 +22,7 @@ mod pattern;
 mod source;
 mod tokens;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ use crate::surroundings::Surroundings;
 use super::settings::Settings;
 
 pub use ask::Configuration;
-pub use installed::{Installed, MARKED, PLAIN};
+pub use directive::Lacks;
+pub use installed::{Installed, LISTS, MARKED, PLAIN};
 pub use source::{Content, Disk, Files as FileSystem, Link};
 
 /// The names of the options that may be printed.
@@ -68,6 +70,15 @@ pub enum Resolution {
     Ask(String),
 }
 
+/// A configuration that was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The first thing in it that is left to ssh.
+    pub why: String,
+    /// What would help.
+    pub lacks: Lacks,
+}
+
 /// A configuration that was read.
 #[derive(Debug)]
 pub struct Parsed {
@@ -91,6 +102,21 @@ impl Parsed {
         options: &SshOptions,
         surroundings: &Surroundings,
         files: &dyn Files,
+    ) -> Result<Self, Unread> {
+        let lacks = Cell::new(Lacks::Nothing);
+        let read = Self::try_read(installed, options, surroundings, files, &lacks);
+        read.map_err(|why| Unread {
+            why,
+            lacks: lacks.get(),
+        })
+    }
+
+    fn try_read(
+        installed: Installed,
+        options: &SshOptions,
+        surroundings: &Surroundings,
+        files: &dyn Files,
+        lacks: &Cell<Lacks>,
     ) -> Result<Self, String> {
         let environment = text_of(surroundings);
         let home = installed.account.home.clone();
@@ -101,6 +127,7 @@ impl Parsed {
         let reader = Reader {
             installed: &installed,
             environment: &environment,
+            lacks,
         };
         let mut directives = Vec::new();
         for option in &options.options {

@@ -83,3 +83,15 @@ async fn without_an_ssh_nothing_is_told() {
         .await;
     assert_eq!(failed.unwrap_err().kind, ConnectErrorKind::Spawn);
 }
+
+#[tokio::test]
+async fn old_algorithms_are_known_without_asking_for_each_host() {
+    if installed().is_none() {
+        return;
+    }
+    let text = "Host old\n  KexAlgorithms +diffie-hellman-group1-sha1\n  Ciphers aes128-cbc\n";
+    let (_directory, configuration) = configuration(text);
+    let surroundings = Surroundings::of_this_process();
+    let told = configuration.of(&web1(), &surroundings).await.unwrap();
+    assert_eq!(told.asked, None);
+}

@@ -28,7 +28,7 @@ serveraliveinterval 300
 loglevel SILENT
 hostkeyalgorithms ssh-ed25519
 casignaturealgorithms ssh-ed25519
-controlpath /ann|1000|ctl|/home/ann";
+controlpath /ann|1000|ctl|0|/home/ann";
 
 #[derive(Default)]
 struct Memory {
@@ -62,7 +62,7 @@ impl Memory {
                 user: None,
                 port: None,
             }),
-            Err(why) => Resolution::Ask(why),
+            Err(unread) => Resolution::Ask(unread.why),
         }
     }
 

@@ -93,7 +93,7 @@ fn line(includes: u32) -> BoxedStrategy<String> {
     .boxed()
 }
 
-fn file(includes: u32, most: usize) -> impl Strategy<Value = String> {
+pub(crate) fn file(includes: u32, most: usize) -> impl Strategy<Value = String> {
     (vec(line(includes), 0..most), select(vec!["\n", ""]))
         .prop_map(|(lines, end)| format!("{}{end}", lines.join("\n")))
 }

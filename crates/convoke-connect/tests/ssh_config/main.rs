@@ -10,4 +10,5 @@ mod generated;
 mod options;
 mod oracle;
 mod speed;
+mod system;
 mod values;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use convoke_connect::openssh::SshOptions;
 use convoke_connect::ssh::config::{
-    Destination, Disk, Installed, MARKED, PLAIN, Parsed, Resolution,
+    Destination, Disk, Installed, LISTS, MARKED, PLAIN, Parsed, Resolution,
 };
 use convoke_connect::ssh::settings::Settings;
 use convoke_connect::surroundings::Surroundings;
@@ -50,7 +50,11 @@ pub(crate) fn installed() -> Option<&'static Installed> {
                 .output();
             String::from_utf8(output.ok()?.stdout).ok()
         };
-        Installed::parse(&run(&PLAIN)?, &run(&MARKED)?)
+        let mut installed = Installed::parse(&run(&PLAIN)?, &run(&MARKED)?)?;
+        for (list, option) in LISTS {
+            installed.list(option, &run(&["-Q", list])?);
+        }
+        Some(installed)
     });
     if installed.is_none() {
         eprintln!("skipped: 1 (no ssh is installed that could be the oracle)");
@@ -126,7 +130,7 @@ impl Placed {
                 user: None,
                 port: None,
             }),
-            Err(why) => Resolution::Ask(why),
+            Err(unread) => Resolution::Ask(unread.why),
         }
     }
 }
@@ -176,7 +180,7 @@ fn ask(options: &SshOptions, host: &str, surroundings: &Surroundings) -> Result<
     }
 }
 
-fn differences(ours: &Settings, theirs: &Settings) -> String {
+pub(crate) fn differences(ours: &Settings, theirs: &Settings) -> String {
     let names: BTreeSet<_> = ours
         .iter()
         .chain(theirs.iter())

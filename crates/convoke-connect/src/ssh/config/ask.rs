@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::{Destination, Disk, Installed, MARKED, PLAIN, Parsed, Resolution};
+use super::{Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Resolution};
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::openssh::SshOptions;
 use crate::ssh::settings::Settings;
@@ -118,14 +118,7 @@ impl Configuration {
                 parsed: Err(why),
             };
             match self.installed(surroundings).await {
-                Ok(Some(installed)) => {
-                    let parsed =
-                        Parsed::read(installed.clone(), &self.options, surroundings, &Disk);
-                    Ok(Known {
-                        installed: Some(installed),
-                        parsed,
-                    })
-                }
+                Ok(Some(installed)) => self.read(installed, surroundings).await,
                 Ok(None) => Ok(unknown("a version of ssh that is not known".into())),
                 // One that cannot be started fails for good; one that has other words is asked.
                 Err(error) if error.kind == ConnectErrorKind::Configuration => {
@@ -135,6 +128,32 @@ impl Configuration {
             }
         });
         known.await
+    }
+
+    /// Reads the files; with longer lists of algorithms if they need them.
+    async fn read(
+        &self,
+        mut installed: Installed,
+        surroundings: &Surroundings,
+    ) -> Result<Known, ConnectError> {
+        let read =
+            |installed: Installed| Parsed::read(installed, &self.options, surroundings, &Disk);
+        let mut parsed = read(installed.clone());
+        if let Err(unread) = &parsed
+            && unread.lacks == Lacks::Lists
+        {
+            for (list, option) in LISTS {
+                // An ssh that has no such list fails, and is asked for the hosts.
+                if let Ok(output) = self.run(&texts(&["-Q", list]), surroundings).await {
+                    installed.list(option, &String::from_utf8_lossy(&output.stdout));
+                }
+            }
+            parsed = read(installed.clone());
+        }
+        Ok(Known {
+            installed: Some(installed),
+            parsed: parsed.map_err(|unread| unread.why),
+        })
     }
 
     /// Asks the installed ssh about itself.

@@ -1,5 +1,6 @@
 //! What one line of a configuration asks for.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::algorithms;
@@ -51,6 +52,17 @@ pub(super) enum Directive {
 pub(super) struct Reader<'a> {
     pub(super) installed: &'a Installed,
     pub(super) environment: &'a Environment,
+    /// Whether a longer list of algorithms would have helped.
+    pub(super) lacks: &'a Cell<Lacks>,
+}
+
+/// What would help to read more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacks {
+    /// Nothing that is known of.
+    Nothing,
+    /// What `ssh -Q` tells.
+    Lists,
 }
 
 impl Reader<'_> {
@@ -100,8 +112,11 @@ impl Reader<'_> {
                 port => set(&port.to_string()),
             },
             Rule::Algorithms => {
-                let list = algorithms::assemble(self.installed, option.name, only(words)?)?;
-                set(&list)
+                let list = algorithms::assemble(self.installed, option.name, only(words)?);
+                if list.is_err() && self.installed.lacks_list(option.name) {
+                    self.lacks.set(Lacks::Lists);
+                }
+                set(&list?)
             }
             Rule::Files => own::files(slot, words),
             Rule::Ignored => Ok(Directive::Nothing),

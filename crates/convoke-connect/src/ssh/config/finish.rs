@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::apply::Chosen;
 use super::installed::Installed;
 use super::jump::Jump;
-use super::tokens::{Environment, Tokens, without_tilde};
+use super::tokens::{Directly, Environment, Tokens, without_tilde};
 use crate::ssh::settings::Settings;
 
 /// Options that are not there when they are set to `none`.
@@ -97,6 +97,10 @@ pub(super) fn finish(
         key_alias: chosen.get("hostkeyalias").unwrap_or(original),
         port: chosen.get("port").unwrap_or(default_port),
         user: chosen.get("user").unwrap_or(&account.name),
+        directly: match chosen.jump.as_deref() {
+            Some(Jump::Over { .. }) => Directly::No,
+            _ => Directly::Yes,
+        },
         environment,
     };
     settings.set("host", original);

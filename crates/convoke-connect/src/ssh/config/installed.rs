@@ -3,6 +3,8 @@
 //! Nothing of that is written down here, so that it is true whatever version is installed. Two runs of
 //! `ssh -G` without a configuration tell it: one as it is, one with markers for what the first hides.
 
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+
 use crate::ssh::settings::Settings;
 
 /// The arguments of the first run: the defaults.
@@ -25,9 +27,17 @@ pub const MARKED: [&str; 17] = [
     "-o",
     "PubkeyAcceptedAlgorithms=*",
     "-o",
-    "ControlPath=/%u|%i|%l|%d",
+    "ControlPath=/%u|%i|%l|%C|%d",
     "--",
     "host",
+];
+
+/// The names of further lists, each for `ssh -Q NAME`, and the options that take them: asked only
+/// for a configuration that names what is not among the defaults.
+pub const LISTS: [(&str, &str); 3] = [
+    ("cipher", "ciphers"),
+    ("mac", "macs"),
+    ("kex", "kexalgorithms"),
 ];
 
 /// What was told.
@@ -43,6 +53,8 @@ pub struct Installed {
     pub(super) directory: String,
     host_keys: Vec<String>,
     signatures: Vec<String>,
+    /// What `ssh -Q` told, by options.
+    listed: Vec<(&'static str, Vec<String>)>,
 }
 
 /// The account we are, as ssh sees it.
@@ -52,6 +64,25 @@ pub(super) struct Account {
     pub(super) uid: String,
     pub(super) host_name: String,
     pub(super) home: String,
+    pub(super) hash: Hash,
+}
+
+/// Whether the token `%C` is made as we make it: later versions may hash more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hash {
+    Known,
+    Unknown,
+}
+
+/// The token `%C`: a hash of our host name, the host, the port and the user.
+pub(super) fn connection(parts: [&str; 4]) -> String {
+    let mut hash = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    for part in parts {
+        hash.update(part.as_bytes());
+    }
+    let digest = hash.finish();
+    let bytes = digest.as_ref().iter();
+    bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Printed since 8.7, the first version that splits lines as we do.
@@ -63,26 +94,34 @@ impl Installed {
         let defaults = Settings::parse(plain);
         let marked = Settings::parse(marked);
         defaults.get(SINCE)?;
-        let mut account = marked.get("controlpath")?.strip_prefix('/')?.splitn(4, '|');
+        let mut account = marked.get("controlpath")?.strip_prefix('/')?.splitn(5, '|');
         let mut part = || account.next().map(str::to_owned);
         let known_hosts = defaults.get("globalknownhostsfile")?;
         let directory = known_hosts.split(' ').next()?.rsplit_once('/')?.0;
+        let (name, uid, host_name) = (part()?, part()?, part()?);
+        let expected = connection([&host_name, "host", defaults.get("port")?, &name]);
+        let hash = match part()? == expected {
+            true => Hash::Known,
+            false => Hash::Unknown,
+        };
         let listed = |name: &str| {
             let list = marked.get(name)?;
             Some(list.split(',').map(str::to_owned).collect())
         };
         Some(Installed {
             account: Account {
-                name: part()?,
-                uid: part()?,
-                host_name: part()?,
+                name,
+                uid,
+                host_name,
                 home: part()?,
+                hash,
             },
             alive_in_batch: marked.get("serveraliveinterval")?.to_owned(),
             quiet: marked.get("loglevel")?.to_owned(),
             directory: directory.to_owned(),
             host_keys: listed("hostkeyalgorithms")?,
             signatures: listed("casignaturealgorithms")?,
+            listed: Vec::new(),
             defaults,
         })
     }
@@ -97,6 +136,18 @@ impl Installed {
         self.defaults.get(name).map_or(Vec::new(), split)
     }
 
+    /// Adds what `ssh -Q` printed for an option of [`LISTS`], a name a line.
+    pub fn list(&mut self, option: &'static str, printed: &str) {
+        let names = printed.lines().map(str::to_owned).collect();
+        self.listed.push((option, names));
+    }
+
+    /// Whether more can be known of the algorithms of an option than is.
+    pub(super) fn lacks_list(&self, option: &str) -> bool {
+        let is_known = self.listed.iter().any(|(one, _)| *one == option);
+        !is_known && LISTS.iter().any(|(_, one)| *one == option)
+    }
+
     /// All algorithms that an option may name, as far as they are known.
     pub(super) fn all_algorithms(&self, name: &str) -> Vec<&str> {
         let listed: &[String] = match name {
@@ -104,8 +155,11 @@ impl Installed {
                 &self.host_keys
             }
             "casignaturealgorithms" => &self.signatures,
-            // Not told by `-G`: what is not among the defaults is left to ssh.
-            _ => return self.default_algorithms(name),
+            _ => match self.listed.iter().find(|(one, _)| *one == name) {
+                Some((_, listed)) => listed,
+                // What is not among the defaults is left to ssh.
+                None => return self.default_algorithms(name),
+            },
         };
         listed.iter().map(String::as_str).collect()
     }

@@ -1,6 +1,6 @@
 //! What `%h`, `${NAME}` and `~` stand for.
 
-use super::installed::Account;
+use super::installed::{Account, Hash, connection};
 
 /// What the tokens of one host stand for.
 pub(super) struct Tokens<'a> {
@@ -11,7 +11,15 @@ pub(super) struct Tokens<'a> {
     pub(super) key_alias: &'a str,
     pub(super) port: &'a str,
     pub(super) user: &'a str,
+    pub(super) directly: Directly,
     pub(super) environment: &'a Environment,
+}
+
+/// Whether there is no host on the way, which later versions hash, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Directly {
+    Yes,
+    No,
 }
 
 /// The environment, as far as it is text.
@@ -53,6 +61,11 @@ impl Tokens<'_> {
         let account = self.account;
         let value = match token {
             '%' => "%",
+            'C' if account.hash == Hash::Known && self.directly == Directly::Yes => {
+                let parts = [&account.host_name, self.host, self.port, self.user];
+                into.push_str(&connection(parts));
+                return Ok(());
+            }
             'L' => account.host_name.split('.').next().unwrap_or_default(),
             'd' => &account.home,
             'h' => self.host,
