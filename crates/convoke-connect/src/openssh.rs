@@ -9,7 +9,7 @@ pub(crate) mod diagnose;
 mod filter;
 mod here;
 pub(crate) mod options;
-mod session;
+pub(crate) mod session;
 pub(crate) mod target;
 
 use std::sync::{Arc, OnceLock};

@@ -22,7 +22,7 @@ const PATH: &str = "/usr/bin:/bin";
 
 /// Whose session a program runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Session {
+pub(crate) enum Session {
     /// Its own, as the leader of its process group.
     Own,
     /// Ours, also as the leader of its process group.
@@ -30,7 +30,7 @@ pub(super) enum Session {
 }
 
 /// A command that runs `program` with the environment of `surroundings`.
-pub(super) fn command(program: &Path, session: Session, surroundings: &Surroundings) -> Command {
+pub(crate) fn command(program: &Path, session: Session, surroundings: &Surroundings) -> Command {
     let found = look_up(SETSID, surroundings).zip(look_up(program, surroundings));
     let mut command = match (session, found) {
         (Session::Own, Some((setsid, program))) => {

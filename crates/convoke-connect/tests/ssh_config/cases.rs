@@ -70,7 +70,7 @@ fn each_case_means_what_ssh_makes_of_it() {
         let verdict = match case.verdict(installed) {
             Verdict::Equal => "told".to_owned(),
             Verdict::Asked(_) => "asked".to_owned(),
-            Verdict::Refused => "refused".to_owned(),
+            Verdict::Refused(_) => "refused".to_owned(),
             Verdict::Wrong(how) => panic!("{name}: {how}"),
         };
         let wanted = expected.split(' ').next().unwrap();

@@ -33,8 +33,8 @@ pub(crate) enum Verdict {
     Equal,
     /// We left it to ssh, which answers; why.
     Asked(String),
-    /// We left it to ssh, which refuses it.
-    Refused,
+    /// We left it to ssh, which refuses it; why we did.
+    Refused(String),
     /// We told something else; what.
     Wrong(String),
 }
@@ -72,7 +72,7 @@ impl Case {
             (Resolution::Told(ours), Ok(theirs)) => Verdict::Wrong(differences(&ours, &theirs)),
             (Resolution::Told(_), Err(said)) => Verdict::Wrong(format!("ssh refuses: {said}")),
             (Resolution::Ask(why), Ok(_)) => Verdict::Asked(why),
-            (Resolution::Ask(_), Err(_)) => Verdict::Refused,
+            (Resolution::Ask(why), Err(_)) => Verdict::Refused(why),
         }
     }
 

@@ -5,12 +5,12 @@ use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Resolution};
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::openssh::SshOptions;
+use crate::openssh::session::{self, Session};
+use crate::openssh::{SshOptions, child, diagnose};
 use crate::ssh::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -199,37 +199,29 @@ impl Configuration {
         let refuse = |text: String| ConnectError::new(ConnectErrorKind::Configuration, text);
         let turn = self.turns.acquire().await;
         let _turn = turn.map_err(|_| refuse("ssh is no longer asked".into()))?;
-        let mut command = Command::new(&self.options.program);
+        // What a condition runs must not find our terminal.
+        let mut command = session::command(&self.options.program, Session::Own, surroundings);
         command
             .args(arguments)
-            .env_clear()
-            .envs(surroundings.environment.iter().map(|(k, v)| (k, v)))
-            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let running = command.spawn().map_err(|error| {
-            let program = self.options.program.display();
-            ConnectError::not_started(format!("{program} could not be started"), error)
-        })?;
+        let running = command.spawn();
+        let running = running.map_err(|error| child::not_started(&command, error))?;
         let output = match tokio::time::timeout(LIMIT, running.wait_with_output()).await {
             Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(refuse(format!("ssh -G: {error}"))),
+            Ok(Err(error)) => return Err(child::not_started(&command, error)),
             Err(_) => {
-                return Err(refuse(format!(
-                    "ssh -G did not end in {} s",
-                    LIMIT.as_secs()
-                )));
+                let limit = LIMIT.as_secs();
+                return Err(refuse(format!("ssh -G did not end in {limit} s")));
             }
         };
         match output.status.success() {
             true => Ok(output),
             false => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                let said = said.lines().filter(|line| !line.trim().is_empty());
-                let said = said.collect::<Vec<_>>().join("; ");
-                Err(refuse(said.chars().filter(|c| !c.is_control()).collect()))
+                let said = diagnose::configuration(&output.stderr);
+                Err(refuse(said.unwrap_or_else(|| "ssh -G failed".into())))
             }
         }
     }

@@ -1,0 +1,249 @@
+//! A configuration that was read, and what it makes of each host.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::apply::{Active, Chosen, Owned, Walk};
+use super::condition::Pass;
+use super::directive::{Directive, Lacks, Reader};
+use super::file::{File, Library, Owner, Permissions};
+use super::installed::Installed;
+use super::line::Line;
+use super::source::{Files, Link};
+use super::tokens::{self, Environment};
+use super::{Destination, Resolution, Unread, finish};
+use crate::openssh::SshOptions;
+use crate::ssh::settings::Settings;
+use crate::surroundings::Surroundings;
+
+/// A configuration that was read.
+#[derive(Debug)]
+pub struct Parsed {
+    installed: Installed,
+    environment: Environment,
+    login: Option<String>,
+    port: Option<u16>,
+    /// Key files of the command line that are there.
+    identities: Vec<Arc<str>>,
+    options: Vec<Directive>,
+    files: Vec<(Arc<File>, Owned)>,
+}
+
+impl Parsed {
+    /// Reads the configuration that is in force with `options`.
+    ///
+    /// # Errors
+    /// Why every host must be asked for.
+    pub fn read(
+        installed: Installed,
+        options: &SshOptions,
+        surroundings: &Surroundings,
+        files: &dyn Files,
+    ) -> Result<Self, Unread> {
+        let lacks = Cell::new(Lacks::Nothing);
+        let read = Self::try_read(installed, options, surroundings, files, &lacks);
+        read.map_err(|why| Unread {
+            why,
+            lacks: lacks.get(),
+        })
+    }
+
+    fn try_read(
+        installed: Installed,
+        options: &SshOptions,
+        surroundings: &Surroundings,
+        files: &dyn Files,
+        lacks: &Cell<Lacks>,
+    ) -> Result<Self, String> {
+        let environment = text_of(surroundings);
+        let home = installed.account.home.clone();
+        let include_home = match environment.get("HOME") {
+            Some(home) if !home.is_empty() => home.clone(),
+            _ => home.clone(),
+        };
+        let reader = Reader {
+            installed: &installed,
+            environment: &environment,
+            lacks,
+        };
+        let mut directives = Vec::new();
+        for option in &options.options {
+            let directive = command_line(&reader, option);
+            directives.push(directive.map_err(|why| format!("-o {option}: {why}"))?);
+        }
+        let mut library = Library::new(reader, files, &include_home);
+        let read = main_files(&mut library, options, &home)?;
+        let identities = identities(options, files, &home)?;
+        Ok(Parsed {
+            environment,
+            login: options.login.clone(),
+            port: options.port,
+            identities,
+            options: directives,
+            files: read,
+            installed,
+        })
+    }
+
+    /// What the configuration makes of a host.
+    pub fn resolve(&self, destination: &Destination) -> Resolution {
+        match self.told(destination) {
+            Ok(settings) => Resolution::Told(settings),
+            Err(why) => Resolution::Ask(why),
+        }
+    }
+
+    fn told(&self, destination: &Destination) -> Result<Settings, String> {
+        let original = destination.host.as_str();
+        if original.starts_with('-') || original.contains(['@', '/']) {
+            return Err(format!("the host {original:?}"));
+        }
+        let mut chosen = Chosen::new();
+        if let Some(user) = destination.user.as_ref().or(self.login.as_ref()) {
+            chosen.put("user", user);
+        }
+        match destination.port.or(self.port) {
+            Some(0) => return Err("the port 0".into()),
+            Some(port) => chosen.put("port", &port.to_string()),
+            None => {}
+        }
+        let keys = self.identities.iter();
+        chosen
+            .identities
+            .extend(keys.map(|key| (Arc::clone(key), Owned::CommandLine)));
+        for option in &self.options {
+            chosen.take(option, Owned::User)?;
+        }
+        if chosen.get("sessiontype") == Some("subsystem") {
+            return Err("SessionType subsystem".into());
+        }
+        self.pass(&mut chosen, original, original, Pass::First)?;
+        let name = match chosen.get("hostname") {
+            Some(name) => tokens::host_name(name, original)?,
+            None => original.to_owned(),
+        };
+        let host = finish::canonical(&name)?;
+        if chosen.again {
+            chosen.put("hostname", &host);
+            // ssh has needed their defaults by now, so the second reading cannot set them.
+            for name in CANONICAL {
+                if chosen.get(name).is_none()
+                    && let Some(default) = self.installed.defaults.get(name)
+                {
+                    chosen.put(name, default);
+                }
+            }
+            self.pass(&mut chosen, original, &host, Pass::Final)?;
+        }
+        finish::finish(&chosen, original, &host, &self.installed, &self.environment)
+    }
+
+    fn pass(
+        &self,
+        chosen: &mut Chosen,
+        original: &str,
+        host: &str,
+        pass: Pass,
+    ) -> Result<(), String> {
+        for (file, owned) in &self.files {
+            let walk = Walk {
+                account: &self.installed.account,
+                original,
+                host,
+                pass,
+                owned: *owned,
+            };
+            chosen.apply(file, &walk, Active::Yes)?;
+        }
+        Ok(())
+    }
+}
+
+/// The options of canonical names.
+const CANONICAL: [&str; 3] = [
+    "canonicalizemaxdots",
+    "canonicalizefallbacklocal",
+    "canonicalizehostname",
+];
+
+/// The environment as text; what is not cannot be named in a configuration.
+fn text_of(surroundings: &Surroundings) -> Environment {
+    let pairs = surroundings.environment.iter();
+    let text = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
+    };
+    pairs.filter_map(text).collect()
+}
+
+/// The user's file and the system's, or the one that was given.
+fn main_files(
+    library: &mut Library<'_>,
+    options: &SshOptions,
+    home: &str,
+) -> Result<Vec<(Arc<File>, Owned)>, String> {
+    let mut read = Vec::new();
+    if let Some(given) = &options.config {
+        let path = given.to_str().ok_or("the name of the configuration file")?;
+        if path.eq_ignore_ascii_case("none") {
+            return Ok(read);
+        }
+        let file = library.read(path, Owner::User, Permissions::Any)?;
+        let file = file.ok_or_else(|| format!("{path}, which is not there"))?;
+        read.push((file, Owned::User));
+        return Ok(read);
+    }
+    let system = format!("{}/ssh_config", library.reader.installed.directory);
+    for (path, owner, permissions, owned) in [
+        (
+            format!("{home}/.ssh/config"),
+            Owner::User,
+            Permissions::Checked,
+            Owned::User,
+        ),
+        (system, Owner::System, Permissions::Any, Owned::System),
+    ] {
+        // One that we may not read, ssh does not read either.
+        let denied = library
+            .files
+            .read(Path::new(&path))
+            .is_err_and(|error| matches!(error.kind(), std::io::ErrorKind::PermissionDenied));
+        if !denied && let Some(file) = library.read(&path, owner, permissions)? {
+            read.push((file, owned));
+        }
+    }
+    Ok(read)
+}
+
+/// The key files of `-i` that are there: ssh warns of the others and forgets them.
+fn identities(
+    options: &SshOptions,
+    files: &dyn Files,
+    home: &str,
+) -> Result<Vec<Arc<str>>, String> {
+    let mut found = Vec::new();
+    for identity in &options.identities {
+        let path = identity.to_str().ok_or("the name of a key file")?;
+        let path = tokens::without_tilde(path, home)?;
+        if files.exists(Path::new(&path), Link::Followed) && !found.contains(&Arc::from(&*path)) {
+            found.push(Arc::from(path));
+        }
+    }
+    Ok(found)
+}
+
+/// Reads an option of the command line.
+fn command_line(reader: &Reader<'_>, option: &str) -> Result<Directive, String> {
+    if option.contains(['\n', '\0']) {
+        return Err("more than a line".into());
+    }
+    match Line::parse(option) {
+        Line::Nothing => Ok(Directive::Nothing),
+        Line::Wrong(why) => Err(why.into()),
+        Line::Directive {
+            keyword,
+            rest,
+            words,
+        } => reader.directive(&keyword, rest, &words),
+    }
+}
