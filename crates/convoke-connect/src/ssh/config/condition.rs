@@ -1,6 +1,6 @@
 //! The conditions of a `Match` line.
 
-use super::line::delimited;
+use super::line::{delimited, words};
 use super::pattern::Patterns;
 use super::tokens::KNOWN;
 
@@ -54,9 +54,7 @@ impl Condition {
     /// # Errors
     /// A criterion that is left to ssh, or that it refuses.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        if text.contains("\\\"") {
-            return Err("escaped quotes behind Match".into());
-        }
+        check_words(text)?;
         let mut criteria = Vec::new();
         let mut rest = Some(text);
         while let Some(text) = rest.filter(|text| !text.is_empty()) {
@@ -144,6 +142,31 @@ impl Condition {
             }
         }
         Ok(true)
+    }
+}
+
+/// Versions until 9.8 and since split these lines in two ways, which agree on all that is usual.
+fn check_words(text: &str) -> Result<(), String> {
+    let differ = || "Match in words that versions split in different ways".to_owned();
+    let mut older = Vec::new();
+    let mut rest = Some(text);
+    while let Some(text) = rest.filter(|text| !text.is_empty() && !text.starts_with('#')) {
+        let (word, after) = delimited(text).ok_or_else(differ)?;
+        older.push(word.into_owned());
+        rest = after;
+    }
+    let mut newer = Vec::new();
+    for word in words(text).ok_or_else(differ)? {
+        match word.split_once('=') {
+            Some((name, value)) if name.chars().all(|c| c == '!' || c.is_ascii_alphabetic()) => {
+                newer.extend([name.to_owned(), value.to_owned()]);
+            }
+            _ => newer.push(word),
+        }
+    }
+    match older == newer {
+        true => Ok(()),
+        false => Err(differ()),
     }
 }
 

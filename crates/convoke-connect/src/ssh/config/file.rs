@@ -162,10 +162,12 @@ impl<'a> Library<'a> {
             } => (keyword, rest, words),
         };
         match keywords::find(&keyword).map(|(_, option)| option.rule) {
-            Some(Rule::Own(Own::Host)) => match words.iter().any(String::is_empty) {
-                true => Err("an empty pattern".into()),
-                false => Patterns::of_words(&words).map(Directive::Host),
-            },
+            Some(Rule::Own(Own::Host)) => {
+                match words.is_empty() || words.iter().any(String::is_empty) {
+                    true => Err("an empty pattern".into()),
+                    false => Patterns::of_words(&words).map(Directive::Host),
+                }
+            }
             Some(Rule::Own(Own::Match)) => Condition::parse(rest).map(Directive::Match),
             Some(Rule::Own(Own::Include)) => self.include(&words, owner),
             _ => self.reader.directive(&keyword, rest, &words),
@@ -173,6 +175,9 @@ impl<'a> Library<'a> {
     }
 
     fn include(&mut self, words: &[String], owner: Owner) -> Result<Directive, String> {
+        if words.is_empty() {
+            return Err("Include of nothing".into());
+        }
         let mut included = Vec::new();
         for word in words {
             if word.is_empty() || word.contains(['%', '$']) {

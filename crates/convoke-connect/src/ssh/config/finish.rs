@@ -103,7 +103,10 @@ pub(super) fn finish(
         },
         environment,
     };
-    settings.set("host", original);
+    // Older versions do not print it.
+    if installed.defaults.get("host").is_some() {
+        settings.set("host", original);
+    }
     settings.set("hostname", host);
     settings.set("user", tokens.user);
     for name in CLEARED {

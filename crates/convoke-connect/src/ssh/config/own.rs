@@ -22,6 +22,7 @@ pub(super) fn directive(
         Own::CertificateFile => Ok(Directive::Certificate(Arc::from(only(words)?))),
         Own::SendEnv => match words.iter().find(|one| one.is_empty() || one.contains('=')) {
             Some(one) => Err(format!("SendEnv {one}")),
+            None if words.is_empty() => Err("SendEnv of nothing".into()),
             None => Ok(Directive::SendEnv(words.to_vec())),
         },
         Own::SetEnv => match words
@@ -29,6 +30,7 @@ pub(super) fn directive(
             .find(|one| !one.contains('=') || one.contains(['%', '$']))
         {
             Some(one) => Err(format!("SetEnv {one}")),
+            None if words.is_empty() => Err("SetEnv of nothing".into()),
             None => Ok(Directive::SetEnv(words.to_vec())),
         },
         Own::AddKeysToAgent => set(&add_keys(words)?),
@@ -144,16 +146,11 @@ pub(super) fn seconds(text: &str) -> Result<u32, String> {
 /// Files, or `none` alone.
 pub(super) fn files(slot: usize, words: &[String]) -> Result<Directive, String> {
     let is_none = |one: &String| one.eq_ignore_ascii_case("none");
-    if words.iter().any(String::is_empty)
-        || words.len() > 1 && words.iter().any(is_none)
-        || words.len() > MOST_FILES
-    {
-        return Err("the list of files".into());
+    let many = words.len() > 1 && words.iter().any(is_none) || words.len() > MOST_FILES;
+    match words.is_empty() || words.iter().any(String::is_empty) || many {
+        true => Err("the list of files".into()),
+        false => Ok(Directive::Files(slot, words.into())),
     }
-    Ok(match words {
-        [] => Directive::Nothing,
-        _ => Directive::Files(slot, words.into()),
-    })
 }
 
 fn add_keys(words: &[String]) -> Result<String, String> {
@@ -288,7 +285,7 @@ fn domains(slot: usize, words: &[String]) -> Result<Directive, String> {
     let is_none = |one: &String| one.eq_ignore_ascii_case("none");
     let many = words.len() > 1 && words.iter().any(is_none) || words.len() > MOST_FILES;
     match words {
-        [] => Ok(Directive::Nothing),
+        [] => Err("CanonicalDomains".into()),
         _ if many || !words.iter().all(fits) => Err("CanonicalDomains".into()),
         _ => Ok(Directive::Set(
             slot,
