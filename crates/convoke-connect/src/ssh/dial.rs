@@ -36,9 +36,13 @@ pub(super) struct Dialed {
 /// greets wins. The line ends with `cut`.
 pub(super) async fn dial(terms: &Terms, cut: &CancellationToken) -> Result<Dialed, ConnectError> {
     let addresses = addresses(terms).await?;
-    let greeted = match addresses.as_slice() {
-        [only] => greet(Attempt::new(terms, *only)).await,
-        several => race(terms, several).await,
+    let attempts: Vec<_> = addresses
+        .iter()
+        .map(|one| Attempt::new(terms, *one))
+        .collect();
+    let greeted = match attempts.as_slice() {
+        [only] => greet(*only).await,
+        several => race(several).await,
     };
     let (stream, ahead, address) = greeted.map_err(|failed| failed.error(&terms.host))?;
     let sent = GREETING.len() + 2;
@@ -74,31 +78,31 @@ async fn addresses(terms: &Terms) -> Result<Vec<SocketAddr>, ConnectError> {
 /// A connection that was greeted on, with what was read, from the greeting on.
 type Greeted = (TcpStream, Vec<u8>, SocketAddr);
 
-async fn race(terms: &Terms, addresses: &[SocketAddr]) -> Result<Greeted, Failed> {
+/// The first that greets. Another is begun whenever one has failed, or has used up its head start.
+async fn race(attempts: &[Attempt]) -> Result<Greeted, Failed> {
     let mut running = JoinSet::new();
-    let mut waiting = addresses.iter();
+    let mut waiting = attempts.iter();
     let mut failed = None;
     loop {
         if let Some(next) = waiting.next() {
-            running.spawn(greet(Attempt::new(terms, *next)));
+            running.spawn(greet(*next));
         }
         let more = waiting.len() > 0;
         tokio::select! {
             Some(ended) = running.join_next() => match ended {
                 Ok(Ok(greeted)) => return Ok(greeted),
                 Ok(Err(error)) => failed = Some(error),
-                Err(error) => failed = Some(Failed::broken(io::Error::other(error), addresses[0])),
+                // Only a panic ends one without a result, and the others may still arrive.
+                Err(_) => {}
             },
             () = tokio::time::sleep(HEAD_START), if more => {}
-            // Nobody runs and nobody waits.
-            else => return Err(failed.unwrap_or_else(|| {
-                Failed::broken(io::ErrorKind::NotFound.into(), addresses[0])
-            })),
+            else => return Err(failed.unwrap_or_else(|| Failed::nowhere(attempts))),
         }
     }
 }
 
 /// What one attempt needs to know.
+#[derive(Debug, Clone, Copy)]
 struct Attempt {
     address: SocketAddr,
     bind: Option<IpAddr>,
@@ -224,6 +228,13 @@ impl Failed {
         }
     }
 
+    /// Nobody even said why.
+    fn nowhere(attempts: &[Attempt]) -> Self {
+        let any = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = attempts.first().map_or(any, |one| one.address);
+        Failed::broken(io::ErrorKind::NotConnected.into(), address)
+    }
+
     fn error(self, host: &str) -> ConnectError {
         let peer = Peer::new(self.address);
         match self.moment {
@@ -254,5 +265,50 @@ mod tests {
         let long = [&b"SSH-2.0-"[..], &[b'x'; 300]].concat();
         assert_eq!(beginning(&long), Beginning::Wrong);
         assert_eq!(beginning(&[b'x'; PREAMBLE + 1]), Beginning::Wrong);
+    }
+
+    fn attempt(address: SocketAddr) -> Attempt {
+        Attempt {
+            address,
+            bind: None,
+            keep_alive: true,
+        }
+    }
+
+    /// A server that greets, and says nothing more.
+    fn greeting() -> (SocketAddr, std::thread::JoinHandle<std::net::TcpStream>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            std::io::Write::write_all(&mut stream, b"hello\nSSH-2.0-x\r\n").unwrap();
+            stream
+        });
+        (address, server)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_says_nothing_does_not_hold_up_the_next() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, server) = greeting();
+        let attempts = [silent.local_addr().unwrap(), address].map(attempt);
+        let began = std::time::Instant::now();
+        let greeted = race(&attempts).await.map_err(|failed| failed.error);
+        let (_, ahead, winner) = greeted.unwrap();
+        assert_eq!((winner, &ahead[..]), (address, &b"SSH-2.0-x\r\n"[..]));
+        assert!(began.elapsed() >= HEAD_START);
+        server.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn when_all_have_failed_the_last_says_why() {
+        let closed = || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let attempts = [closed(), closed()].map(attempt);
+        let failed = race(&attempts).await.err().unwrap();
+        assert_eq!(failed.address, attempts[1].address);
+        assert_eq!(failed.error.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

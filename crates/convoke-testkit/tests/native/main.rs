@@ -1,0 +1,162 @@
+//! The native ssh client against a real sshd, and beside the system's ssh.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
+
+mod host_keys;
+mod login;
+mod streams;
+mod ways;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use convoke_connect::ask::{Ask, Nobody, Question, Unanswered};
+use convoke_connect::connector::{Connector as _, Ending, Pipes, Request};
+use convoke_connect::error::ConnectError;
+use convoke_connect::future::BoxFuture;
+use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::Native;
+use convoke_connect::surroundings::Surroundings;
+use convoke_testkit::fleet::Fleet;
+use tokio::io::AsyncReadExt as _;
+use zeroize::Zeroizing;
+
+/// How long a busy machine may take for what takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A client of a fleet.
+struct Client {
+    native: Native,
+    options: SshOptions,
+    surroundings: Surroundings,
+}
+
+impl Client {
+    fn new(fleet: &Fleet) -> Self {
+        Self::with(fleet, &[])
+    }
+
+    /// One with options as after `-o`.
+    fn with(fleet: &Fleet, options: &[&str]) -> Self {
+        let options = SshOptions {
+            config: Some(fleet.ssh_config()),
+            options: options.iter().map(|option| option.to_string()).collect(),
+            ..SshOptions::default()
+        };
+        let mut surroundings = Surroundings::of_this_process();
+        surroundings
+            .environment
+            .retain(|(name, _)| name != "SSH_AUTH_SOCK");
+        Client {
+            native: Native::new(options.clone()),
+            options,
+            surroundings,
+        }
+    }
+
+    /// With the ssh-agent at `socket`.
+    fn agent(mut self, socket: impl Into<OsString>) -> Self {
+        let variable = ("SSH_AUTH_SOCK".into(), socket.into());
+        self.surroundings.environment.push(variable);
+        self
+    }
+
+    async fn open(&self, host: &str, command: &str) -> Result<Pipes, ConnectError> {
+        self.asking(host, command, &Nobody).await
+    }
+
+    async fn asking(
+        &self,
+        host: &str,
+        command: &str,
+        ask: &dyn Ask,
+    ) -> Result<Pipes, ConnectError> {
+        let request = Request {
+            endpoint: &format!("ssh+native://{host}").parse().unwrap(),
+            command,
+            surroundings: &self.surroundings,
+            ask,
+            terminal: None,
+        };
+        let opening = tokio::time::timeout(PATIENCE, self.native.open(request));
+        opening.await.expect("it hangs")
+    }
+
+    /// What a command says, and how it ends.
+    async fn said(&self, host: &str, command: &str) -> Result<(String, Ending), ConnectError> {
+        let mut pipes = self.open(host, command).await?;
+        let mut text = String::new();
+        pipes.reader.read_to_string(&mut text).await.unwrap();
+        Ok((text, end(pipes).await))
+    }
+
+    async fn refused(&self, host: &str) -> ConnectError {
+        self.open(host, "true").await.expect_err("it was let in")
+    }
+
+    /// The same by the system's ssh.
+    fn ssh(&self, host: &str) -> Command {
+        let mut ssh = Command::new("ssh");
+        ssh.arg("-F").arg(self.options.config.as_ref().unwrap());
+        for option in &self.options.options {
+            ssh.args(["-o", option]);
+        }
+        let environment = self.surroundings.environment.iter();
+        ssh.env_clear()
+            .envs(environment.map(|(name, value)| (name, value)));
+        ssh.args(["-o", "BatchMode=yes", host]);
+        ssh
+    }
+}
+
+async fn end(pipes: Pipes) -> Ending {
+    let Pipes {
+        reader,
+        writer,
+        stderr,
+        close,
+        ..
+    } = pipes;
+    drop((reader, writer));
+    let ending = tokio::time::timeout(PATIENCE, close.close()).await;
+    drop(stderr);
+    ending.expect("it does not end")
+}
+
+/// Answers from a list, and counts how often it was asked what.
+#[derive(Default)]
+struct Answers {
+    known: HashMap<String, String>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Answers {
+    fn of(pairs: &[(&str, &str)]) -> Self {
+        let known = pairs.iter();
+        Answers {
+            known: known.map(|(q, a)| (q.to_string(), a.to_string())).collect(),
+            asked: Mutex::default(),
+        }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Ask for Answers {
+    fn ask<'a>(
+        &'a self,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
+        self.asked.lock().unwrap().push(question.what.clone());
+        let answer = self.known.get(&question.what).cloned();
+        Box::pin(std::future::ready(answer.map(Zeroizing::new).ok_or(
+            Unanswered {
+                what: question.what.clone(),
+            },
+        )))
+    }
+}
