@@ -118,7 +118,7 @@ impl SshOptions {
     }
 
     /// The same without any configuration: what is built into ssh.
-    pub(super) fn built_in(&self, host: &str, surroundings: &Surroundings) -> Command {
+    pub(crate) fn built_in(&self, host: &str, surroundings: &Surroundings) -> Command {
         let mut ssh = session::command(&self.program, Session::Own, surroundings);
         ssh.args(["-G", "-F", "/dev/null", "--", host]);
         ssh

@@ -5,8 +5,10 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::force::{Credentials, Way, World, way};
 use super::settings::Settings;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::openssh::options::SshOptions;
@@ -20,11 +22,20 @@ const AT_ONCE: usize = 4;
 /// How long one may take: a `Match exec` may ask a service somewhere.
 const LIMIT: Duration = Duration::from_secs(10);
 
+const ELSEWHERE: &str = "openssh:HOST is reached with every option that ssh has";
+
+fn wrong(text: String) -> ConnectError {
+    ConnectError::new(ConnectErrorKind::Configuration, text)
+}
+
 /// The settings of the hosts of one run. What was resolved once is kept.
 #[derive(Debug)]
 pub(super) struct Resolver {
     options: SshOptions,
     hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Settings>>>>>,
+    /// Of an ssh that nobody configured.
+    defaults: OnceCell<Settings>,
+    credentials: OnceCell<Credentials>,
     turns: Semaphore,
 }
 
@@ -33,11 +44,16 @@ impl Resolver {
         Resolver {
             options,
             hosts: Mutex::default(),
+            defaults: OnceCell::new(),
+            credentials: OnceCell::new(),
             turns: Semaphore::new(AT_ONCE),
         }
     }
 
-    /// The settings of `target`.
+    /// The settings of `target`, all of which the native client can follow.
+    ///
+    /// # Errors
+    /// [`ConnectErrorKind::Configuration`] when it cannot, with the option that is in force.
     pub(super) async fn of(
         &self,
         target: &Target,
@@ -49,9 +65,35 @@ impl Resolver {
         };
         let found = host.get_or_try_init(async || {
             let settings = self.settings(target, &self.options, surroundings).await?;
+            self.check(&settings, surroundings).await?;
             Ok(Arc::new(settings))
         });
         found.await.cloned()
+    }
+
+    /// Whether the native client does everything that is in force.
+    async fn check(
+        &self,
+        settings: &Settings,
+        surroundings: &Surroundings,
+    ) -> Result<(), ConnectError> {
+        let built_in = || self.ask(self.options.built_in("localhost", surroundings));
+        let defaults = self.defaults.get_or_try_init(built_in);
+        let credentials = self
+            .credentials
+            .get_or_init(|| Credentials::look(surroundings));
+        let world = World {
+            defaults: defaults.await?,
+            surroundings,
+            credentials: *credentials.await,
+        };
+        match way(settings, &world) {
+            Way::Native => Ok(()),
+            Way::System(option) => Err(ConnectError {
+                hint: Some(ELSEWHERE.into()),
+                ..wrong(format!("the native client does not serve {option}"))
+            }),
+        }
     }
 
     /// Asks the system's ssh, which only prints what it would do.
@@ -61,10 +103,12 @@ impl Resolver {
         options: &SshOptions,
         surroundings: &Surroundings,
     ) -> Result<Settings, ConnectError> {
-        let wrong = |text: String| ConnectError::new(ConnectErrorKind::Configuration, text);
+        self.ask(options.resolving(target, surroundings)).await
+    }
+
+    async fn ask(&self, mut command: Command) -> Result<Settings, ConnectError> {
         let turn = self.turns.acquire().await;
         let _turn = turn.map_err(|_| wrong("the run is over".into()))?;
-        let mut command = options.resolving(target, surroundings);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -75,13 +119,12 @@ impl Resolver {
             .map_err(|error| child::not_started(&command, error))?;
         let output = tokio::time::timeout(LIMIT, running.wait_with_output()).await;
         let Ok(output) = output else {
-            let text = format!("ssh -G {} did not end in {LIMIT:?}", target.host);
-            return Err(wrong(text));
+            return Err(wrong(format!("ssh -G did not end in {LIMIT:?}")));
         };
         let output = output.map_err(|error| child::not_started(&command, error))?;
         if !output.status.success() {
             let text = diagnose::configuration(&output.stderr);
-            let text = text.unwrap_or_else(|| format!("ssh -G {} failed", target.host));
+            let text = text.unwrap_or_else(|| "ssh -G failed".into());
             return Err(wrong(text));
         }
         Ok(Settings::parse(&String::from_utf8_lossy(&output.stdout)))

@@ -1,4 +1,4 @@
-//! What the settings of a host mean for a connection, and what of them is not served here.
+//! What the settings of a host mean for a connection.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -74,7 +74,8 @@ pub(super) struct Login {
 }
 
 impl Terms {
-    /// Reads the settings of `target`.
+    /// Reads the settings of `target`, of which none that is in force may be missing here: see
+    /// [`super::force`].
     ///
     /// # Errors
     /// [`ConnectErrorKind::Configuration`] for what this client cannot do as ssh would.
@@ -84,7 +85,6 @@ impl Terms {
         account: &Account,
         surroundings: &Surroundings,
     ) -> Result<Self, ConnectError> {
-        check(settings)?;
         let set = |name: &str| settings.get(name).filter(|value| *value != "none");
         let host = set("hostname").unwrap_or(&target.host).to_owned();
         let port = set("port").and_then(|port| port.parse().ok());
@@ -145,34 +145,6 @@ impl Terms {
 
 fn wrong(text: String) -> ConnectError {
     ConnectError::new(ConnectErrorKind::Configuration, text)
-}
-
-/// Options that would change who is met or what is refused, with the values that are served.
-const SERVED: [(&str, &[&str]); 9] = [
-    ("proxyjump", &["none"]),
-    ("proxycommand", &["none"]),
-    ("stricthostkeychecking", &["ask", "yes", "true"]),
-    ("revokedhostkeys", &["none"]),
-    ("knownhostscommand", &["none"]),
-    ("verifyhostkeydns", &["no", "false"]),
-    ("nohostauthenticationforlocalhost", &["no", "false"]),
-    ("checkhostip", &["no", "false"]),
-    ("bindinterface", &["none"]),
-];
-
-fn check(settings: &Settings) -> Result<(), ConnectError> {
-    for (option, served) in SERVED {
-        let value = settings.get(option);
-        if let Some(value) = value.filter(|value| !served.contains(value)) {
-            return Err(ConnectError {
-                hint: Some("openssh:HOST is reached with every option that ssh has".into()),
-                ..wrong(format!(
-                    "{option} {value} is not served by the native client"
-                ))
-            });
-        }
-    }
-    Ok(())
 }
 
 fn literal(address: &str) -> Result<IpAddr, ConnectError> {
