@@ -22,6 +22,9 @@ mod line;
 
 mod dial;
 
+mod notes;
+mod signals;
+
 mod handler;
 mod keys;
 mod pipes;

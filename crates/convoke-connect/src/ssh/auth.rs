@@ -1,17 +1,19 @@
 //! Logging in, by the methods and keys and in the order of ssh (OpenSSH's sshconnect2.c).
 
 mod identities;
+mod questions;
 mod sign;
 
 use russh::MethodSet;
-use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Dialogue, Prompt};
+use russh::client::{AuthResult, Handle};
 use russh::keys::ssh_key::HashAlg;
 
 use super::fault::{Peer, Stage};
-use super::handler::{Handler, Notes};
+use super::handler::Handler;
 use super::keys::KeyFiles;
+use super::notes::Notes;
 use super::terms::Login;
-use crate::ask::{Ask, Question, Visible};
+use crate::ask::Ask;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::openssh::diagnose::hints::{
     AGENT_REFUSED, NO_AGENT, OFFERED, PASSWORD, absent, too_open,
@@ -20,9 +22,6 @@ use crate::openssh::diagnose::printable;
 
 use identities::{Agent, Identities, Identity, Kind};
 use sign::{Pen, Unsigned};
-
-/// How many rounds of questions a server may ask in one attempt.
-const ROUNDS: usize = 16;
 
 /// What logging in takes.
 pub(super) struct Door<'a> {
@@ -67,6 +66,8 @@ struct Attempts {
     identities: Option<Identities>,
     password: bool,
     dialogue: bool,
+    /// A question of the server has no answer, so nothing more can be said on this connection.
+    silent: bool,
     /// The ssh-agent held a key that it did not use.
     agent_refused: bool,
     rsa: Option<Option<HashAlg>>,
@@ -84,6 +85,7 @@ impl Door<'_> {
             identities: None,
             password: true,
             dialogue: true,
+            silent: false,
             agent_refused: false,
             rsa: None,
         };
@@ -125,7 +127,7 @@ impl Door<'_> {
                 "keyboard-interactive" => self.by_dialogue(attempts).await?,
                 _ => None,
             };
-            if step.is_some() {
+            if step.is_some() || attempts.silent {
                 return Ok(step);
             }
         }
@@ -237,68 +239,6 @@ impl Door<'_> {
             .filter(|(_, hash)| hash.is_some() == best.is_some());
         let mut accepted = choices.filter(|(name, _)| accepts(&format!("{name}{suffix}")));
         Ok(accepted.next().map(|(_, hash)| *hash))
-    }
-
-    async fn by_password(&mut self, attempts: &mut Attempts) -> Result<Option<Step>, russh::Error> {
-        if !std::mem::take(&mut attempts.password) || self.login.never_ask {
-            return Ok(None);
-        }
-        let what = format!("password of {}@{}", self.login.user, self.host);
-        let question = Question {
-            what,
-            visible: Visible::No,
-        };
-        let Ok(password) = self.ask.ask(&question).await else {
-            return Ok(None);
-        };
-        let user = self.login.user.clone();
-        let result = self.session.authenticate_password(user, password.as_str());
-        Ok(Some(result.await?.into()))
-    }
-
-    async fn by_dialogue(&mut self, attempts: &mut Attempts) -> Result<Option<Step>, russh::Error> {
-        if !std::mem::take(&mut attempts.dialogue) || self.login.never_ask {
-            return Ok(None);
-        }
-        let user = self.login.user.clone();
-        let begun = self
-            .session
-            .authenticate_keyboard_interactive_start(user, None);
-        let mut dialogue = begun.await?;
-        for _ in 0..ROUNDS {
-            let prompts = match dialogue {
-                Dialogue::Success => return Ok(Some(Step::In)),
-                Dialogue::Failure {
-                    remaining_methods: methods,
-                    partial_success: partly,
-                } => return Ok(Some(Step::Out { methods, partly })),
-                Dialogue::InfoRequest { prompts, .. } => prompts,
-            };
-            // A server may ask nothing, only to say something. Nothing is said of a question that nobody
-            // answers: that is what ssh answers, too.
-            let answers = self.answers(&prompts).await.unwrap_or_default();
-            let answered = self
-                .session
-                .authenticate_keyboard_interactive_respond(answers);
-            dialogue = answered.await?;
-        }
-        Err(russh::Error::Inconsistent)
-    }
-
-    async fn answers(&self, prompts: &[Prompt]) -> Option<Vec<String>> {
-        let mut answers = Vec::with_capacity(prompts.len());
-        for prompt in prompts {
-            let asked = printable(prompt.prompt.trim().trim_end_matches(':'));
-            let question = Question {
-                what: format!("{asked} of {}@{}", self.login.user, self.host),
-                visible: match prompt.echo {
-                    true => Visible::Yes,
-                    false => Visible::No,
-                },
-            };
-            answers.push(self.ask.ask(&question).await.ok()?.as_str().to_owned());
-        }
-        Some(answers)
     }
 
     /// The server ended the connection, or takes no method any more.

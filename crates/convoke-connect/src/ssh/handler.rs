@@ -1,8 +1,6 @@
 //! What becomes of what a server sends: its key is judged, output goes into the pipes, everything that
 //! was not asked for is refused.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelId, Sig};
@@ -10,50 +8,13 @@ use tokio::io::{AsyncWriteExt as _, DuplexStream};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::fault::{self, Peer, Stage};
+use super::notes::{Ended, Notes};
+use super::signals;
 use super::verify::Expected;
 use crate::connector::Ending;
-use crate::error::ConnectError;
 
 /// How much of what a server says before the login is kept, in bytes: nobody reads it meanwhile.
 const BANNER: usize = 8 * 1024;
-
-/// What is known of the end of a connection; shared with those who wait for it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Notes(Arc<Mutex<Noted>>);
-
-#[derive(Debug, Default)]
-struct Noted {
-    /// The verdict on the host key, if it was bad.
-    refused: Option<ConnectError>,
-    /// How the connection ended.
-    ended: Option<Ended>,
-}
-
-#[derive(Debug)]
-enum Ended {
-    Said { code: u32, reason: String },
-    Broke(russh::Error),
-}
-
-impl Notes {
-    fn noted(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Why a connection came to its end at `stage`; `error` is all that the client itself says.
-    pub(super) fn why(&self, peer: &Peer, stage: Stage, error: russh::Error) -> ConnectError {
-        let mut noted = self.noted();
-        if let Some(refused) = noted.refused.take() {
-            return refused;
-        }
-        match noted.ended.take() {
-            Some(Ended::Said { code, reason }) => fault::disconnected(peer, code, &reason),
-            Some(Ended::Broke(error)) => fault::protocol(peer, stage, error),
-            None => fault::protocol(peer, stage, error),
-        }
-    }
-}
 
 /// The near ends of the pipes.
 pub(super) struct Handler {
@@ -109,7 +70,7 @@ impl client::Handler for Handler {
         match verdict {
             Ok(()) => Ok(true),
             Err(refused) => {
-                self.notes.noted().refused = Some(refused);
+                self.notes.refuse(refused);
                 Ok(false)
             }
         }
@@ -168,7 +129,7 @@ impl client::Handler for Handler {
         _: &str,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.end(match number(&signal) {
+        self.end(match signals::number(&signal) {
             Some(signal) => Ending::Killed { signal },
             None => Ending::Unknown {
                 remark: format!("the command was ended by signal {signal:?}"),
@@ -214,7 +175,7 @@ impl client::Handler for Handler {
                 (Ended::Broke(error), remark)
             }
         };
-        self.notes.noted().ended = Some(ended);
+        self.notes.end(ended);
         self.end(Ending::Unknown { remark });
         self.end_output();
         Ok(())
@@ -296,29 +257,4 @@ impl client::Handler for Handler {
     ) -> Result<(), russh::Error> {
         Ok(())
     }
-}
-
-/// The number of a signal on the system we run on; a server only tells the name.
-fn number(signal: &Sig) -> Option<i32> {
-    use nix::sys::signal::Signal;
-    let name = match signal {
-        Sig::ABRT => "SIGABRT".to_owned(),
-        Sig::ALRM => "SIGALRM".to_owned(),
-        Sig::FPE => "SIGFPE".to_owned(),
-        Sig::HUP => "SIGHUP".to_owned(),
-        Sig::ILL => "SIGILL".to_owned(),
-        Sig::INT => "SIGINT".to_owned(),
-        Sig::KILL => "SIGKILL".to_owned(),
-        Sig::PIPE => "SIGPIPE".to_owned(),
-        Sig::QUIT => "SIGQUIT".to_owned(),
-        Sig::SEGV => "SIGSEGV".to_owned(),
-        Sig::TERM => "SIGTERM".to_owned(),
-        Sig::USR1 => "SIGUSR1".to_owned(),
-        // OpenSSH adds its name to those that have none in RFC 4254.
-        Sig::Custom(name) => {
-            let name = name.split('@').next().unwrap_or_default();
-            format!("SIG{}", name.trim_start_matches("SIG"))
-        }
-    };
-    name.parse::<Signal>().ok().map(|signal| signal as i32)
 }

@@ -3,6 +3,7 @@
 
 mod host_keys;
 mod login;
+mod questions;
 mod streams;
 mod ways;
 

@@ -1,0 +1,64 @@
+use super::*;
+
+#[test]
+fn a_greeting_is_found_behind_what_is_said_before() {
+    for (said, found) in [
+        (&b""[..], Beginning::Missing),
+        (b"SSH-2.0-x", Beginning::Missing),
+        (b"SSH-2.0-x\r\n", Beginning::Found(0)),
+        (b"SSH-1.99-x\n", Beginning::Found(0)),
+        (b"SSH-1.5-x\n", Beginning::Wrong),
+        (b"hello\r\nSSH-2.0-x\r\nmore", Beginning::Found(7)),
+        (b"HTTP/1.1 400 Bad Request\r\n", Beginning::Missing),
+    ] {
+        assert_eq!(beginning(said), found, "{said:?}");
+    }
+    let long = [&b"SSH-2.0-"[..], &[b'x'; 300]].concat();
+    assert_eq!(beginning(&long), Beginning::Wrong);
+    assert_eq!(beginning(&[b'x'; PREAMBLE + 1]), Beginning::Wrong);
+}
+
+fn attempt(address: SocketAddr) -> Attempt {
+    Attempt {
+        address,
+        bind: None,
+        keep_alive: true,
+    }
+}
+
+/// A server that greets, and says nothing more.
+fn greeting() -> (SocketAddr, std::thread::JoinHandle<std::net::TcpStream>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"hello\nSSH-2.0-x\r\n").unwrap();
+        stream
+    });
+    (address, server)
+}
+
+#[tokio::test]
+async fn an_address_that_says_nothing_does_not_hold_up_the_next() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, server) = greeting();
+    let attempts = [silent.local_addr().unwrap(), address].map(attempt);
+    let began = std::time::Instant::now();
+    let greeted = race(&attempts).await.map_err(|failed| failed.error);
+    let (_, ahead, winner) = greeted.unwrap();
+    assert_eq!((winner, &ahead[..]), (address, &b"SSH-2.0-x\r\n"[..]));
+    assert!(began.elapsed() >= HEAD_START);
+    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn when_all_have_failed_the_last_says_why() {
+    let closed = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let attempts = [closed(), closed()].map(attempt);
+    let failed = race(&attempts).await.err().unwrap();
+    assert_eq!(failed.address, attempts[1].address);
+    assert_eq!(failed.error.kind(), io::ErrorKind::ConnectionRefused);
+}
