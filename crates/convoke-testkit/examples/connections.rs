@@ -20,6 +20,9 @@ use tokio::task::JoinSet;
 /// How many hosts are being connected at once.
 const CONNECTING: usize = 64;
 
+/// How long ended programs may take to be counted.
+const SETTLING: Duration = Duration::from_secs(3);
+
 /// How much goes through one connection, in bytes.
 const MUCH: usize = 512 * 1024 * 1024;
 
@@ -36,14 +39,20 @@ async fn main() {
     let openssh = || -> Arc<dyn Connector> { Arc::new(Openssh::new(options())) };
     for (name, connector) in [("native", native()), ("openssh", openssh())] {
         warm(&connector, &fleet, count).await;
-        let before = Spent::now();
+        let (before, empty) = (Spent::now(), resident());
         let began = Instant::now();
         let held = many(&connector, &fleet, count).await;
         let wall = began.elapsed();
-        let spent = Spent::now().since(&before);
-        let rss = resident();
+        let own = Spent::now().own - before.own;
+        let each = resident().saturating_sub(empty) / count as u64;
         drop(held);
-        println!("{name}: {count} connections in {wall:.2?}, ours {spent}, we hold {rss} kB");
+        // Programs are counted when they have ended.
+        tokio::time::sleep(SETTLING).await;
+        let children = Spent::now().children - before.children;
+        println!(
+            "{name}: {count} connections in {wall:.2?}, {own:.2?} of processor time, \
+             children {children:.2?}, {each} kB each"
+        );
     }
     for (name, connector) in [("native", native()), ("openssh", openssh())] {
         let mut times = Vec::new();
@@ -129,13 +138,14 @@ async fn up(connector: &Arc<dyn Connector>, fleet: &Fleet) {
         pipes.writer.write_all(&piece).await.unwrap();
     }
     pipes.writer.shutdown().await.unwrap();
+    pipes.writer = Box::new(tokio::io::sink());
     let mut nothing = Vec::new();
     pipes.reader.read_to_end(&mut nothing).await.unwrap();
     drop((pipes.reader, pipes.writer));
     pipes.close.close().await;
 }
 
-/// Processor time of ours and of our ended and running children.
+/// Processor time of ours and of our ended children.
 struct Spent {
     own: Duration,
     children: Duration,
@@ -143,8 +153,8 @@ struct Spent {
 
 impl Spent {
     fn now() -> Self {
-        let stat = |pid: &str| {
-            let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let stat = || {
+            let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
             let fields: Vec<u64> = text
                 .rsplit(')')
                 .next()
@@ -155,20 +165,10 @@ impl Spent {
             fields.get(11..15).map(<[u64]>::to_vec).unwrap_or_default()
         };
         let ticks = |parts: &[u64]| Duration::from_millis(10 * parts.iter().sum::<u64>());
-        let own = stat("self");
-        let mut running = Duration::ZERO;
-        for entry in fs::read_dir("/proc/self/task").unwrap().flatten() {
-            let listed = fs::read_to_string(entry.path().join("children")).unwrap_or_default();
-            for pid in listed.split_whitespace() {
-                let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-                if comm.trim() == "ssh" {
-                    running += ticks(stat(pid).get(..2).unwrap_or_default());
-                }
-            }
-        }
+        let own = stat();
         Spent {
             own: ticks(own.get(..2).unwrap_or_default()),
-            children: running + ticks(own.get(2..4).unwrap_or_default()),
+            children: ticks(own.get(2..4).unwrap_or_default()),
         }
     }
 

@@ -3,10 +3,31 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// Fewer bytes at once are taken for words of a dialogue, not for bulk.
+const WORD: usize = 4096;
+
+/// A stream that can tell its peer at once what has arrived.
+pub(super) trait Prompt {
+    /// Does so, for what was read last.
+    ///
+    /// An sshd leaves Nagle's algorithm on: of two short messages the second waits for the
+    /// acknowledgement of the first, which a kernel with nothing to say delays for 40 ms.
+    fn acknowledge(&self);
+}
+
+impl Prompt for TcpStream {
+    fn acknowledge(&self) {
+        // Without it the connection works, too, only later.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_quickack(self, true);
+    }
+}
 
 /// A stream whose greetings were exchanged already.
 ///
@@ -32,12 +53,42 @@ impl<S> Line<S> {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        let (ahead, passed) = &self.ahead;
+        *passed >= ahead.len()
+    }
+
+    fn pass_on(&mut self, buffer: &mut ReadBuf<'_>) {
+        let (ahead, passed) = &mut self.ahead;
+        let rest = ahead.get(*passed..).unwrap_or_default();
+        let fits = rest.len().min(buffer.remaining());
+        buffer.put_slice(&rest[..fits]);
+        *passed += fits;
+    }
+
     fn is_cut(&mut self, context: &mut Context<'_>) -> bool {
         self.cut.as_mut().poll(context).is_ready()
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+impl<S: AsyncRead + Prompt + Unpin> Line<S> {
+    /// Reads what there is, up to a word: a client that asks for few bytes asks for more right away.
+    fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut word = [0; WORD];
+        let mut word = ReadBuf::new(&mut word);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut word))?;
+        let (ahead, passed) = &mut self.ahead;
+        ahead.clear();
+        ahead.extend_from_slice(word.filled());
+        *passed = 0;
+        if word.remaining() > 0 {
+            self.stream.acknowledge();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Prompt + Unpin> AsyncRead for Line<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -46,18 +97,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
         if self.is_cut(context) {
             return Poll::Ready(Ok(()));
         }
-        let (ahead, passed) = &mut self.ahead;
-        let rest = ahead.get(*passed..).unwrap_or_default();
-        if !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.len().min(buffer.remaining()));
-            buffer.put_slice(now);
-            *passed += now.len();
-            if later.is_empty() {
-                self.ahead = (Vec::new(), 0);
+        if self.is_empty() {
+            // Bulk goes straight through.
+            if buffer.remaining() > WORD {
+                return Pin::new(&mut self.stream).poll_read(context, buffer);
             }
-            return Poll::Ready(Ok(()));
+            ready!(self.poll_ahead(context))?;
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        self.pass_on(buffer);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -95,9 +143,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
     use super::*;
+
+    impl Prompt for DuplexStream {
+        fn acknowledge(&self) {}
+    }
 
     #[tokio::test]
     async fn what_was_read_ahead_comes_first_and_what_was_sent_is_not_sent_again() {
