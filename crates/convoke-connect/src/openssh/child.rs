@@ -143,6 +143,11 @@ impl Close for Ssh {
     }
 }
 
+/// Whether ssh passes on how the command ended: the connection did not break.
+fn went_well(status: ExitStatus) -> bool {
+    status.code().is_some_and(|code| code != BROKEN)
+}
+
 /// What the end of ssh says of the command: nothing, unless ssh passes its code on.
 fn ending(status: ExitStatus, reach: Reach) -> Ending {
     let unknown = |remark: String| Ending::Unknown { remark };

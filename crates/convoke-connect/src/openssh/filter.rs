@@ -29,8 +29,8 @@ const KEPT: usize = 8;
 
 /// A filter over ssh's stderr while its log level is ours.
 ///
-/// What is not ssh's chatter passes at once, also unfinished lines. At the end follow the telling
-/// lines, for [`super::diagnose`]: a connection that goes well says nothing.
+/// What is not ssh's chatter passes at once, also unfinished lines. At the end of a connection that
+/// broke follow the telling lines, for [`super::diagnose`].
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     state: State,
@@ -59,8 +59,13 @@ impl Filter {
         }
     }
 
-    /// Ends the input.
+    /// Ends the input of an ssh that went well.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        self.end_line(out);
+    }
+
+    /// Ends the input of an ssh whose connection broke.
+    pub(super) fn finish_telling(&mut self, out: &mut Vec<u8>) {
         let unfinished = self.state == State::Passes || !self.line.is_empty();
         self.end_line(out);
         if unfinished && !self.telling.is_empty() {
@@ -126,7 +131,7 @@ mod tests {
         for piece in pieces {
             filter.feed(piece.as_bytes(), &mut out);
         }
-        filter.finish(&mut out);
+        filter.finish_telling(&mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -146,6 +151,15 @@ mod tests {
         let expected = "Host key verification failed.\r\ndebug1: Local version string SSH-2.0-x\n\
                         debug1: Server host key: ssh-ed25519 SHA256:abc\n";
         assert_eq!(filtered(&[text]), expected);
+    }
+
+    #[test]
+    fn an_ssh_that_went_well_tells_nothing() {
+        let mut filter = Filter::default();
+        let mut out = Vec::new();
+        filter.feed(b"debug1: Server host key: x\none", &mut out);
+        filter.finish(&mut out);
+        assert_eq!(out, b"one");
     }
 
     #[test]

@@ -69,6 +69,23 @@ async fn ssh_leads_a_session_without_a_terminal() {
 }
 
 #[tokio::test]
+async fn ssh_speaks_of_itself_only_when_the_connection_broke() {
+    for (code, expected) in [
+        (0, "banner\n"),
+        (7, "banner\n"),
+        (
+            255,
+            "banner\ndebug1: Server host key: x\nAuthenticated to y\n",
+        ),
+    ] {
+        let said = "debug1: Server host key: x\\nAuthenticated to y\\nbanner\\n";
+        let stub = Stub::new(&format!("printf '{said}' >&2; exit {code}"));
+        let mut pipes = stub.open("web1").await.unwrap();
+        assert_eq!(all(&mut pipes.stderr).await, expected, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn an_attempt_that_is_dropped_at_once_leaves_nothing() {
     let stub = Stub::new("exec sleep 1000");
     for _ in 0..20 {
