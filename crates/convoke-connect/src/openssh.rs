@@ -53,10 +53,8 @@ impl Openssh {
 
     fn target(&self, endpoint: &Endpoint) -> Result<Target, ConnectError> {
         let target = Target::parse(endpoint)?;
-        if let Some(login) = &self.options.login {
-            target::check_user(login)
-                .map_err(|why| ConnectError::new(ConnectErrorKind::Configuration, why))?;
-        }
+        let checked = self.options.check();
+        checked.map_err(|why| ConnectError::new(ConnectErrorKind::Configuration, why))?;
         Ok(target)
     }
 

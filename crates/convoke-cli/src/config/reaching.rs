@@ -11,6 +11,7 @@ use convoke::connect::terminal::Terminal;
 use convoke::host::{Places, Reach};
 
 use crate::args;
+use crate::error::Usage;
 
 /// By which means hosts are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,19 +26,24 @@ pub(crate) struct Reaching {
 
 impl Reaching {
     /// What the arguments mean.
-    pub(crate) fn new(reaching: args::Reaching) -> Self {
-        Reaching {
-            ssh: SshOptions {
-                login: reaching.user,
-                port: reaching.port,
-                identities: reaching.identity,
-                config: reaching.ssh_config,
-                options: reaching.ssh_option,
-                ..SshOptions::default()
-            },
+    ///
+    /// # Errors
+    /// The user is none whose name can be handed on.
+    pub(crate) fn new(reaching: args::Reaching) -> Result<Self, Usage> {
+        let ssh = SshOptions {
+            login: reaching.user,
+            port: reaching.port,
+            identities: reaching.identity,
+            config: reaching.ssh_config,
+            options: reaching.ssh_option,
+            ..SshOptions::default()
+        };
+        ssh.check().map_err(Usage::new)?;
+        Ok(Reaching {
+            ssh,
             connecting: reaching.connecting,
             connect_limit: reaching.connect_timeout,
-        }
+        })
     }
 
     /// The means themselves; nothing is connected. The terminal may be lent to whatever connects.

@@ -28,7 +28,7 @@ fn plan(expr: &str, fanout: Option<usize>, room: usize) -> Result<Plan, Usage> {
         .evaluate(&Supplied::nothing())
         .unwrap();
     let parts = Parts {
-        reaching: Reaching::new(crate::args::Reaching::default()),
+        reaching: Reaching::new(crate::args::Reaching::default()).unwrap(),
         hosts: &hosts,
         work: work(),
         stdin: Stdin::Sent,

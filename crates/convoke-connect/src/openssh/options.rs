@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tokio::process::Command;
 
 use super::session::{self, Session};
-use super::target::Target;
+use super::target::{self, Target};
 use crate::surroundings::Surroundings;
 
 /// What ssh is told beside its configuration: the options of its command line that are ours, too.
@@ -50,6 +50,14 @@ pub(super) enum Asking {
 }
 
 impl SshOptions {
+    /// Looks at what reaches shells and the command line of ssh.
+    ///
+    /// # Errors
+    /// What is wrong with the login, in words for people.
+    pub fn check(&self) -> Result<(), String> {
+        self.login.as_deref().map_or(Ok(()), target::check_user)
+    }
+
     /// Whether nothing is asked that could change who is reached, and as whom.
     pub(super) fn is_silent(&self) -> bool {
         let program = self.program.clone();
