@@ -1,0 +1,91 @@
+//! Many hosts: at one server, behind one master, with few descriptors.
+
+use std::net::TcpStream;
+
+use convoke_testkit::fleet::Fleet;
+
+use crate::live::Live;
+use crate::operator::{Operator, eventually};
+
+/// How many names one server has.
+const NAMES: usize = 100;
+
+/// A server that turns connections away as every server does, and its many names.
+fn one_server() -> Fleet {
+    let fleet = Fleet::builder().max_startups("10:30:100").start();
+    for n in 1..=NAMES {
+        fleet.alias(&format!("name{n}"), (fleet.address(1), fleet.port()).into());
+    }
+    fleet
+}
+
+#[test]
+fn a_server_with_many_names_turns_nobody_away() {
+    let fleet = one_server();
+    for words in [&[][..], &["--connecting", "1"]] {
+        let operator = Operator::new();
+        let words = words.iter().chain(&["-v", "name[1-100]", "true"]);
+        let ran = operator.run(&fleet, words);
+        assert_eq!(ran.code, Some(0));
+        assert!(ran.stderr.ends_with("100 hosts: 100 ok\n"));
+        assert!(!ran.stderr.contains("attempt"), "somebody was tried twice");
+        assert!(!fleet.log().contains("drop connection"), "{}", fleet.log());
+        operator.end(&fleet);
+    }
+}
+
+#[test]
+fn a_host_that_is_turned_away_is_tried_again() {
+    let (operator, fleet) = (
+        Operator::new(),
+        Fleet::builder().max_startups("1:100:1").start(),
+    );
+    // Somebody who says nothing takes the only place.
+    let guest = TcpStream::connect((fleet.address(1), fleet.port())).unwrap();
+    let taken = || fleet.processes().len() > 1;
+    eventually(|| "nobody is let in".into(), taken);
+    let live = operator.begin(&fleet, ["-v", "h2", "echo", "hi"]);
+    live.until_told("attempt 1 failed: ");
+    drop(guest);
+    let ran = live.finish();
+    assert_eq!((ran.code, ran.text()), (Some(0), "hi\n"));
+    operator.end(&fleet);
+}
+
+#[test]
+fn a_host_that_is_always_turned_away_says_so() {
+    let (operator, fleet) = (
+        Operator::new(),
+        Fleet::builder().max_startups("1:100:1").start(),
+    );
+    let _guest = TcpStream::connect((fleet.address(1), fleet.port())).unwrap();
+    eventually(|| "nobody is let in".into(), || fleet.processes().len() > 1);
+    let ran = operator.run(&fleet, ["h2", "echo", "hi"]);
+    assert_eq!((ran.code, ran.text()), (Some(3), ""));
+    for told in [
+        "h2: unreachable (closed): ",
+        " before its banner",
+        " (3 attempts)\n",
+        "hint: the server may take no more connections at once (MaxStartups)\n",
+    ] {
+        assert!(ran.stderr.contains(told), "{told:?}");
+    }
+    operator.is_left();
+}
+
+#[test]
+fn more_hosts_than_descriptors_are_worked_on_in_windows() {
+    let (operator, fleet) = (Operator::new(), Fleet::start());
+    let script = "ulimit -n 64; exec \"$0\" run -F \"$1\" \"$2\" -- echo hi";
+    let mut command = operator.command("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_convoke")]);
+    command.arg(fleet.ssh_config()).arg(fleet.hosts(300));
+    let ran = Live::start(command).finish();
+    assert_eq!(
+        (ran.code, ran.text().matches(": hi\n").count()),
+        (Some(0), 300)
+    );
+    assert_eq!(ran.stderr.matches("warning: ").count(), 1);
+    assert_eq!(ran.stderr.lines().count(), 2);
+    operator.end(&fleet);
+}
