@@ -89,7 +89,7 @@ pub(crate) fn errors(report: &Report, facts: &Facts) -> String {
 fn is_error(result: &HostResult) -> bool {
     !matches!(
         result.outcome,
-        Outcome::Exited(_) | Outcome::Cancelled(_) | Outcome::Skipped(_)
+        Outcome::Exited(_) | Outcome::Checked(_) | Outcome::Cancelled(_) | Outcome::Skipped(_)
     )
 }
 

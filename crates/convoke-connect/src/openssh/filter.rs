@@ -68,6 +68,11 @@ impl Filter {
     pub(super) fn finish_telling(&mut self, out: &mut Vec<u8>) {
         let unfinished = self.state == State::Passes || !self.line.is_empty();
         self.end_line(out);
+        // Once in, how ssh came there tells nothing any more.
+        let is_in = |line: &Vec<u8>| line.starts_with(b"Authenticated to ");
+        if self.telling.iter().any(is_in) {
+            self.telling.retain(is_in);
+        }
         if unfinished && !self.telling.is_empty() {
             out.push(b'\n');
         }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::bootstrap::{self, Answer, Nonce};
 use crate::error::BootstrapError;
+use crate::event::{Emitter, Kind};
 use crate::outcome::{Unreachable, UnreachableKind};
 use crate::random;
 
@@ -72,7 +73,11 @@ struct Attempt<'a> {
 /// Connects `host` as often as it may help, and waits for the first answer of its shell.
 ///
 /// The connect limit covers all attempts and the pauses between them, but not the wait for a place.
-pub(super) async fn reach(host: &Host, reach: &Reach) -> Result<Reached, Failure> {
+pub(super) async fn reach(
+    host: &Host,
+    reach: &Reach,
+    mut events: Option<&mut Emitter>,
+) -> Result<Reached, Failure> {
     let asked = reach.registry.find(&host.endpoint)?;
     // The connector limits each of its questions; the wait for its turn is not the host's time.
     let Route {
@@ -88,6 +93,9 @@ pub(super) async fn reach(host: &Host, reach: &Reach) -> Result<Reached, Failure
     let mut number = 1;
     loop {
         let place = reach.connecting.take(server.as_deref()).await;
+        if let Some(events) = &mut events {
+            events.send(Kind::Connecting { attempt: number }).await;
+        }
         let began = Instant::now();
         let attempt = Attempt {
             host,
