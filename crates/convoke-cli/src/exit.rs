@@ -2,7 +2,7 @@
 
 use std::io;
 
-use convoke::outcome::{Outcome, Stage, Status};
+use convoke::outcome::{CancelCause, Outcome, Stage, Status};
 use convoke::report::Report;
 
 use crate::args::ExitRule;
@@ -64,10 +64,21 @@ impl Stop {
 
 /// The exit code of a run that came to its end.
 pub(crate) fn code(report: &Report, stop: Option<Stop>, rule: ExitRule) -> u8 {
+    let stop = stop.or_else(|| interrupt(report));
     match rule {
         ExitRule::Kind => by_kind(report, stop),
         ExitRule::Max => by_number(report, stop),
     }
+}
+
+/// The interrupt that only a program heard which had the terminal: an ssh that asked there.
+fn interrupt(report: &Report) -> Option<Stop> {
+    let mut outcomes = report.results.iter().map(|result| &result.outcome);
+    let by_operator = |outcome: &Outcome| match outcome {
+        Outcome::Cancelled(cancelled) => cancelled.why == CancelCause::Operator,
+        _ => false,
+    };
+    outcomes.any(by_operator).then_some(Stop::Interrupt)
 }
 
 /// 70, the signal that stopped the run, 4, 3, 1: the first of them that applies.

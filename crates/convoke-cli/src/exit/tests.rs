@@ -98,6 +98,8 @@ fn the_gravest_kind_of_failure_decides() {
         (vec![lost(), exited(Status::Code(200))], None, 3),
         (vec![unreachable(), skipped()], None, 4),
         (vec![cancelled()], Some(Stop::Interrupt), 130),
+        // Pressed while ssh had the terminal.
+        (vec![cancelled()], None, 130),
         (
             vec![cancelled(), unreachable(), skipped()],
             Some(Stop::Hangup),
