@@ -28,7 +28,7 @@ fn a_host_whose_packets_are_lost_is_lost_and_the_others_go_on() {
     let file = fleet.directory().join("go on");
     let line = "echo ready; until [ -e \"$1\" ]; do sleep 0.05; done; echo went on; \
          case $SSH_CONNECTION in *.1\\ *) exec sleep 4321;; esac";
-    let words = ["--json", "--timeout", "40s", "h[1-3]", "--sh", line, "--"];
+    let words = ["--json", "--timeout", "33s", "h[1-3]", "--sh", line, "--"];
     let live = operator.begin(
         fleet,
         words.iter().map(|w| w.as_ref()).chain([file.as_os_str()]),

@@ -4,14 +4,19 @@
 //! skipped elsewhere, saying so.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
+mod console;
 mod live;
 mod operator;
 
+mod asking;
 mod breaks;
+mod bytes;
 mod crowd;
+mod exits;
 mod gone;
 mod homes;
 mod keys;
+mod masters;
 mod names;
 mod shells;
 mod stops;
