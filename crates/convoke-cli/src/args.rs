@@ -376,6 +376,9 @@ fn in_our_words(error: &clap::Error) -> Usage {
     let hint = match (tip, values) {
         (Some(tip), _) => tip.to_owned(),
         (None, Some(values)) => format!("possible values are {values}"),
+        (None, None) if error.kind() == ErrorKind::InvalidSubcommand => {
+            "`convoke --help` shows the verbs".to_owned()
+        }
         (None, None) => "`convoke run --help` or `convoke hosts --help` shows how".to_owned(),
     };
     let what = match error.kind() {

@@ -101,8 +101,11 @@ fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
 
 /// The largest code of all hosts, and of what stopped the run.
 fn by_number(report: &Report, stop: Option<Stop>) -> u8 {
+    // What we had to stop because we failed did not fail there.
+    let is_ours = matches!(stop, Some(Stop::OutputFailed | Stop::InputFailed));
     let outcomes = report.results.iter().map(|result| &result.outcome);
-    let codes = outcomes.filter_map(remote_code);
+    let theirs = outcomes.filter(|outcome| !(is_ours && matches!(outcome, Outcome::Cancelled(_))));
+    let codes = theirs.filter_map(remote_code);
     codes.chain(stop.map(Stop::code)).max().unwrap_or(OK)
 }
 

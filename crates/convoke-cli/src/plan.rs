@@ -174,8 +174,8 @@ fn check_schemes(hosts: &[Host], registry: &Registry) -> Result<(), Usage> {
         .filter(|host| host.endpoint().scheme() == scheme);
     let folded = words::fold(same.map(|host| &**host.name()));
     let what = format!("no connector for {scheme} endpoints yet in this build: {folded}");
-    Err(Usage::new(what)
-        .hint("hosts of this machine are written local:NAME, as in local:demo[1-3]"))
+    let ours: Vec<String> = registry.schemes().map(|ours| format!("{ours}:")).collect();
+    Err(Usage::new(what).hint(format!("hosts are reached by {}", ours.join(", "))))
 }
 
 #[cfg(test)]

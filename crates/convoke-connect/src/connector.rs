@@ -45,7 +45,8 @@ pub trait Connector: Send + Sync + fmt::Debug {
 
     /// Says why a connection failed whose command never answered, if it can tell.
     ///
-    /// `ending` is how it ended, when that is known; `noise` is the last of what came on
+    /// `ending` is how it ended; without one it was given up, and the answer is what it was waiting for.
+    /// `noise` is the last of what came on
     /// [`Pipes::stderr`], at most 8 KiB. `None` when the connection stood and the far end is to blame.
     fn diagnose(
         &self,

@@ -55,16 +55,21 @@ impl Checks {
             (Outcome::Checked(checked), Some(way)) => {
                 let ok = self.coloured(GREEN, "ok");
                 format!(
-                    "{name:width$}  {ok}  {}, agent {}, {}, connected in {}, answers in {}\n",
+                    "{name:width$}  {ok}  {}, agent {}, connected in {}, answers in {}\n",
                     way.connector,
                     way.agent.as_str(),
-                    one_line(way.platform.as_bytes()),
                     time(way.took),
                     time(checked.round_trip),
                 )
             }
             (outcome, _) => {
-                let words = words::outcome(outcome, &Limits::default());
+                // The recap tells the rest, once for all hosts it is true of.
+                let words = match outcome {
+                    Outcome::Unreachable(unreachable) => {
+                        format!("unreachable ({})", unreachable.kind.as_str())
+                    }
+                    outcome => words::outcome(outcome, &Limits::default()),
+                };
                 format!("{name:width$}  {}\n", self.coloured(RED, &words))
             }
         }

@@ -41,7 +41,8 @@ impl KeyAgent {
     }
 }
 
-/// Says why an ssh that ended like this, with this last noise, did not connect. None when it did.
+/// Says why an ssh that ended like this, with this last noise, did not connect; without an ending, what
+/// it was still waiting for. None when it did connect.
 pub(super) fn diagnose(
     ending: Option<&Ending>,
     noise: &[u8],
@@ -52,7 +53,9 @@ pub(super) fn diagnose(
     }
     let noise = String::from_utf8_lossy(noise);
     let words = Words::read(&noise, key_agent);
-    let (cause, line) = words.last(|_| true)?;
+    let Some((cause, line)) = words.last(|_| true) else {
+        return words.waited().filter(|_| ending.is_none());
+    };
     let (cause, line) = match cause {
         Cause::Closed | Cause::BeforeBanner if words.through_proxy => match words.proxy() {
             Some(found) => found,
@@ -83,6 +86,11 @@ struct Words<'a> {
 /// What ssh's own account says of how far it came.
 #[derive(Debug, Default)]
 struct Facts<'a> {
+    /// Where it connects to, as it writes that.
+    place: Option<&'a str>,
+    connected: bool,
+    /// The server said that it is one.
+    answered: bool,
     /// It began to talk to the server.
     began: bool,
     /// What the server said instead of a banner.
@@ -121,6 +129,20 @@ impl<'a> Words<'a> {
         })
     }
 
+    /// What it was waiting for when nobody wanted to wait longer.
+    fn waited(&self) -> Option<ConnectError> {
+        let facts = &self.facts;
+        let place = printable(facts.place?);
+        let text = match () {
+            () if facts.authenticated => return None,
+            () if facts.authenticating => format!("{place} did not end the authentication"),
+            () if facts.answered => format!("{place} did not end the key exchange"),
+            () if facts.connected => format!("{place} was connected and said nothing"),
+            () => format!("{place} did not take the connection"),
+        };
+        Some(ConnectError::new(ConnectErrorKind::Timeout, text))
+    }
+
     /// What the program on the way said of its own connection.
     fn proxy(&self) -> Option<(Cause, &'a str)> {
         let ours = |line: &str| line.contains(THROUGH_PROXY) || line.contains("_identification: ");
@@ -153,6 +175,13 @@ impl<'a> Words<'a> {
             again: Again::MayHelp,
             ..plain(kind)
         };
+        let jump = |kind| {
+            let text = format!(
+                "the jump host could not connect further: {}",
+                printable(line)
+            );
+            ConnectError::new(kind, text)
+        };
         match cause {
             Cause::Refused => may_help(Kind::Refused),
             Cause::Reset => may_help(Kind::Closed),
@@ -167,8 +196,8 @@ impl<'a> Words<'a> {
             Cause::Broken => plain(Kind::Closed),
             Cause::Algorithms => hinted(Kind::Closed, ALGORITHMS),
             Cause::NotSsh => hinted(Kind::Closed, NOT_SSH),
-            Cause::JumpRefused => plain(Kind::Refused),
-            Cause::JumpNoRoute => plain(Kind::NoRoute),
+            Cause::JumpRefused => jump(Kind::Refused),
+            Cause::JumpNoRoute => jump(Kind::NoRoute),
             Cause::Denied => self.denied(line),
             Cause::TooManyFailures => hinted(Kind::Authentication, TOO_MANY),
             Cause::HostKey => host_key::error(&self.lines, self.facts.key),
@@ -258,7 +287,14 @@ impl<'a> Words<'a> {
 impl<'a> Facts<'a> {
     /// Notes what a line of ssh's own account says; false when it is something else.
     fn note(&mut self, line: &'a str, through_proxy: bool) -> bool {
-        if line.starts_with("debug1: Local version string ") {
+        if let Some(place) = line.strip_prefix("debug1: Connecting to ") {
+            self.place = Some(place.trim_end_matches('.'));
+            self.connected = false;
+        } else if line.starts_with("debug1: Connection established.") {
+            self.connected = true;
+        } else if line.starts_with("debug1: Remote protocol version ") {
+            self.answered = true;
+        } else if line.starts_with("debug1: Local version string ") {
             self.began = true;
         } else if let Some(key) = line.strip_prefix("debug1: Server host key: ") {
             self.key = Some(key);

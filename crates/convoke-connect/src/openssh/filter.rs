@@ -15,7 +15,10 @@ const CHATTER: [&str; 6] = [
 ];
 
 /// How those begin that say how far ssh came and whom it met.
-const TELLING: [&str; 6] = [
+const TELLING: [&str; 9] = [
+    "debug1: Connecting to ",
+    "debug1: Connection established.",
+    "debug1: Remote protocol version ",
     "debug1: Local version string ",
     "debug1: kex_exchange_identification: banner line ",
     "debug1: ssh_exchange_identification: ",
@@ -25,7 +28,7 @@ const TELLING: [&str; 6] = [
 ];
 
 /// How many telling lines are kept; a server could send any number of some.
-const KEPT: usize = 8;
+const KEPT: usize = 12;
 
 /// A filter over ssh's stderr while its log level is ours.
 ///

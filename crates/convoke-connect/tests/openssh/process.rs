@@ -73,10 +73,7 @@ async fn ssh_speaks_of_itself_only_when_the_connection_broke() {
     for (code, expected) in [
         (0, "banner\n"),
         (7, "banner\n"),
-        (
-            255,
-            "banner\nAuthenticated to y\n",
-        ),
+        (255, "banner\nAuthenticated to y\n"),
     ] {
         let said = "debug1: Server host key: x\\nAuthenticated to y\\nbanner\\n";
         let stub = Stub::new(&format!("printf '{said}' >&2; exit {code}"));

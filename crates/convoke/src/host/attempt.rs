@@ -181,6 +181,8 @@ impl Attempt<'_> {
                 Err(Noise::explain(&words, error.into()).into())
             }
             Err(_) => {
+                // Ended, it may say what it was waiting for.
+                drop((reader, writer, close));
                 let words = noise.last_words().await;
                 Err(self.out_of_time(patience.limit, &words).into())
             }

@@ -229,3 +229,40 @@ fn noise_of_any_kind_is_read() {
         let _ = diagnose(None, noise, KeyAgent::Missing);
     }
 }
+
+#[test]
+fn what_was_given_up_says_what_it_waited_for() {
+    let account = [
+        (
+            "debug1: Connecting to h [10.0.0.7] port 22.",
+            "did not take the connection",
+        ),
+        (
+            "debug1: Connection established.",
+            "was connected and said nothing",
+        ),
+        (
+            "debug1: Local version string SSH-2.0-x",
+            "was connected and said nothing",
+        ),
+        (
+            "debug1: Remote protocol version 2.0",
+            "did not end the key exchange",
+        ),
+        (
+            "debug1: SSH2_MSG_SERVICE_ACCEPT received",
+            "did not end the authentication",
+        ),
+    ];
+    let mut noise = String::new();
+    for (line, waited) in account {
+        noise.push_str(line);
+        noise.push('\n');
+        let error = diagnose(None, noise.as_bytes(), KeyAgent::Named).unwrap();
+        assert_eq!(error.text, format!("h [10.0.0.7] port 22 {waited}"));
+        assert_eq!(error.kind, Kind::Timeout);
+        assert!(found(&noise).is_none(), "an ending that nobody knows");
+    }
+    noise.push_str(AUTHENTICATED);
+    assert!(diagnose(None, noise.as_bytes(), KeyAgent::Named).is_none());
+}
