@@ -24,7 +24,7 @@ Examples:
   convoke run local:a --sh 'df -h | tail -n +2'  a line for the host's /bin/sh
   convoke run -l root 'web[1-9],db1' -- uptime   the same over ssh
   convoke hosts 'web[1-3],db1!web2' --fold       what an expression selects
-  convoke hosts --check 'web[1-3]'               whether and how they are reached
+  convoke hosts --check 'web[1-3]'               whether they can be reached
 
 Exit codes:
   0    every host is ok
@@ -38,8 +38,8 @@ Exit codes:
 
 const RUN_EXAMPLES: &str = "\
 The first word after HOSTS begins the command; all that follows belongs to it,
-options too. The words arrive as typed: no shell reads them on the way. Use --sh
-for pipes, globs and variables.
+options too. The words arrive as typed: no shell reads them on the way. For
+pipes, globs and variables there is --sh.
 
 Examples:
   convoke run 'local:demo[1-3]' -- uname -sr
@@ -51,19 +51,19 @@ Examples:
 
 What is shown:
   one host       its bytes, nothing added
-  several hosts  `HOST: ` before each line of stdout, `HOST! ` before one of stderr;
-                 of a line beyond 64 KiB every piece but the last has `HOST:+ `
-  -b             each distinct result once: its hosts and their number, then stdout
-                 indented by two blanks; on stderr the same with `! ` for its stderr
-  --json         one event a line; the last one of each host has the kind `ended`
-A command's stdout goes to stdout, its stderr to stderr, the recap to stderr. What
-could drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.
+  several hosts  `HOST: ` before each line of stdout, `HOST! ` of stderr;
+                 of a line beyond 64 KiB every piece but the last has `HOST:+`
+  -b             each distinct result once: its hosts and their number, then
+                 stdout, indented; on stderr the same with `! ` for its stderr
+  --json         one event a line; the last of each host has the kind `ended`
+A command's stdout goes to stdout, its stderr to stderr, as the recap. What could
+drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.
 
 Exit codes:
   kind (default)  0 all ok, 1 a command failed, 3 unreachable or lost, 4 stopped
                   early, 130 interrupted; `convoke --help` has them all
-  max             the largest remote code: 128+n for signal n, 124 timed out, 126
-                  or 127 not started, 130 cancelled, 255 unreachable or lost";
+  max             the largest remote code: 128+n for signal n, 124 timed out,
+                  126 or 127 not started, 130 cancelled, 255 unreachable or lost";
 
 const HOSTS_EXAMPLES: &str = "\
 Expressions:
@@ -76,7 +76,7 @@ Expressions:
 Examples:
   convoke hosts 'n[1-100]!n[7,13]' --fold
   convoke hosts ^hosts.txt --count
-  convoke hosts --check 'web[1-3]'               reaches them, and runs nothing there";
+  convoke hosts --check 'web[1-3]'    reaches them, and runs nothing there";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

@@ -38,6 +38,8 @@ pub(super) struct Undertaking {
     pub(super) reach: Reach,
     /// All hosts, in host order.
     pub(super) hosts: Vec<Arc<str>>,
+    /// Whether our stdin is typed meanwhile.
+    pub(super) is_typed: bool,
     /// What hints about failures need to know.
     pub(super) facts: Facts,
     /// The form of the output.
@@ -83,6 +85,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
     let job = Job {
         mode: undertaking.mode,
         hosts: undertaking.hosts,
+        is_typed: undertaking.is_typed,
         facts: undertaking.facts,
         cancel: cancel.clone(),
         output,

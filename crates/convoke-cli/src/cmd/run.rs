@@ -49,7 +49,7 @@ pub(crate) fn run(config: Run, here: &Environment) -> Result<u8, Usage> {
     match config.rehearsal {
         Rehearsal::Dry => show(&plan, &config.output),
         Rehearsal::Wet if plan.hosts.is_empty() => Ok(exit::OK),
-        Rehearsal::Wet => carry_out(plan, reach, config.output),
+        Rehearsal::Wet => carry_out(plan, reach, config.output, here),
     }
 }
 
@@ -64,7 +64,7 @@ fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
     Ok(print(&text))
 }
 
-fn carry_out(plan: Plan, reach: Reach, output: Output) -> Result<u8, Usage> {
+fn carry_out(plan: Plan, reach: Reach, output: Output, here: &Environment) -> Result<u8, Usage> {
     let (alarm, alarms) = mpsc::channel(1);
     let command = Command {
         input: input(&plan, &output, alarm)?,
@@ -72,6 +72,7 @@ fn carry_out(plan: Plan, reach: Reach, output: Output) -> Result<u8, Usage> {
     };
     let undertaking = Undertaking {
         outdir: outdir(&plan, &output)?,
+        is_typed: plan.stdin == Stdin::Sent && here.is_stdin_terminal,
         hosts: plan.names().collect(),
         facts: plan.facts(),
         mode: plan.mode,

@@ -55,6 +55,7 @@ pub(crate) fn outcome(outcome: &Outcome, limits: &Limits) -> String {
         Outcome::Cancelled(cancelled) => self::cancelled(cancelled),
         Outcome::Skipped(skipped) => match skipped.why {
             SkipCause::MaxFail => "skipped: too many hosts had failed".to_owned(),
+            SkipCause::FailFast => "skipped: another host had failed".to_owned(),
             _ => "skipped".to_owned(),
         },
         Outcome::Crashed { text } => format!("crashed: {}", one_line(text.as_bytes())),
