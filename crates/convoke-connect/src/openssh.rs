@@ -38,7 +38,7 @@ pub use options::SshOptions;
 pub struct Openssh {
     options: SshOptions,
     configuration: Configuration,
-    /// What the first request's surroundings said, for hints.
+    /// What the first ssh had of it, for hints.
     key_agent: OnceLock<KeyAgent>,
 }
 
@@ -122,7 +122,6 @@ impl Openssh {
     async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
         let target = self.target(request.endpoint)?;
         let surroundings = request.surroundings;
-        let _ = self.key_agent.set(KeyAgent::of(surroundings));
         let explained = self.explained(&target, surroundings).await?;
         let chatter = if self.options.mentions("loglevel") {
             Chatter::Theirs
@@ -138,9 +137,11 @@ impl Openssh {
         if let Some(terminal) = request.terminal {
             let started = child::start_on(command(Asking::Allowed), chatter, terminal)?;
             if let Some(pipes) = started {
+                let _ = self.key_agent.set(KeyAgent::Unneeded);
                 return Ok(pipes);
             }
         }
+        let _ = self.key_agent.set(KeyAgent::of(surroundings));
         child::start(command(Asking::Forbidden), chatter)
     }
 }

@@ -75,6 +75,11 @@ fn a_wrong_passphrase_is_asked_for_again_and_fails() {
     }
     let text = given_back(console, "code 3\n");
     assert!(text.contains("h1: unreachable (authentication): permission denied to "));
+    // Nobody misses an ssh-agent who could type a passphrase.
+    assert!(
+        text.contains("hint: `ssh -v HOST` shows which keys are offered\n"),
+        "{text}"
+    );
     operator.end(&fleet);
 }
 

@@ -29,6 +29,8 @@ pub(super) enum KeyAgent {
     Named,
     /// `SSH_AUTH_SOCK` is not set.
     Missing,
+    /// It could ask the operator itself.
+    Unneeded,
 }
 
 impl KeyAgent {
@@ -251,12 +253,12 @@ impl<'a> Words<'a> {
             (who, methods) => format!("permission denied to {who}; the server takes {methods}"),
         };
         ConnectError {
-            hint: Some(self.denied_hint(methods)),
+            hint: self.denied_hint(methods),
             ..ConnectError::new(ConnectErrorKind::Authentication, printable(&text))
         }
     }
 
-    fn denied_hint(&self, methods: &str) -> String {
+    fn denied_hint(&self, methods: &str) -> Option<String> {
         let find = |pattern: &str| {
             let mut found = self.lines.iter().filter_map(|line| matches(pattern, line));
             found.next()
@@ -265,22 +267,22 @@ impl<'a> Words<'a> {
             .iter()
             .all(|method| !methods.contains(method));
         if let Some([_, file]) = find("Permissions 0* for '*' are too open.").as_deref() {
-            return format!(
-                "others can read the key {0}; chmod 600 {0}",
-                printable(file)
-            );
+            let file = printable(file);
+            return Some(format!("others can read the key {file}; chmod 600 {file}"));
         }
         if let Some([file, _]) = find("no such identity: *: *").as_deref() {
-            return format!("there is no key file {}", printable(file));
+            return Some(format!("there is no key file {}", printable(file)));
         }
         if find("*: agent refused operation").is_some() {
-            return AGENT_REFUSED.into();
+            return Some(AGENT_REFUSED.into());
         }
-        match self.key_agent {
-            _ if keyless => PASSWORD.into(),
-            KeyAgent::Missing => NO_AGENT.into(),
-            KeyAgent::Named => OFFERED.into(),
-        }
+        let hint = match self.key_agent {
+            KeyAgent::Unneeded if keyless => return None,
+            KeyAgent::Named | KeyAgent::Missing if keyless => PASSWORD,
+            KeyAgent::Missing => NO_AGENT,
+            KeyAgent::Named | KeyAgent::Unneeded => OFFERED,
+        };
+        Some(hint.into())
     }
 }
 

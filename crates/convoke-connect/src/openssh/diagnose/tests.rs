@@ -122,6 +122,7 @@ fn the_hint_of_a_denied_login_fits_its_reason() {
     for (before, line, key_agent, hint) in [
         ("", denied, KeyAgent::Named, "ssh -v"),
         ("", denied, KeyAgent::Missing, "SSH_AUTH_SOCK"),
+        ("", denied, KeyAgent::Unneeded, "ssh -v"),
         (open, denied, KeyAgent::Missing, "chmod 600 /k/id"),
         (absent, denied, KeyAgent::Missing, "no key file /k/id"),
         (refused, denied, KeyAgent::Named, "refused to sign"),
@@ -137,6 +138,13 @@ fn the_hint_of_a_denied_login_fits_its_reason() {
         let given = error.hint.unwrap();
         assert!(given.contains(hint), "{noise}: {given}");
     }
+}
+
+#[test]
+fn a_wrong_password_needs_no_hint() {
+    let noise = "h@h: Permission denied (password).\r\n";
+    let error = diagnose(None, noise.as_bytes(), KeyAgent::Unneeded).unwrap();
+    assert_eq!(error.hint, None);
 }
 
 #[test]
