@@ -91,6 +91,33 @@ fn a_host_that_is_always_turned_away_says_so() {
     operator.is_left();
 }
 
+/// Hosts with addresses of their own cannot be known to be one server.
+#[test]
+fn hosts_of_a_server_that_is_often_full_are_reached_or_say_so() {
+    let operator = Operator::new();
+    let fleet = Fleet::builder().max_startups("1:100:2").start();
+    let ran = operator.run(&fleet, ["--json", "h[1-8]", "echo", "hi"]);
+    for host in fleet.names(8) {
+        let outcome = ran.outcome(&host);
+        if outcome["ok"] == true {
+            assert_eq!(ran.stream(&host, "stdout"), "hi\n");
+        } else {
+            assert_eq!(outcome["kind"], "closed", "{outcome}");
+            assert!(
+                outcome["text"].as_str().unwrap().ends_with(" (3 attempts)"),
+                "{outcome}"
+            );
+        }
+    }
+    // One after the other they all find room.
+    let ran = operator.run(&fleet, ["--connecting", "1", "h[1-8]", "echo", "hi"]);
+    assert_eq!(
+        (ran.code, ran.text().matches(": hi\n").count()),
+        (Some(0), 8)
+    );
+    operator.end(&fleet);
+}
+
 #[test]
 fn more_hosts_than_descriptors_are_worked_on_in_windows() {
     let (operator, fleet) = (Operator::new(), Fleet::start());

@@ -29,3 +29,8 @@ fn available<T>(started: Result<T, Unavailable>) -> Option<T> {
         .inspect_err(|unavailable| eprintln!("skipped 1: {unavailable}"))
         .ok()
 }
+
+/// Whether the long repeat counts are wanted.
+fn is_full() -> bool {
+    std::env::var_os("CONVOKE_TEST_FULL").is_some_and(|value| value == "1")
+}

@@ -1,11 +1,13 @@
 //! The operator stops a run, or what runs it dies.
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use convoke_testkit::fleet::Fleet;
 use rustix::process::Signal;
 
+use crate::is_full;
 use crate::live::Live;
 use crate::operator::{Operator, at_rest, eventually, within};
 
@@ -65,7 +67,7 @@ fn each_signal_ends_the_trees_and_has_its_code() {
 #[test]
 fn a_second_interrupt_leaves_at_once_and_the_hosts_end_what_runs() {
     let (operator, fleet) = (Operator::new(), Fleet::start());
-    let live = operator.begin(&fleet, ["--grace", "8s", "h[1-3]", "--sh", STUBBORN]);
+    let live = operator.begin(&fleet, ["--grace", "5s", "h[1-3]", "--sh", STUBBORN]);
     live.until_said("ready", 3);
     live.send(Signal::INT);
     live.until_told("Ctrl-C again leaves at once");
@@ -74,7 +76,7 @@ fn a_second_interrupt_leaves_at_once_and_the_hosts_end_what_runs() {
     let ran = live.finish();
     assert_eq!(ran.code, Some(130));
     assert!(
-        ran.took - first < Duration::from_secs(6),
+        ran.took - first < Duration::from_secs(4),
         "it waited for the grace"
     );
     assert!(
@@ -111,5 +113,47 @@ fn an_interrupt_while_hosts_are_connected_leaves_nothing() {
     let ran = live.finish();
     assert_eq!(ran.code, Some(130));
     assert!(ran.stderr.contains("hanging: cancelled before it started"));
+    operator.end(&fleet);
+}
+
+/// From before the first packet to the middle of the command, with and without an agent on the hosts.
+#[test]
+fn a_controller_stopped_at_any_moment_leaves_nothing() {
+    let (operator, fleet) = (Operator::new(), Fleet::start());
+    let cache = fleet.home(1).join(".cache");
+    let line = "echo ready; exec sleep 4321";
+    let live = operator.begin(&fleet, ["--grace", "1s", "h[1-3]", "--sh", line]);
+    live.until_said("ready", 3);
+    let span = live.age() * 5 / 4;
+    live.send(Signal::KILL);
+    live.finish();
+    let rounds = if is_full() { 100 } else { 10 };
+    for round in 0..rounds {
+        let signal = if round % 4 < 2 {
+            Signal::KILL
+        } else {
+            Signal::INT
+        };
+        at_rest(&fleet, 1);
+        if round % 2 == 0 {
+            fs::remove_dir_all(&cache).unwrap();
+            fs::create_dir(&cache).unwrap();
+        }
+        let live = operator.begin(&fleet, ["--grace", "1s", "h[1-3]", "--sh", line]);
+        let moment = span * round / rounds;
+        thread::sleep(moment); // The moment is what is tested.
+        live.send(signal);
+        let ran = live.finish();
+        eprintln!("{signal:?} after {moment:?}");
+        // Before it listens for signals, one ends it as any program.
+        let interrupted = ran.code == Some(130) || ran.signal == Some(2);
+        assert!(interrupted || ran.signal == Some(9));
+        operator.is_left();
+        at_rest(&fleet, 1);
+        let left = fs::read_dir(cache.join("convoke")).into_iter().flatten();
+        let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let others: Vec<_> = names.filter(|name| !name.starts_with("agent-")).collect();
+        assert_eq!(others, [""; 0], "{signal:?} after {moment:?}");
+    }
     operator.end(&fleet);
 }
