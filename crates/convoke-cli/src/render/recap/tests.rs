@@ -162,6 +162,23 @@ fn hosts_whose_texts_differ_in_their_names_are_one_line_with_one_hint() {
 }
 
 #[test]
+fn changed_host_keys_are_one_line_whatever_keys_and_lines_of_a_file_they_are() {
+    let names: Vec<String> = (1..=40).map(|number| format!("web{number}")).collect();
+    let outcomes = names.iter().enumerate().map(|(number, name)| {
+        let text = format!(
+            "the host key is not the known one in /h/.ssh/known_hosts:{number}: SHA256:a{number}"
+        );
+        let kind = UnreachableKind::Connect(ConnectErrorKind::HostKeyChanged);
+        (name.as_str(), unreachable(kind, &text, None))
+    });
+    assert_eq!(
+        recap(outcomes.collect(), "x", Form::Words),
+        "40 hosts: 40 unreachable\n  web[1-40] (40): unreachable (host_key_changed): \
+         the host key is not the known one in /h/.ssh/known_hosts:LINE: FINGERPRINT\n"
+    );
+}
+
+#[test]
 fn equal_texts_are_repeated_as_they_are() {
     let outcome = || unreachable(UnreachableKind::NoShell, "a rule on a gate", Some("ask"));
     assert_eq!(
