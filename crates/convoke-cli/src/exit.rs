@@ -2,7 +2,8 @@
 
 use std::io;
 
-use convoke::outcome::{CancelCause, Outcome, Stage, Status};
+use convoke::connect::error::ConnectErrorKind;
+use convoke::outcome::{CancelCause, Outcome, Stage, Status, UnreachableKind};
 use convoke::report::Report;
 
 use crate::args::ExitRule;
@@ -81,7 +82,7 @@ fn interrupt(report: &Report) -> Option<Stop> {
     outcomes.any(by_operator).then_some(Stop::Interrupt)
 }
 
-/// 70, the signal that stopped the run, 4, 3, 1: the first of them that applies.
+/// 70, the signal that stopped the run, 4, 2, 3, 1: the first of them that applies.
 fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
     let has = |is: fn(&Outcome) -> bool| report.results.iter().any(|result| is(&result.outcome));
     if has(|outcome| matches!(outcome, Outcome::Crashed { .. })) {
@@ -90,6 +91,8 @@ fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
         signal
     } else if report.stopped_early {
         STOPPED_EARLY
+    } else if is_misconfigured(report) {
+        USAGE
     } else if has(|outcome| matches!(outcome, Outcome::Unreachable(_) | Outcome::Lost(_))) {
         UNREACHABLE
     } else if report.is_ok() && stop.is_none() {
@@ -97,6 +100,17 @@ fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
     } else {
         FAILED
     }
+}
+
+/// Whether nothing was reached because of how the operator has configured ssh: no host is to blame.
+fn is_misconfigured(report: &Report) -> bool {
+    let configuration = UnreachableKind::Connect(ConnectErrorKind::Configuration);
+    let mut outcomes = report.results.iter().map(|result| &result.outcome);
+    !report.results.is_empty()
+        && outcomes.all(|outcome| match outcome {
+            Outcome::Unreachable(unreachable) => unreachable.kind == configuration,
+            _ => false,
+        })
 }
 
 /// The largest code of all hosts, and of what stopped the run.
