@@ -1,8 +1,9 @@
 //! The one exception: ssh may ask on the terminal when exactly one host is selected there.
 
+use std::fs;
 use std::process::Command;
 
-use convoke_testkit::fleet::Fleet;
+use convoke_testkit::fleet::{Fleet, Known};
 
 use crate::console::Console;
 use crate::operator::Operator;
@@ -105,6 +106,43 @@ fn ctrl_c_after_the_question_reaches_convoke_and_not_the_command() {
     console.press("\x03");
     let text = given_back(console, "code 130\n");
     assert!(text.contains("ended\n"), "{text}");
+    operator.end(&fleet);
+}
+
+#[test]
+fn an_unknown_host_key_is_asked_about_on_the_terminal_of_one_host() {
+    let (operator, fleet) = (
+        Operator::new(),
+        Fleet::builder().known(Known::Unknown).start(),
+    );
+    let (ask, question) = (
+        "StrictHostKeyChecking=ask",
+        "Are you sure you want to continue connecting",
+    );
+    let known_hosts = || fs::read(fleet.known_hosts()).unwrap();
+    let run = |answer: &str, code: &str| {
+        let mut console = on_terminal(&operator, &fleet, &["-o", ask, "h1", "echo", "hi"]);
+        console.until(question);
+        console.press(answer);
+        given_back(console, code)
+    };
+    let text = run("no\n", "code 3\n");
+    assert!(
+        text.contains("h1: unreachable (host_key_unknown): "),
+        "{text}"
+    );
+    assert!(known_hosts().is_empty());
+    let text = run("yes\n", "code 0\n");
+    assert!(text.contains("\nhi\n"), "{text}");
+    assert!(!known_hosts().is_empty());
+    // Of several hosts none is asked about.
+    let console = on_terminal(&operator, &fleet, &["-o", ask, "h[2-3]", "echo", "hi"]);
+    let text = given_back(console, "code 3\n");
+    assert!(!text.contains(question), "{text}");
+    assert!(
+        text.contains("h[2-3] (2): unreachable (host_key_unknown): "),
+        "{text}"
+    );
     operator.end(&fleet);
 }
 
