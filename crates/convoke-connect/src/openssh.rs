@@ -58,6 +58,13 @@ impl Openssh {
         Ok(target)
     }
 
+    fn chatter(&self) -> Chatter {
+        match self.options.mentions("loglevel") {
+            true => Chatter::Theirs,
+            false => Chatter::Ours,
+        }
+    }
+
     /// What the configuration makes of `target`; nothing, when this ssh cannot tell.
     async fn explained(
         &self,
@@ -123,11 +130,7 @@ impl Openssh {
         let target = self.target(request.endpoint)?;
         let surroundings = request.surroundings;
         let explained = self.explained(&target, surroundings).await?;
-        let chatter = if self.options.mentions("loglevel") {
-            Chatter::Theirs
-        } else {
-            Chatter::Ours
-        };
+        let chatter = self.chatter();
         let command = |asking| {
             let overruled = &explained.overruled;
             let command = request.command;
@@ -170,6 +173,7 @@ impl Connector for Openssh {
         noise: &[u8],
     ) -> Option<ConnectError> {
         let key_agent = self.key_agent.get().copied();
-        diagnose::diagnose(ending, noise, key_agent.unwrap_or(KeyAgent::Named))
+        let key_agent = key_agent.unwrap_or(KeyAgent::Named);
+        diagnose::diagnose(ending, noise, key_agent, self.chatter())
     }
 }

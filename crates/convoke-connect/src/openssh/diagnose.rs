@@ -13,6 +13,7 @@ use crate::connector::Ending;
 use crate::error::{Again, ConnectError, ConnectErrorKind};
 use crate::surroundings::Surroundings;
 
+use super::child::Chatter;
 use hints::*;
 use shapes::{Cause, matches, shape};
 
@@ -21,6 +22,9 @@ const QUOTED: usize = 300;
 
 /// What ssh says of a peer that it reaches through a program.
 const THROUGH_PROXY: &str = " UNKNOWN port 65535";
+
+/// What it says before it starts that program.
+const PROXY: &str = "debug1: Executing proxy ";
 
 /// Whether ssh was told of an ssh-agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +53,13 @@ pub(super) fn diagnose(
     ending: Option<&Ending>,
     noise: &[u8],
     key_agent: KeyAgent,
+    chatter: Chatter,
 ) -> Option<ConnectError> {
     if matches!(ending, Some(Ending::Exited { .. } | Ending::Killed { .. })) {
         return None;
     }
     let noise = String::from_utf8_lossy(noise);
-    let words = Words::read(&noise, key_agent);
+    let words = Words::read(&noise, key_agent, chatter);
     let Some((cause, line)) = words.last(|_| true) else {
         return words.waited().filter(|_| ending.is_none());
     };
@@ -83,6 +88,7 @@ struct Words<'a> {
     /// Whether a program stands between ssh and the server.
     through_proxy: bool,
     key_agent: KeyAgent,
+    chatter: Chatter,
 }
 
 /// What ssh's own account says of how far it came.
@@ -105,8 +111,9 @@ struct Facts<'a> {
 }
 
 impl<'a> Words<'a> {
-    fn read(noise: &'a str, key_agent: KeyAgent) -> Self {
-        let through_proxy = lines(noise).any(|line| line.contains(THROUGH_PROXY));
+    fn read(noise: &'a str, key_agent: KeyAgent, chatter: Chatter) -> Self {
+        let is_proxy = |line: &str| line.contains(THROUGH_PROXY) || line.starts_with(PROXY);
+        let through_proxy = lines(noise).any(is_proxy);
         let mut facts = Facts::default();
         let mut said = Vec::new();
         for line in lines(noise) {
@@ -119,6 +126,7 @@ impl<'a> Words<'a> {
             facts,
             through_proxy,
             key_agent,
+            chatter,
         }
     }
 
@@ -134,7 +142,7 @@ impl<'a> Words<'a> {
     /// What it was waiting for when nobody wanted to wait longer.
     fn waited(&self) -> Option<ConnectError> {
         let facts = &self.facts;
-        let place = printable(facts.place?);
+        let place = printable(&once(facts.place?));
         let text = match () {
             () if facts.authenticated => return None,
             () if facts.authenticating => format!("{place} did not end the authentication"),
@@ -156,14 +164,7 @@ impl<'a> Words<'a> {
         let said = self.lines.iter().rev().find(|said| !is_ours(said));
         let why = said.map_or(printable(line), |said| printable(said));
         let text = format!("the ProxyCommand or ProxyJump ended: {why}");
-        ConnectError {
-            again: if said.is_none() {
-                Again::MayHelp
-            } else {
-                Again::Pointless
-            },
-            ..ConnectError::new(ConnectErrorKind::Closed, text)
-        }
+        ConnectError::new(ConnectErrorKind::Closed, text)
     }
 
     fn error(&self, cause: Cause, line: &str) -> ConnectError {
@@ -173,8 +174,12 @@ impl<'a> Words<'a> {
             hint: Some(hint.into()),
             ..plain(kind)
         };
-        let may_help = |kind| ConnectError {
-            again: Again::MayHelp,
+        let no_connection = |kind| ConnectError {
+            again: self.again(!self.has_begun(line)),
+            ..plain(kind)
+        };
+        let no_banner = |kind| ConnectError {
+            again: self.again(self.is_before_banner()),
             ..plain(kind)
         };
         let jump = |kind| {
@@ -185,16 +190,16 @@ impl<'a> Words<'a> {
             ConnectError::new(kind, text)
         };
         match cause {
-            Cause::Refused => may_help(Kind::Refused),
-            Cause::Reset => may_help(Kind::Closed),
-            Cause::Timeout | Cause::BannerTimeout => may_help(Kind::Timeout),
+            Cause::Refused => no_connection(Kind::Refused),
+            Cause::Reset => no_connection(Kind::Closed),
+            Cause::Timeout => no_connection(Kind::Timeout),
+            Cause::BannerTimeout | Cause::LateTimeout => no_banner(Kind::Timeout),
             Cause::NoRoute => plain(Kind::NoRoute),
             Cause::Name => plain(Kind::Name),
             Cause::Resources => plain(Kind::Resources),
             Cause::Configuration => plain(Kind::Configuration),
             Cause::Forwarding => hinted(Kind::Configuration, FORWARDING),
             Cause::Closed | Cause::BeforeBanner => self.closed(line),
-            Cause::LateTimeout => self.late_timeout(line),
             Cause::Broken => plain(Kind::Closed),
             Cause::Algorithms => hinted(Kind::Closed, ALGORITHMS),
             Cause::NotSsh => hinted(Kind::Closed, NOT_SSH),
@@ -209,39 +214,56 @@ impl<'a> Words<'a> {
     /// Closed or reset, at some moment.
     fn closed(&self, line: &str) -> ConnectError {
         let before_banner = self.is_before_banner();
-        let facts = &self.facts;
-        let before_authentication = facts.began && !facts.authenticating && !self.through_proxy;
-        let (when, again) = match (before_banner, before_authentication) {
-            (true, _) => (" before its banner", Again::MayHelp),
-            (_, true) => (" during the key exchange", Again::MayHelp),
-            _ if facts.authenticating => (" during authentication", Again::Pointless),
-            _ => ("", Again::Pointless),
+        let exchanging = self.facts.began && self.is_direct();
+        let when = match () {
+            () if self.facts.authenticating => " during authentication",
+            () if before_banner => " before its banner",
+            () if exchanging => " during the key exchange",
+            () => "",
         };
-        let said = facts.said.map(|said| format!(" ({})", printable(said)));
+        let said = self
+            .facts
+            .said
+            .map(|said| format!(" ({})", printable(said)));
         let text = format!("{}{when}{}", printable(line), said.unwrap_or_default());
         ConnectError {
             hint: before_banner.then(|| CROWDED.into()),
-            again,
+            again: self.again(before_banner || exchanging),
             ..ConnectError::new(ConnectErrorKind::Closed, text)
         }
     }
 
-    fn late_timeout(&self, line: &str) -> ConnectError {
-        let early = self.is_before_banner();
-        ConnectError {
-            again: if early {
-                Again::MayHelp
-            } else {
-                Again::Pointless
-            },
-            ..ConnectError::new(ConnectErrorKind::Timeout, printable(line))
+    /// Whether another attempt may help that failed this `early`: certainly not when ssh began to
+    /// authenticate, since everything that a server says may end up among ssh's words from then on.
+    fn again(&self, early: bool) -> Again {
+        match early && !self.facts.authenticating && !self.facts.authenticated {
+            true => Again::MayHelp,
+            false => Again::Pointless,
         }
     }
 
-    /// Whether ssh says that no banner came.
+    /// Whether more than a connection may have been tried when ssh said this about connecting.
+    fn has_begun(&self, line: &str) -> bool {
+        match self.chatter {
+            // Without a word of connecting, a master has the connection, and the host may have said it.
+            Chatter::Ours => self.facts.place.is_none() && !self.through_proxy,
+            // The account may be missing. What ssh ends with is its own word at least.
+            Chatter::Theirs => self.lines.last() != Some(&line),
+        }
+    }
+
+    /// Whether no banner came, and ssh's own account agrees.
     fn is_before_banner(&self) -> bool {
         let early = [Some(Cause::BeforeBanner), Some(Cause::BannerTimeout)];
-        self.lines.iter().any(|line| early.contains(&shape(line)))
+        let is_said = self.lines.iter().any(|line| early.contains(&shape(line)));
+        let facts = &self.facts;
+        is_said && self.is_direct() && !facts.answered && !facts.authenticating
+    }
+
+    /// Whether it is known that no other server came before this one, which may have authenticated us.
+    fn is_direct(&self) -> bool {
+        let is_known = self.facts.place.is_some() && !self.through_proxy;
+        is_known && self.chatter == Chatter::Ours
     }
 
     fn denied(&self, line: &str) -> ConnectError {
@@ -296,6 +318,8 @@ impl<'a> Facts<'a> {
             self.connected = true;
         } else if line.starts_with("debug1: Remote protocol version ") {
             self.answered = true;
+        } else if line.starts_with(PROXY) {
+            // Noted before.
         } else if line.starts_with("debug1: Local version string ") {
             self.began = true;
         } else if let Some(key) = line.strip_prefix("debug1: Server host key: ") {
@@ -314,6 +338,15 @@ impl<'a> Facts<'a> {
         }
         true
     }
+}
+
+/// `NAME [ADDRESS] port N` without an address that is the name.
+fn once(place: &str) -> String {
+    let parts = place.split_once(" [").and_then(|(name, rest)| {
+        let rest = rest.strip_prefix(name)?.strip_prefix(']')?;
+        Some(format!("{name}{rest}"))
+    });
+    parts.unwrap_or_else(|| place.to_owned())
 }
 
 fn lines(noise: &str) -> impl Iterator<Item = &str> {

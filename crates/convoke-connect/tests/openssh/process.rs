@@ -196,12 +196,12 @@ async fn a_dropped_close_ends_ssh() {
 async fn the_words_of_a_failing_ssh_become_an_error() {
     for (words, kind, again) in [
         (
-            r"ssh: connect to host web1 port 22: Connection refused",
+            r"debug1: Connecting to web1 [::1] port 22.\r\nssh: connect to host web1 port 22: Connection refused",
             ConnectErrorKind::Refused,
             Again::MayHelp,
         ),
         (
-            r"debug1: Local version string SSH-2.0-x\r\nConnection closed by 10.0.0.7 port 22",
+            r"debug1: Connecting to web1 [::1] port 22.\r\ndebug1: Local version string SSH-2.0-x\r\nConnection closed by 10.0.0.7 port 22",
             ConnectErrorKind::Closed,
             Again::MayHelp,
         ),
