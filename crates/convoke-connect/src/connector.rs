@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -84,6 +85,9 @@ pub struct Request<'a> {
     pub ask: &'a dyn Ask,
     /// The operator's terminal, when a program that connects may ask there itself.
     pub terminal: Option<&'a Terminal>,
+    /// How long the way to the server may take. The caller keeps it, too, but waits longer while the
+    /// terminal is lent: the time of the operator is not the server's.
+    pub limit: Duration,
 }
 
 /// The streams of one remote command, and the handle that ends the connection.

@@ -138,7 +138,8 @@ impl Openssh {
                 .connecting(&target, command, overruled, asking, surroundings)
         };
         if let Some(terminal) = request.terminal {
-            let started = child::start_on(command(Asking::Allowed), chatter, terminal)?;
+            let started =
+                child::start_on(command(Asking::Allowed(request.limit)), chatter, terminal)?;
             if let Some(pipes) = started {
                 let _ = self.key_agent.set(KeyAgent::Unneeded);
                 return Ok(pipes);

@@ -1,6 +1,7 @@
 //! What the user asked of ssh, and the command lines that follow from it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::process::Command;
 
@@ -43,8 +44,8 @@ impl Default for SshOptions {
 /// Who may ask the operator something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asking {
-    /// ssh, on the terminal.
-    Allowed,
+    /// ssh, on the terminal; the way to the server may take so long.
+    Allowed(Duration),
     /// Nobody.
     Forbidden,
 }
@@ -86,7 +87,7 @@ impl SshOptions {
         surroundings: &Surroundings,
     ) -> Command {
         let session = match asking {
-            Asking::Allowed => Session::Ours,
+            Asking::Allowed(_) => Session::Ours,
             Asking::Forbidden => Session::Own,
         };
         let mut ssh = session::command(&self.program, session, surroundings);
@@ -98,6 +99,13 @@ impl SshOptions {
             ssh.args(["-o", option]);
         }
         self.add(&mut ssh, target);
+        if let Asking::Allowed(limit) = asking
+            && !self.mentions("connecttimeout")
+        {
+            // ssh alone knows when it waits for a server, and when for a person.
+            let seconds = limit.as_secs_f64().ceil().max(1.0);
+            ssh.args(["-o", &format!("ConnectTimeout={seconds}")]);
+        }
         ssh.args(["-o", "ControlMaster=no"]);
         if !self.mentions("loglevel") {
             ssh.args(["-o", "LogLevel=DEBUG1"]);

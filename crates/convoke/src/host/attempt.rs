@@ -140,6 +140,7 @@ impl Attempt<'_> {
             surroundings: &self.reach.surroundings,
             ask: &*self.reach.ask,
             terminal: self.reach.terminal.as_ref(),
+            limit: self.left,
         });
         let limit = self.reach.connect_limit;
         let pipes = timeout(self.left, opening).await;
@@ -243,8 +244,16 @@ fn is_interrupt(ending: Option<&Ending>) -> bool {
 pub(super) fn too_long(limit: Duration) -> Unreachable {
     Unreachable {
         kind: UnreachableKind::Timeout,
-        text: format!("no answer within {} s", limit.as_secs()),
+        text: format!("no answer within {}", in_words(limit)),
         hint: None,
+    }
+}
+
+/// A limit as the operator may have written it: `20 s`, `1.5 s`, `500 ms`.
+fn in_words(limit: Duration) -> String {
+    match limit.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{} ms", limit.as_millis()),
+        seconds => format!("{seconds} s"),
     }
 }
 
@@ -324,6 +333,13 @@ mod tests {
                 left: left * second,
             };
             assert_eq!(patience, expected);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_not_rounded() {
+        for (ms, words) in [(500, "500 ms"), (1_500, "1.5 s"), (20_000, "20 s")] {
+            assert_eq!(in_words(Duration::from_millis(ms)), words);
         }
     }
 
