@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use convoke::action::MaxFail;
 
 use crate::error::Usage;
@@ -190,7 +190,7 @@ pub(crate) struct Run {
     pub(crate) env: Vec<OsString>,
     /// Set the variables in this file, one NAME=VALUE a line, of which the last of a name wins; for
     /// secrets, which are shown nowhere
-    #[arg(long, value_name = "FILE", help_heading = "Command")]
+    #[arg(long, value_name = "FILE", help_heading = "Command", value_hint = ValueHint::FilePath)]
     pub(crate) env_file: Vec<PathBuf>,
     /// Run through the account's login shell, so that its profile is read
     #[arg(long, help_heading = "Command")]
@@ -236,7 +236,7 @@ pub(crate) struct Run {
     #[arg(long, conflicts_with = "raw", help_heading = "Output")]
     pub(crate) json: bool,
     /// Keep results as files, too: DIR/HOST/{stdout,stderr,outcome.json}; with -q nothing is shown
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(long, value_name = "DIR", help_heading = "Output", value_hint = ValueHint::DirPath)]
     pub(crate) outdir: Option<OsString>,
     /// Do not escape what could drive the terminal
     #[arg(long, help_heading = "Output")]
