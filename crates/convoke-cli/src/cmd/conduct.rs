@@ -96,6 +96,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         outdir: undertaking.outdir,
     };
     let engine = Engine {
+        runtime: self::runtime().map_err(no_threads)?,
         action: undertaking.action,
         reach: undertaking.reach,
         cancel: cancel.clone(),
@@ -132,15 +133,16 @@ fn runtime() -> io::Result<Runtime> {
 
 /// What the engine's thread owns.
 struct Engine {
+    runtime: Runtime,
     action: Action,
     reach: Reach,
     cancel: Cancel,
 }
 
 impl Engine {
-    /// Runs to the end. If it cannot, `report` is dropped, which tells the renderer.
+    /// Runs to the end. If it does not get there, `report` is dropped, which tells the renderer.
     fn run(self, events: mpsc::Sender<Event>, report: oneshot::Sender<Report>) {
-        let Ok(runtime) = runtime() else { return };
+        let runtime = self.runtime;
         let ended = runtime.block_on(self.action.run(&self.reach, events, &self.cancel));
         let _ = report.send(ended);
         // A read from our stdin may be stuck in a thread of the runtime.

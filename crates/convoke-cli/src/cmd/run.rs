@@ -43,7 +43,7 @@ pub(crate) fn run(config: Run, here: &Environment) -> Result<u8, Usage> {
         room: descriptors::hosts_that_fit(match config.output.outdir {
             Some(_) => outdir::DESCRIPTORS,
             None => 0,
-        }),
+        })?,
     };
     let plan = Plan::new(parts, &reach.registry)?;
     match config.rehearsal {
