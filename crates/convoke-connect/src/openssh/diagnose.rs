@@ -15,7 +15,7 @@ use crate::surroundings::Surroundings;
 
 use super::child::Chatter;
 use hints::*;
-use shapes::{Cause, matches, shape};
+use shapes::{Cause, EVERYWHERE, matches, shape};
 
 /// The longest text that is quoted from ssh, in characters.
 const QUOTED: usize = 300;
@@ -73,12 +73,26 @@ pub(super) fn diagnose(
     Some(words.error(cause, line))
 }
 
+/// A mistake in the configuration.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// It in ssh's words.
+    pub(super) text: String,
+    /// Whether every host meets it.
+    pub(super) is_everywhere: bool,
+}
+
 /// What is wrong with the configuration, in the words of an ssh that only read it.
-pub(super) fn configuration(stderr: &[u8]) -> Option<String> {
+pub(super) fn configuration(stderr: &[u8]) -> Option<Mistake> {
     let stderr = String::from_utf8_lossy(stderr);
-    let mut lines = lines(&stderr);
-    let wrong = lines.find(|line| shape(line) == Some(Cause::Configuration))?;
-    Some(printable(wrong))
+    let said = lines(&stderr).filter(|line| !line.starts_with("debug"));
+    let mut wrong = said.filter(|line| shape(line) == Some(Cause::Configuration));
+    let first = wrong.next()?;
+    let everywhere = |line| EVERYWHERE.iter().any(|one| matches(one, line).is_some());
+    Some(Mistake {
+        text: printable(first),
+        is_everywhere: everywhere(first) || wrong.any(everywhere),
+    })
 }
 
 /// ssh's words without its chatter, and what the chatter says.

@@ -116,9 +116,17 @@ impl SshOptions {
 
     /// The command that prints how ssh understands its configuration for `target`, on its stderr
     /// which files it read for that.
-    pub(super) fn explaining(&self, target: &Target, surroundings: &Surroundings) -> Command {
+    pub(super) fn explaining(
+        &self,
+        target: &Target,
+        overruled: &[&str],
+        surroundings: &Surroundings,
+    ) -> Command {
         let mut ssh = session::command(&self.program, Session::Own, surroundings);
         ssh.args(["-v", "-G", "-T", "-o", "BatchMode=yes"]);
+        for option in overruled {
+            ssh.args(["-o", option]);
+        }
         self.add(&mut ssh, target);
         ssh.args(["--", &target.host]);
         ssh

@@ -104,6 +104,24 @@ async fn what_would_keep_our_pipes_from_the_command_is_overruled_where_it_is_in_
 }
 
 #[tokio::test]
+async fn a_real_ssh_that_is_to_go_into_the_background_is_kept_here() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config");
+    std::fs::write(&config, "Host web1\n ForkAfterAuthentication yes\n").unwrap();
+    let options = SshOptions {
+        config: Some(config),
+        ..SshOptions::default()
+    };
+    let stub = Stub::with("", options);
+    stub.write("answers", "exec ssh \"$@\"\n");
+    for (host, is_overruled) in [("web1", true), ("web2", false)] {
+        let argv = argv_of(&stub, host).await.join(" ");
+        let found = argv.contains("-T -o BatchMode=yes -o ForkAfterAuthentication=no ");
+        assert_eq!(found, is_overruled, "{argv}");
+    }
+}
+
+#[tokio::test]
 async fn ssh_gets_the_environment_of_the_surroundings_and_no_other() {
     let stub = Stub::new("");
     argv_of(&stub, "web1").await;

@@ -18,12 +18,11 @@ const OVERRULED: [(&str, &str, &str); 4] = [
     ("remotecommand", "none", "RemoteCommand=none"),
     ("sessiontype", "default", "SessionType=default"),
     ("stdinnull", "no", "StdinNull=no"),
-    (
-        "forkafterauthentication",
-        "no",
-        "ForkAfterAuthentication=no",
-    ),
+    ("forkafterauthentication", "no", NO_FORK),
 ];
+
+/// Overrules `ForkAfterAuthentication`.
+pub(super) const NO_FORK: &str = "ForkAfterAuthentication=no";
 
 /// What the configuration makes of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +97,13 @@ impl Explained {
             Proxy::Command(_) => place(&self.hostname, self.port),
         }
     }
+}
+
+/// Whether ssh explained nothing because it is to go into the background.
+pub(super) fn wants_to_fork(output: &Output) -> bool {
+    let said = "Cannot fork into background without a command to execute.";
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    !output.status.success() && stderr.lines().any(|line| line.trim_end() == said)
 }
 
 fn place(host: &str, port: u16) -> String {

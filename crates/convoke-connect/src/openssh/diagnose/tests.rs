@@ -321,15 +321,34 @@ fn a_text_cannot_drive_the_terminal() {
 
 #[test]
 fn a_wrong_configuration_is_quoted_in_ssh_s_words() {
-    let noise = b"debug1: Reading configuration data /r/config\r\n\
-        /r/config: line 3: Bad configuration option: foo\r\n\
-        /r/config: terminating, 1 bad configuration options\r\n";
-    let text = "/r/config: line 3: Bad configuration option: foo";
-    assert_eq!(configuration(noise).as_deref(), Some(text));
-    assert_eq!(
-        configuration(b"ssh: unknown option -- G\nusage: ssh\n"),
-        None
-    );
+    for (stderr, expected) in [
+        (
+            "debug1: Reading configuration data /r/config\r\n\
+             debug1: /r/config line 1: Applying options for tun\r\n\
+             /r/config: line 3: Bad configuration option: foo\r\n\
+             /r/config: terminating, 1 bad configuration options\r\n",
+            Some(("/r/config: line 3: Bad configuration option: foo", true)),
+        ),
+        (
+            "/r/config line 7: Bad number 'x'.\n/r/config: terminating, 1 bad configuration options\n",
+            Some(("/r/config line 7: Bad number 'x'.", true)),
+        ),
+        (
+            "debug1: /r/config line 1: Applying options for tun\r\njumphost loop via a\r\n",
+            Some(("jumphost loop via a", false)),
+        ),
+        (
+            "debug1: /r/config line 1: Applying options for tun\r\n",
+            None,
+        ),
+        ("ssh: unknown option -- G\nusage: ssh\n", None),
+    ] {
+        let expected = expected.map(|(text, is_everywhere)| Mistake {
+            text: text.to_owned(),
+            is_everywhere,
+        });
+        assert_eq!(configuration(stderr.as_bytes()), expected, "{stderr}");
+    }
 }
 
 #[test]
