@@ -83,6 +83,15 @@ async fn ssh_speaks_of_itself_only_when_the_connection_broke() {
 }
 
 #[tokio::test]
+async fn ssh_that_went_well_does_not_speak_of_itself_after_the_close_either() {
+    let stub = Stub::new("printf 'debug1: Server host key: x\\nbanner\\n' >&2; exit 7");
+    let pipes = stub.open("web1").await.unwrap();
+    drop((pipes.reader, pipes.writer));
+    assert_eq!(pipes.close.close().await, Ending::Exited { code: 7 });
+    assert_eq!(all(pipes.stderr).await, "banner\n");
+}
+
+#[tokio::test]
 async fn an_attempt_that_is_dropped_at_once_leaves_nothing() {
     let stub = Stub::new("exec sleep 1000");
     for _ in 0..20 {
