@@ -25,6 +25,7 @@ use crate::render::drive::{self, Job, Note, Shown};
 use crate::render::outdir::Outdir;
 use crate::render::recap::Facts;
 use crate::render::screen::{Broken, Line};
+use crate::render::words;
 use crate::signals::{self, Signals};
 
 /// How many lines of ours may wait for the renderer: there are a handful in a whole run.
@@ -124,7 +125,7 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
 }
 
 fn no_threads(error: io::Error) -> Usage {
-    Usage::new(format!("failed to start threads: {error}"))
+    Usage::new(format!("failed to start threads: {}", words::error(&error)))
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -182,6 +183,7 @@ impl Attention {
                     None => self.stop(stop, Note::Answer(stopping(stop))),
                 },
                 Some(error) = self.alarms.recv() => {
+                    let error = words::error(&error);
                     let what = format!("error: failed to read stdin: {error}\n");
                     self.stop(Stop::InputFailed, Note::Plain(what));
                 }

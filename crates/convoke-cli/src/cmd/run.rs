@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use convoke::action::Action;
+use convoke::event::RunId;
 use convoke::host::{Reach, Work};
 use convoke::process::{Command, Input};
 use tokio::sync::mpsc;
@@ -17,6 +18,7 @@ use crate::exit;
 use crate::plan::{Parts, Plan};
 use crate::render::Mode;
 use crate::render::outdir::{self, Outdir};
+use crate::render::words;
 use crate::selection;
 use crate::stdin::{Alarm, Spool, Straight};
 
@@ -70,18 +72,21 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, here: &Environment) -> Re
         input: input(&plan, &output, alarm)?,
         ..plan.command()
     };
+    let names: Vec<_> = plan.names().collect();
+    let facts = plan.facts();
+    let action = Action::everywhere(plan.hosts, Work::Process(command))
+        .fanout(plan.fanout)
+        .max_fail(plan.max_fail)
+        .on_failure(plan.on_failure);
     let undertaking = Undertaking {
-        outdir: outdir(&plan, &output)?,
+        outdir: outdir(&names, &output, action.id())?,
         is_typed: plan.stdin == Stdin::Sent && here.is_stdin_terminal,
-        hosts: plan.names().collect(),
-        facts: plan.facts(),
+        hosts: names,
+        facts,
         mode: plan.mode,
         warning: plan.warning,
         exit_rule: plan.exit_rule,
-        action: Action::everywhere(plan.hosts, Work::Process(command))
-            .fanout(plan.fanout)
-            .max_fail(plan.max_fail)
-            .on_failure(plan.on_failure),
+        action,
         reach,
         output,
         alarms,
@@ -90,15 +95,23 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, here: &Environment) -> Re
 }
 
 /// Where results are kept as files, if they are to be.
-fn outdir(plan: &Plan, output: &Output) -> Result<Option<Outdir>, Usage> {
+fn outdir(hosts: &[Arc<str>], output: &Output, run: &RunId) -> Result<Option<Outdir>, Usage> {
     let Some(path) = &output.outdir else {
         return Ok(None);
     };
-    let hosts: Vec<_> = plan.names().collect();
-    let made = Outdir::new(path, &hosts);
+    let made = Outdir::new(path, hosts, run.clone());
     made.map(Some).map_err(|(path, error)| {
-        Usage::new(format!("failed to keep results in {path:?}: {error}"))
-            .hint("--outdir DIR takes a directory that is ours, or makes it")
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "`df -h DIR` and `df -i DIR` show what is full; --outdir may name another place"
+            }
+            io::ErrorKind::NotFound => {
+                "nothing can be made there; is it a link that leads nowhere?"
+            }
+            _ => "--outdir DIR takes a directory that is ours, or makes it",
+        };
+        let error = words::error(&error);
+        Usage::new(format!("failed to keep results in {path:?}: {error}")).hint(hint)
     })
 }
 
@@ -109,10 +122,11 @@ fn input(plan: &Plan, output: &Output, alarm: Alarm) -> Result<Input, Usage> {
         (Stdin::Sent, 0 | 1) => return Ok(Input::Source(Arc::new(Straight { alarm }))),
         (Stdin::Sent, _) => {}
     }
-    let no_spool = |error| {
+    let no_spool = |error: io::Error| {
         let directory = &output.temporary;
         Usage::new(format!(
-            "failed to make a spool for stdin in {directory:?}: {error}"
+            "failed to make a spool for stdin in {directory:?}: {}",
+            words::error(&error)
         ))
         .hint("TMPDIR names another directory")
     };

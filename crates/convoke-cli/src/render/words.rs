@@ -174,7 +174,12 @@ fn signal(number: u8) -> String {
 
 /// An error number of a host in words; the numbers are those of our own kernel.
 fn errno(number: i32) -> String {
-    let text = io::Error::from_raw_os_error(number).to_string();
+    error(&io::Error::from_raw_os_error(number))
+}
+
+/// An error of this machine in words, without its number.
+pub(crate) fn error(error: &io::Error) -> String {
+    let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_ascii_lowercase());
