@@ -207,15 +207,16 @@ fn clock(time: SystemTime) -> String {
 
 /// Hosts as short as they can be written.
 pub(crate) fn fold<'a>(hosts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut names = Vec::new();
-    for host in hosts {
-        match HostName::parse(host) {
-            Ok(name) => names.push(name),
-            // Hosts of a library user need no name that an expression can write.
-            Err(_) => return one_line(host.as_bytes()),
+    let hosts: Vec<&str> = hosts.into_iter().collect();
+    let names: Result<Vec<_>, _> = hosts.iter().map(|host| HostName::parse(host)).collect();
+    match names {
+        Ok(names) => names.iter().collect::<HostList>().fold(),
+        // Hosts of a library user need no name that an expression can write.
+        Err(_) => {
+            let names: Vec<String> = hosts.iter().map(|host| one_line(host.as_bytes())).collect();
+            names.join(",")
         }
     }
-    names.iter().collect::<HostList>().fold()
 }
 
 /// `1 host`, `2 hosts`.
