@@ -2,6 +2,7 @@
 
 use convoke_testkit::fleet::{Fleet, Noise, Shell};
 
+use crate::is_full;
 use crate::operator::Operator;
 
 /// What a shell would change if it saw it.
@@ -19,7 +20,8 @@ fn every_shell_with_every_noise_gives_exactly_what_the_command_says() {
             };
             let operator = Operator::new();
             // The first one sends the agent, the second one finds it.
-            for _ in 0..2 {
+            let runs = if noise.is_none() || is_full() { 2 } else { 1 };
+            for _ in 0..runs {
                 let ran = operator.run(&fleet, ["h1", "printf", "%s", WORD]);
                 let told = (ran.code, ran.text(), ran.stderr.as_str());
                 assert_eq!(told, (Some(0), WORD, ""), "{shell:?}, {noise:?}");
