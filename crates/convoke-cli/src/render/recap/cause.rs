@@ -27,7 +27,7 @@ const NO_PLACE: &str = "no_place";
 pub(super) struct Cause<'a> {
     pub(super) hosts: Vec<&'a str>,
     /// What became of one of them: of the first, or of the one that may run longest.
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
     /// Whose outcome that is.
     speaker: &'a str,
     wording: Wording,

@@ -3,7 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use convoke::connect::error::ConnectErrorKind;
-use convoke::outcome::{Exited, Fate, Lost, NotStarted, Status, Unreachable, UnreachableKind};
+use convoke::outcome::{
+    Exited, Fate, Lost, NotStarted, SkipCause, Skipped, Status, Unreachable, UnreachableKind,
+};
 
 use super::super::view_tests::exited;
 use super::*;
@@ -91,6 +93,21 @@ fn several_hosts_are_counted_and_failures_folded_by_cause() {
     assert_eq!(
         recap(vec![("a1", exited(0)), ("a2", exited(0))], "x", Form::Words),
         "2 hosts: 2 ok\n"
+    );
+}
+
+#[test]
+fn a_failure_is_told_before_what_it_stopped() {
+    let skipped = || {
+        Outcome::Skipped(Skipped {
+            why: SkipCause::FailFast,
+        })
+    };
+    let outcomes = vec![("a1", skipped()), ("a2", exited(3)), ("a3", skipped())];
+    assert_eq!(
+        recap(outcomes, "x", Form::Words),
+        "3 hosts: 1 failed, 2 skipped\n  a2: exited 3\n  \
+         a[1,3] (2): skipped: another host had failed\n"
     );
 }
 
