@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore};
@@ -19,6 +20,7 @@ use super::options::SshOptions;
 use super::target::Target;
 use super::{child, diagnose};
 use crate::error::{ConnectError, ConnectErrorKind};
+use crate::start::start;
 use crate::surroundings::Surroundings;
 
 pub(super) use explained::{Explained, Proxy, keyword};
@@ -203,7 +205,7 @@ impl Configuration {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let running = match command.spawn() {
+        let running = match start(&mut command, SigSet::empty()) {
             Ok(running) => running,
             Err(error) => return Err(child::not_started(&command, error)),
         };
