@@ -21,6 +21,18 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// Its name in reports, such as `local`.
     fn name(&self) -> &'static str;
 
+    /// Looks at the words of `endpoint`: asks nobody, waits for nothing and starts nothing.
+    ///
+    /// May be called at any time and any number of times, so that all endpoints of a run can be judged
+    /// before anything happens to the first. Whoever opens an endpoint need not have called it.
+    ///
+    /// # Errors
+    /// What [`Connector::open`] would refuse it for, before it does anything.
+    fn check(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
+        let _ = endpoint;
+        Ok(())
+    }
+
     /// Decides by which way `endpoint` is reached. Nothing is sent there.
     ///
     /// Called once a host, before [`Connector::open`]. Not limited by the caller, as it may wait for

@@ -155,6 +155,10 @@ impl Connector for Openssh {
         "openssh"
     }
 
+    fn check(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
+        self.target(endpoint).map(drop)
+    }
+
     fn route<'a>(
         &'a self,
         endpoint: &'a Endpoint,

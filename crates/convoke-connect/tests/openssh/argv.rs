@@ -1,6 +1,7 @@
 //! What ssh is called with.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
+use convoke_connect::connector::Connector as _;
 use convoke_connect::error::ConnectErrorKind;
 use convoke_connect::openssh::SshOptions;
 
@@ -147,6 +148,9 @@ async fn a_hostile_name_starts_nothing() {
     ] {
         let stub = Stub::new("");
         for error in [
+            stub.connector
+                .check(&endpoint.parse().unwrap())
+                .unwrap_err(),
             stub.open(endpoint).await.unwrap_err(),
             stub.route(endpoint).await.unwrap_err(),
         ] {
@@ -166,6 +170,8 @@ async fn a_hostile_login_starts_nothing() {
         ..SshOptions::default()
     };
     let stub = Stub::with("", options);
+    let checked = stub.connector.check(&"web1".parse().unwrap());
+    assert_eq!(checked.unwrap_err().kind, ConnectErrorKind::Configuration);
     let error = stub.open("web1").await.unwrap_err();
     assert_eq!(error.kind, ConnectErrorKind::Configuration);
     assert!(!stub.file("argv").exists());
