@@ -66,8 +66,9 @@ impl Guess {
                 patterns: Vec::new(),
                 settings: Vec::new(),
             }),
-            // The files that it names are read beside this one; those with a token were not all.
-            "include" if !value.contains(['%', '$']) => {}
+            // The files that it names are read after this one, as if they stood at its end; those with
+            // a token were not all read, and those of a block count for its hosts only.
+            "include" if !value.contains(['%', '$']) && self.is_for_all() => {}
             name if BEYOND.contains(&name) => return None,
             name if WAYS.contains(&name) => {
                 let block = self.blocks.last_mut()?;
@@ -79,6 +80,12 @@ impl Guess {
             _ => {}
         }
         Some(())
+    }
+
+    /// Whether what is read now counts for every host.
+    fn is_for_all(&self) -> bool {
+        let block = self.blocks.last();
+        block.is_some_and(|block| block.patterns == ["*"])
     }
 
     /// The way to `target`.
@@ -221,10 +228,17 @@ mod tests {
             "Match exec true\n Port 7\n",
             "CanonicalizeHostname yes\n",
             "Include %d/x\n",
+            "Host web1\n Include a\n",
+            "Match host web1\n Include a\n",
         ] {
             assert_eq!(guess(text), None, "{text:?}");
         }
-        for text in ["Match exec true\n User x\n", "Include a\n", "# Port 7\n"] {
+        for text in [
+            "Match exec true\n User x\n",
+            "Include a\n",
+            "Host web1\n Port 7\nHost *\n Include a\n",
+            "# Port 7\n",
+        ] {
             assert!(guess(text).is_some(), "{text:?}");
         }
     }
