@@ -13,6 +13,7 @@ mod session;
 mod target;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
@@ -22,12 +23,16 @@ use crate::local::Local;
 use crate::surroundings::Surroundings;
 
 use child::Chatter;
-use configuration::{Configuration, Explained, Unexplained};
+use configuration::{Configuration, Explained, Patience, Unexplained};
 use diagnose::KeyAgent;
 use options::Asking;
 use target::Target;
 
 pub use options::SshOptions;
+
+/// How much longer than its caller an ssh waits for a server. It is meant for an ssh that nobody ends,
+/// because its caller was killed.
+const AFTER_THE_CALLER: Duration = Duration::from_secs(5);
 
 /// Reaches hosts by running the system's `ssh`, one for each connection.
 ///
@@ -146,7 +151,9 @@ impl Openssh {
             }
         }
         let _ = self.key_agent.set(KeyAgent::of(surroundings));
-        child::start(command(Asking::Forbidden), chatter)
+        let is_endless = explained.patience == Patience::Endless;
+        let limit = is_endless.then_some(request.limit + AFTER_THE_CALLER);
+        child::start(command(Asking::Forbidden(limit)), chatter)
     }
 }
 

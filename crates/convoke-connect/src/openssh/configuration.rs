@@ -23,7 +23,7 @@ use crate::error::{ConnectError, ConnectErrorKind};
 use crate::start::start;
 use crate::surroundings::Surroundings;
 
-pub(super) use explained::{Explained, Proxy, keyword};
+pub(super) use explained::{Explained, Patience, Proxy, keyword};
 
 use guess::Guess;
 

@@ -46,8 +46,8 @@ impl Default for SshOptions {
 pub(super) enum Asking {
     /// ssh, on the terminal; the way to the server may take so long.
     Allowed(Duration),
-    /// Nobody.
-    Forbidden,
+    /// Nobody; ssh is told how long the way may take if that is not configured.
+    Forbidden(Option<Duration>),
 }
 
 impl SshOptions {
@@ -88,21 +88,25 @@ impl SshOptions {
     ) -> Command {
         let session = match asking {
             Asking::Allowed(_) => Session::Ours,
-            Asking::Forbidden => Session::Own,
+            Asking::Forbidden(_) => Session::Own,
         };
         let mut ssh = session::command(&self.program, session, surroundings);
         ssh.arg("-T");
-        if asking == Asking::Forbidden {
+        if session == Session::Own {
             ssh.args(["-o", "BatchMode=yes"]);
         }
         for option in overruled {
             ssh.args(["-o", option]);
         }
         self.add(&mut ssh, target);
-        if let Asking::Allowed(limit) = asking
+        let limit = match asking {
+            // ssh alone knows when it waits for a server, and when for a person.
+            Asking::Allowed(limit) => Some(limit),
+            Asking::Forbidden(limit) => limit,
+        };
+        if let Some(limit) = limit
             && !self.mentions("connecttimeout")
         {
-            // ssh alone knows when it waits for a server, and when for a person.
             let seconds = limit.as_secs_f64().ceil().max(1.0);
             ssh.args(["-o", &format!("ConnectTimeout={seconds}")]);
         }

@@ -31,6 +31,7 @@ pub(crate) struct Explained {
     pub(crate) port: u16,
     pub(crate) user: Option<String>,
     pub(crate) proxy: Proxy,
+    pub(crate) patience: Patience,
     /// What must be overruled, as for `-o`.
     pub(crate) overruled: Vec<&'static str>,
     /// The files that were read.
@@ -47,6 +48,15 @@ pub(crate) enum Proxy {
     Command(String),
 }
 
+/// How long ssh waits for a server to take a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as the system does: nothing else is configured.
+    Endless,
+    /// Perhaps as long as somebody configured.
+    Configured,
+}
+
 impl Explained {
     /// A host that no configuration says anything of.
     pub(crate) fn plain(target: &Target, options: &SshOptions) -> Self {
@@ -55,6 +65,7 @@ impl Explained {
             port: target.port.or(options.port).unwrap_or(PORT),
             user: None,
             proxy: Proxy::None,
+            patience: Patience::Configured,
             overruled: Vec::new(),
             files: Vec::new(),
         }
@@ -77,6 +88,10 @@ impl Explained {
                 (Some(jump), _) => Proxy::Jump(first_hop(jump)),
                 (None, Some(command)) => Proxy::Command(command.clone()),
                 (None, None) => Proxy::None,
+            },
+            patience: match settings.get("connecttimeout").map(String::as_str) {
+                Some("none") => Patience::Endless,
+                _ => Patience::Configured,
             },
             overruled: OVERRULED
                 .iter()

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::explained::{Explained, Proxy, first_hop, keyword};
+use super::explained::{Explained, Patience, Proxy, first_hop, keyword};
 use crate::openssh::options::SshOptions;
 use crate::openssh::target::Target;
 
@@ -24,6 +24,8 @@ const BEYOND: [&str; 3] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Guess {
     blocks: Vec<Block>,
+    /// For all hosts, even if it is configured for one.
+    patience: Patience,
 }
 
 /// A `Host` line and what follows it.
@@ -38,6 +40,7 @@ impl Guess {
     pub(super) fn read(files: &[PathBuf], options: &SshOptions) -> Option<Self> {
         let mut guess = Guess {
             blocks: vec![Block::of_all()],
+            patience: Patience::Endless,
         };
         for option in &options.options {
             guess.take(option)?;
@@ -69,6 +72,7 @@ impl Guess {
             // The files that it names are read after this one, as if they stood at its end; those with
             // a token were not all read, and those of a block count for its hosts only.
             "include" if !value.contains(['%', '$']) && self.is_for_all() => {}
+            "connecttimeout" => self.patience = Patience::Configured,
             name if BEYOND.contains(&name) => return None,
             name if WAYS.contains(&name) => {
                 let block = self.blocks.last_mut()?;
@@ -120,6 +124,7 @@ impl Guess {
                 Some((name, hops)) if name == "proxyjump" => Proxy::Jump(first_hop(hops)),
                 Some((_, command)) => Proxy::Command(command.clone()),
             },
+            patience: self.patience,
             ..plain
         }
     }
