@@ -61,7 +61,10 @@ pub(super) fn diagnose(
     let noise = String::from_utf8_lossy(noise);
     let words = Words::read(&noise, key_agent, chatter);
     let Some((cause, line)) = words.last(|_| true) else {
-        return words.waited().filter(|_| ending.is_none());
+        return match ending {
+            None => words.waited(),
+            Some(_) => words.silent(),
+        };
     };
     let (cause, line) = match cause {
         Cause::Closed | Cause::BeforeBanner if words.through_proxy => match words.proxy() {
@@ -165,6 +168,23 @@ impl<'a> Words<'a> {
             () => format!("{place} did not take the connection"),
         };
         Some(ConnectError::new(ConnectErrorKind::Timeout, text))
+    }
+
+    /// It ended without a word that is known, and was never in.
+    fn silent(&self) -> Option<ConnectError> {
+        let is_known_to_be_out = self.facts.place.is_some() && !self.facts.authenticated;
+        let (text, hint) = match self.lines.last() {
+            None if self.chatter == Chatter::Theirs => {
+                ("ssh ended and said nothing".to_owned(), Some(QUIET))
+            }
+            Some(line) if is_known_to_be_out => (format!("ssh ended: {}", printable(line)), None),
+            None if is_known_to_be_out => ("ssh ended before it was in".to_owned(), None),
+            _ => return None,
+        };
+        Some(ConnectError {
+            hint: hint.map(str::to_owned),
+            ..ConnectError::new(ConnectErrorKind::Closed, text)
+        })
     }
 
     /// What the program on the way said of its own connection.

@@ -15,3 +15,5 @@ pub(super) const PASSWORD: &str = "the server wants a password, which nobody is 
 pub(super) const NO_AGENT: &str = "no ssh-agent is running (SSH_AUTH_SOCK is not set), so only key files without \
      a passphrase can be used";
 pub(super) const OFFERED: &str = "`ssh -v HOST` shows which keys are offered";
+pub(super) const QUIET: &str =
+    "a LogLevel such as QUIET hides why; -o LogLevel=ERROR lets ssh tell";

@@ -395,8 +395,19 @@ fn what_was_given_up_says_what_it_waited_for() {
         let error = diagnose(None, noise.as_bytes(), KeyAgent::Named, Chatter::Ours).unwrap();
         assert_eq!(error.text, format!("h [10.0.0.7] port 22 {waited}"));
         assert_eq!(error.kind, Kind::Timeout);
-        assert!(found(&noise).is_none(), "an ending that nobody knows");
     }
     noise.push_str(AUTHENTICATED);
     assert!(diagnose(None, noise.as_bytes(), KeyAgent::Named, Chatter::Ours).is_none());
+}
+
+#[test]
+fn an_ssh_that_was_never_in_is_not_the_fault_of_the_hosts_shell() {
+    let error = found(&format!("{CONNECTING}something new\n")).unwrap();
+    assert_eq!((error.kind, error.again), (Kind::Closed, Pointless));
+    assert_eq!(error.text, "ssh ended: something new");
+    assert!(found(CONNECTING).unwrap().text.contains("before it was in"));
+    // Nothing is known of one that the user keeps quiet.
+    let quiet = diagnose(broken().as_ref(), b"", KeyAgent::Named, Chatter::Theirs).unwrap();
+    assert_eq!(quiet.kind, Kind::Closed);
+    assert!(quiet.hint.unwrap().contains("LogLevel"));
 }
