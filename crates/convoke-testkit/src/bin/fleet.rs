@@ -68,7 +68,10 @@ impl Running {
 fn main() -> ExitCode {
     // For a test a fleet that does not start is a panic; here its message is what is wrong with an option.
     std::panic::set_hook(Box::new(|panic| {
-        let what = panic.payload_as_str().unwrap_or("it ended unexpectedly");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        let what = text.unwrap_or("it ended unexpectedly");
         eprintln!("fleet: {}", what.trim_end());
     }));
     match std::panic::catch_unwind(run) {
