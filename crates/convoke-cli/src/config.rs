@@ -214,7 +214,7 @@ pub(crate) enum Rehearsal {
 }
 
 impl Run {
-    /// What the arguments mean. Reads the files that hold variables, and nothing else.
+    /// What the arguments mean. Reads the files that hold variables, and sees whether those for ssh can be read.
     ///
     /// # Errors
     /// Whatever is missing, contradictory or malformed.

@@ -15,6 +15,7 @@ use convoke::host::{Places, Reach};
 
 use crate::args;
 use crate::error::Usage;
+use crate::render::words;
 
 /// By which means hosts are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,13 +104,19 @@ fn is_literal(file: &Path) -> bool {
     !name.starts_with('~') && !name.contains(['%', '$'])
 }
 
-/// Whether a file can be read, which a directory cannot.
+/// Whether a file can be read, which a directory cannot. A pipe is left to ssh: opening one waits for its writer, and
+/// what is read is gone.
 fn readable(option: &str, file: &Path) -> Result<(), Usage> {
-    let read = File::open(file).and_then(|mut file| file.read(&mut [0]));
+    let read = match std::fs::metadata(file) {
+        Ok(what) if !what.is_file() && !what.is_dir() => Ok(0),
+        Ok(_) => File::open(file).and_then(|mut file| file.read(&mut [0])),
+        Err(error) => Err(error),
+    };
     match read {
         Ok(_) => Ok(()),
         Err(error) => Err(Usage::new(format!(
-            "{option}: failed to read {file:?}: {error}"
+            "{option}: failed to read {file:?}: {}",
+            words::error(&error)
         ))),
     }
 }
@@ -148,6 +155,12 @@ mod tests {
         assert!(with("/dev/null").is_ok());
         assert!(with("none").is_ok());
         assert!(with("/").is_err());
+        // Nobody writes into it, and nobody waits for that.
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        assert!(with(pipe.to_str().unwrap()).is_ok());
         assert!(with("/nosuch/file").is_err());
     }
 }
