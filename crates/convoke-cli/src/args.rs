@@ -376,6 +376,12 @@ fn in_our_words(error: &clap::Error) -> Usage {
     let hint = match (tip, values) {
         (Some(tip), _) => tip.to_owned(),
         (None, Some(values)) => format!("possible values are {values}"),
+        (None, None) if text.contains("Usage: convoke completions") => {
+            "the shells are bash, zsh, fish; `convoke completions --help` shows how".to_owned()
+        }
+        (None, None) if text.contains("Usage: convoke man") => {
+            "`convoke man --help` shows how".to_owned()
+        }
         (None, None) if error.kind() == ErrorKind::InvalidSubcommand => {
             "`convoke --help` shows the verbs".to_owned()
         }
