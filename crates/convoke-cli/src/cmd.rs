@@ -9,9 +9,9 @@ pub(crate) mod run;
 
 use std::io::Write as _;
 
+use crate::error::in_words;
 use crate::exit::{self, Stop};
 use crate::render::sink::Descriptor;
-use crate::render::words;
 
 /// Writes a text to stdout, and returns the exit code.
 pub(crate) fn print(text: &[u8]) -> u8 {
@@ -20,7 +20,7 @@ pub(crate) fn print(text: &[u8]) -> u8 {
     };
     let stop = Stop::of_write(&error);
     if stop == Stop::OutputFailed {
-        let error = words::error(&error);
+        let error = in_words(&error);
         say(&format!("error: failed to write the output: {error}\n"));
     }
     stop.code()

@@ -18,14 +18,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::args::ExitRule;
 use crate::config::{Output, Paper, PaperKind, Volume};
-use crate::error::Usage;
+use crate::error::{Usage, in_words};
 use crate::exit::{self, Stop};
 use crate::render::Mode;
 use crate::render::drive::{self, Job, Note, Shown};
 use crate::render::outdir::Outdir;
 use crate::render::recap::Facts;
 use crate::render::screen::{Broken, Line};
-use crate::render::words;
 use crate::signals::{self, Signals};
 
 /// How many lines of ours may wait for the renderer: there are a handful in a whole run.
@@ -125,7 +124,7 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
 }
 
 fn no_threads(error: io::Error) -> Usage {
-    Usage::new(format!("failed to start threads: {}", words::error(&error)))
+    Usage::new(format!("failed to start threads: {}", in_words(&error)))
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -183,7 +182,7 @@ impl Attention {
                     None => self.stop(stop, Note::Answer(stopping(stop))),
                 },
                 Some(error) = self.alarms.recv() => {
-                    let error = words::error(&error);
+                    let error = in_words(&error);
                     let what = format!("error: failed to read stdin: {error}\n");
                     self.stop(Stop::InputFailed, Note::Plain(what));
                 }

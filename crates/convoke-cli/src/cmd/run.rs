@@ -13,12 +13,11 @@ use super::conduct::{self, Undertaking};
 use super::print;
 use crate::config::{Environment, Output, OutputForm, Rehearsal, Run, Stdin};
 use crate::descriptors;
-use crate::error::Usage;
+use crate::error::{Usage, in_words};
 use crate::exit;
 use crate::plan::{Parts, Plan};
 use crate::render::Mode;
 use crate::render::outdir::{self, Outdir};
-use crate::render::words;
 use crate::selection;
 use crate::stdin::{Alarm, Spool, Straight};
 
@@ -110,7 +109,7 @@ fn outdir(hosts: &[Arc<str>], output: &Output, run: &RunId) -> Result<Option<Out
             }
             _ => "--outdir DIR takes a directory that is ours, or makes it",
         };
-        let error = words::error(&error);
+        let error = in_words(&error);
         Usage::new(format!("failed to keep results in {path:?}: {error}")).hint(hint)
     })
 }
@@ -126,7 +125,7 @@ fn input(plan: &Plan, output: &Output, alarm: Alarm) -> Result<Input, Usage> {
         let directory = &output.temporary;
         Usage::new(format!(
             "failed to make a spool for stdin in {directory:?}: {}",
-            words::error(&error)
+            in_words(&error)
         ))
         .hint("TMPDIR names another directory")
     };

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use bstr::{BString, ByteSlice as _};
 
-use crate::error::Usage;
-use crate::render::words;
+use crate::error::{Usage, in_words};
 
 /// Reads the variables in a file, in its order.
 ///
@@ -19,7 +18,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(BString, BString)>, Usage> {
     let text = std::fs::read(path).map_err(|error| {
         Usage::new(format!(
             "failed to read the variables in {path:?}: {}",
-            words::error(&error)
+            in_words(&error)
         ))
     })?;
     parse(&text).map_err(|(line, why)| {

@@ -14,8 +14,7 @@ use convoke::connect::terminal::Terminal;
 use convoke::host::{Places, Reach};
 
 use crate::args;
-use crate::error::Usage;
-use crate::render::words;
+use crate::error::{Usage, in_words};
 
 /// By which means hosts are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +115,7 @@ fn readable(option: &str, file: &Path) -> Result<(), Usage> {
         Ok(_) => Ok(()),
         Err(error) => Err(Usage::new(format!(
             "{option}: failed to read {file:?}: {}",
-            words::error(&error)
+            in_words(&error)
         ))),
     }
 }

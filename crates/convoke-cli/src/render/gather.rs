@@ -26,6 +26,7 @@ use super::prefix::Prefixed;
 use super::screen::{Broken, Screen};
 use super::words;
 use crate::config::{Output, Paper};
+use crate::error::in_words;
 use pile::{Comparison, Digest, Kept, Pile, Store};
 
 /// Keeps results until the end of the run.
@@ -178,7 +179,7 @@ impl Gathered {
             "warning: failed to keep output in {:?}: {}; from here on it is shown line by line\n\
              hint: TMPDIR names another directory\n",
             self.output.temporary,
-            words::error(error)
+            in_words(error)
         ));
         self.show_results(screen)?;
         let mut instead = Prefixed::new(&self.output);

@@ -24,6 +24,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use super::words;
+use crate::error::in_words;
 
 /// The file that says what became of a host, and its name while it is written.
 const OUTCOME: &str = "outcome.json";
@@ -309,7 +310,7 @@ impl Outdir {
         }
         let name = self.hosts.get(host).map_or("", |state| &state.name);
         let path = self.path.join(name).join(file);
-        let error = words::error(error);
+        let error = in_words(error);
         format!("error: failed to write {path:?}: {error}\n")
     }
 }

@@ -13,6 +13,7 @@ use convoke::outcome::{
 use convoke::proto::command::Limits;
 
 use super::escape::one_line;
+use crate::error::in_words;
 
 /// How many processes are named before the rest is only counted.
 const NAMED: usize = 4;
@@ -174,16 +175,7 @@ fn signal(number: u8) -> String {
 
 /// An error number of a host in words; the numbers are those of our own kernel.
 fn errno(number: i32) -> String {
-    error(&io::Error::from_raw_os_error(number))
-}
-
-/// An error of this machine in words, without its number.
-pub(crate) fn error(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    first.into_iter().chain(letters).collect()
+    in_words(&io::Error::from_raw_os_error(number))
 }
 
 /// A length of time: `1 s`, `0.2 s`, `1m 30s`.
