@@ -94,8 +94,9 @@ impl Openssh {
             return Ok(Route {
                 instead: Some(Arc::new(Local)),
                 remark: Some(format!(
-                    "{0} is this machine, so it is reached without ssh; ssh://{0} forces ssh",
-                    target.host
+                    "{0} is this machine, so it is reached without ssh; ssh://{1} forces ssh",
+                    target.host,
+                    target.host_in_url()
                 )),
                 server: None,
             });
