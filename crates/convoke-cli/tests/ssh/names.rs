@@ -185,12 +185,14 @@ fn localhost_is_this_machine_unless_ssh_is_asked_for() {
         "ssh",
         "case $* in *-G*) exec /usr/bin/ssh \"$@\";; esac; printf '%s\\n' \"$*\" >> \"$HOME/calls\"; exit 255",
     );
-    for name in ["localhost", "127.0.0.1", "::1"] {
+    for (name, url) in [
+        ("localhost", "ssh://localhost"),
+        ("127.0.0.1", "ssh://127.0.0.1"),
+        ("::1", "ssh://[::1]"),
+    ] {
         let ran = Live::start(operator.convoke(["run", "-v", name, "echo", "hi"])).finish();
         assert_eq!((ran.code, ran.text()), (Some(0), "hi\n"), "{name}");
-        let told = format!(
-            "{name} is this machine, so it is reached without ssh; ssh://{name} forces ssh"
-        );
+        let told = format!("{name} is this machine, so it is reached without ssh; {url} forces ssh");
         assert!(ran.stderr.contains(&told), "{name}");
         assert_eq!(calls(&operator), "", "{name}");
     }
