@@ -20,8 +20,8 @@ use crate::register::{Goodbye, Record, Register};
 /// How many steps run at once at most. More than processes that a host starts for one login.
 pub const MAX_STEPS: usize = 8192;
 
-/// How many left processes the guard is told of. Of more it knows the latest; the others it tells by
-/// their session and mark, as most can be.
+/// How many left processes the guard is told of. Of more it knows the latest; of the others those that
+/// still carry the mark of their step.
 const MAX_SPARED: usize = 4096;
 
 /// The worker's pen, and the guard's glasses.
@@ -41,7 +41,7 @@ struct Pages {
     link: [AtomicU64; 2],
     goodbye: AtomicU32,
     /// How many were spared, ever.
-    spared_count: AtomicU32,
+    spared_count: AtomicU64,
     steps: [StepLine; MAX_STEPS],
     spared: [SparedLine; MAX_SPARED],
 }
@@ -122,6 +122,7 @@ impl Ledger {
             }
             Record::Begin { channel, grace_ms } => self.begin(channel, grace_ms),
             Record::Running { channel, pid } => {
+                self.forget_main(pid);
                 if let Some(line) = self.line(channel) {
                     line.main.store(pid, Ordering::Release);
                 }
@@ -169,6 +170,13 @@ impl Ledger {
         self.lines.insert(channel, index);
     }
 
+    /// Nobody who had this number before has it any more. Lines are not read in the order of their steps.
+    fn forget_main(&self, pid: i32) {
+        let lines = self.lines.keys().filter_map(|channel| self.line(*channel));
+        let had_it = lines.filter(|line| line.main.load(Ordering::Relaxed) == pid);
+        had_it.for_each(|line| line.main.store(0, Ordering::Release));
+    }
+
     fn mark(&self, channel: u32, flag: u32) {
         if let Some(line) = self.line(channel) {
             line.state.fetch_or(flag, Ordering::Release);
@@ -187,8 +195,7 @@ impl Ledger {
         line.pid.store(pid, Ordering::Relaxed);
         line.session.store(session, Ordering::Relaxed);
         line.start.store(start, Ordering::Relaxed);
-        let count = count.wrapping_add(1);
-        self.pages.spared_count.store(count, Ordering::Release);
+        self.pages.spared_count.store(count + 1, Ordering::Release);
     }
 
     /// How the worker took its leave, if it did.
@@ -246,6 +253,8 @@ impl StepLine {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -336,5 +345,55 @@ mod tests {
         let register = ledger.read();
         assert!(register.is_spared(MAX_SPARED as i32, 1));
         assert!(!register.is_spared(0, 1));
+    }
+
+    /// Any change of a few steps and processes, so that numbers come again.
+    fn any_record() -> impl Strategy<Value = Record> {
+        let (channel, pid) = (1..6_u32, 1..4_i32);
+        prop_oneof![
+            (channel.clone(), pid.clone())
+                .prop_map(|(channel, pid)| Record::Running { channel, pid }),
+            channel
+                .clone()
+                .prop_map(|channel| Record::Reaped { channel }),
+            channel
+                .clone()
+                .prop_map(|channel| Record::Released { channel }),
+            channel.prop_map(|channel| Record::End { channel }),
+            (pid.clone(), pid, 0..3_u64).prop_map(|(pid, session, start)| Record::Spared {
+                pid,
+                session,
+                start
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_guard_reads_what_the_worker_knows(
+            changes in proptest::collection::vec((any_record(), any::<bool>()), 0..60)
+        ) {
+            let mut ledger = Ledger::new().unwrap();
+            let mut register = Register::default();
+            let mut next = 1;
+            register.apply(Record::Link(LinkId([0; 16])));
+            for (change, begins) in changes {
+                // The numbers of channels ascend; those of the changes name the latest few.
+                let first = begins.then(|| begin(next));
+                next += u32::from(begins);
+                let change = match change {
+                    Record::Running { channel, pid } => Record::Running { channel: next.saturating_sub(channel), pid },
+                    Record::Reaped { channel } => Record::Reaped { channel: next.saturating_sub(channel) },
+                    Record::Released { channel } => Record::Released { channel: next.saturating_sub(channel) },
+                    Record::End { channel } => Record::End { channel: next.saturating_sub(channel) },
+                    other => other,
+                };
+                for change in first.into_iter().chain([change]) {
+                    ledger.enter(change);
+                    register.apply(change);
+                }
+                prop_assert_eq!(ledger.read(), register.clone());
+            }
+        }
     }
 }

@@ -82,7 +82,7 @@ pub enum Owner {
 pub type Census = Vec<(Owner, Seen)>;
 
 /// The running steps, and the processes that earlier ones left behind.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Register {
     link: Option<LinkId>,
     steps: BTreeMap<u32, Step>,

@@ -150,7 +150,7 @@ fn a_closed_link_does_not_wait_for_a_full_pipe() {
 fn the_agent_ends_by_itself_after_the_last_request() {
     let mut agent = Agent::start();
     let daemon = released_daemon(&mut agent);
-    let channel = agent.start_step(sh("read line; echo $line"));
+    let channel = agent.start_step(sh("exec sleep 1000"));
     agent.send(LINK_CHANNEL, &Message::Finish);
     assert!(is_alive(agent.worker));
     agent.send(channel, &Message::Kill);

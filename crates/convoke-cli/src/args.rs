@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use convoke::action::MaxFail;
 
 use crate::error::Usage;
@@ -24,7 +24,7 @@ Examples:
   convoke run local:a --sh 'df -h | tail -n +2'  a line for the host's /bin/sh
   convoke run -l root 'web[1-9],db1' -- uptime   the same over ssh
   convoke hosts 'web[1-3],db1!web2' --fold       what an expression selects
-  convoke hosts --check 'web[1-3]'               whether and how they are reached
+  convoke hosts --check 'web[1-3]'               whether they can be reached
 
 Exit codes:
   0    every host is ok
@@ -38,8 +38,8 @@ Exit codes:
 
 const RUN_EXAMPLES: &str = "\
 The first word after HOSTS begins the command; all that follows belongs to it,
-options too. The words arrive as typed: no shell reads them on the way. Use --sh
-for pipes, globs and variables.
+options too. The words arrive as typed: no shell reads them on the way. For
+pipes, globs and variables there is --sh.
 
 Examples:
   convoke run 'local:demo[1-3]' -- uname -sr
@@ -51,19 +51,19 @@ Examples:
 
 What is shown:
   one host       its bytes, nothing added
-  several hosts  `HOST: ` before each line of stdout, `HOST! ` before one of stderr;
-                 of a line beyond 64 KiB every piece but the last has `HOST:+ `
-  -b             each distinct result once: its hosts and their number, then stdout
-                 indented by two blanks; on stderr the same with `! ` for its stderr
-  --json         one event a line; the last one of each host has the kind `ended`
-A command's stdout goes to stdout, its stderr to stderr, the recap to stderr. What
-could drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.
+  several hosts  `HOST: ` before each line of stdout, `HOST! ` of stderr;
+                 of a line beyond 64 KiB every piece but the last has `HOST:+`
+  -b             each distinct result once: its hosts and their number, then
+                 stdout, indented; on stderr the same with `! ` for its stderr
+  --json         one event a line; the last of each host has the kind `ended`
+A command's stdout goes to stdout, its stderr to stderr, as the recap. What could
+drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.
 
 Exit codes:
   kind (default)  0 all ok, 1 a command failed, 3 unreachable or lost, 4 stopped
                   early, 130 interrupted; `convoke --help` has them all
-  max             the largest remote code: 128+n for signal n, 124 timed out, 126
-                  or 127 not started, 130 cancelled, 255 unreachable or lost";
+  max             the largest remote code: 128+n for signal n, 124 timed out,
+                  126 or 127 not started, 130 cancelled, 255 unreachable or lost";
 
 const HOSTS_EXAMPLES: &str = "\
 Expressions:
@@ -76,7 +76,7 @@ Expressions:
 Examples:
   convoke hosts 'n[1-100]!n[7,13]' --fold
   convoke hosts ^hosts.txt --count
-  convoke hosts --check 'web[1-3]'               reaches them, and runs nothing there";
+  convoke hosts --check 'web[1-3]'    reaches them, and runs nothing there";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -190,7 +190,7 @@ pub(crate) struct Run {
     pub(crate) env: Vec<OsString>,
     /// Set the variables in this file, one NAME=VALUE a line, of which the last of a name wins; for
     /// secrets, which are shown nowhere
-    #[arg(long, value_name = "FILE", help_heading = "Command")]
+    #[arg(long, value_name = "FILE", help_heading = "Command", value_hint = ValueHint::FilePath)]
     pub(crate) env_file: Vec<PathBuf>,
     /// Run through the account's login shell, so that its profile is read
     #[arg(long, help_heading = "Command")]
@@ -236,7 +236,7 @@ pub(crate) struct Run {
     #[arg(long, conflicts_with = "raw", help_heading = "Output")]
     pub(crate) json: bool,
     /// Keep results as files, too: DIR/HOST/{stdout,stderr,outcome.json}; with -q nothing is shown
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(long, value_name = "DIR", help_heading = "Output", value_hint = ValueHint::DirPath)]
     pub(crate) outdir: Option<OsString>,
     /// Do not escape what could drive the terminal
     #[arg(long, help_heading = "Output")]
@@ -376,6 +376,15 @@ fn in_our_words(error: &clap::Error) -> Usage {
     let hint = match (tip, values) {
         (Some(tip), _) => tip.to_owned(),
         (None, Some(values)) => format!("possible values are {values}"),
+        (None, None) if text.contains("Usage: convoke completions") => {
+            "the shells are bash, zsh, fish; `convoke completions --help` shows how".to_owned()
+        }
+        (None, None) if text.contains("Usage: convoke man") => {
+            "`convoke man --help` shows how".to_owned()
+        }
+        (None, None) if error.kind() == ErrorKind::InvalidSubcommand => {
+            "`convoke --help` shows the verbs".to_owned()
+        }
         (None, None) => "`convoke run --help` or `convoke hosts --help` shows how".to_owned(),
     };
     let what = match error.kind() {

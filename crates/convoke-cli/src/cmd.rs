@@ -9,6 +9,7 @@ pub(crate) mod run;
 
 use std::io::Write as _;
 
+use crate::error::in_words;
 use crate::exit::{self, Stop};
 use crate::render::sink::Descriptor;
 
@@ -19,6 +20,7 @@ pub(crate) fn print(text: &[u8]) -> u8 {
     };
     let stop = Stop::of_write(&error);
     if stop == Stop::OutputFailed {
+        let error = in_words(&error);
         say(&format!("error: failed to write the output: {error}\n"));
     }
     stop.code()

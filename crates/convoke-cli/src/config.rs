@@ -214,7 +214,7 @@ pub(crate) enum Rehearsal {
 }
 
 impl Run {
-    /// What the arguments mean. Reads the files that hold variables, and nothing else.
+    /// What the arguments mean. Reads the files that hold variables, and sees whether those for ssh can be read.
     ///
     /// # Errors
     /// Whatever is missing, contradictory or malformed.
@@ -263,7 +263,7 @@ impl Run {
             } else {
                 Rehearsal::Wet
             },
-            reaching: Reaching::new(run.reaching.clone()),
+            reaching: Reaching::new(run.reaching.clone())?,
             command: Work::new(run)?,
             pace,
             output,
@@ -284,7 +284,7 @@ impl Hosts {
         if hosts.check {
             return Ok(Hosts::Check(Box::new(Check {
                 selection,
-                reaching: Reaching::new(hosts.reaching),
+                reaching: Reaching::new(hosts.reaching)?,
                 output: Output {
                     form: match hosts.json {
                         true => OutputForm::Json,

@@ -2,6 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::error::Usage;
+
 /// What a host costs while it is connected: the three pipes of its connection and the handle of the
 /// process behind it.
 const PER_HOST: usize = 4;
@@ -10,9 +12,15 @@ const PER_HOST: usize = 4;
 /// standard streams, the runtimes, the signals, a spill file, a spool.
 const RESERVE: usize = 32;
 
+/// With fewer not even one host can be reached: what a run on one was seen to need.
+const LEAST: u64 = 20;
+
 /// Raises the soft limit to the hard one, and returns how many hosts fit below it beside so many descriptors for
 /// something else.
-pub(crate) fn hosts_that_fit(beside: usize) -> usize {
+///
+/// # Errors
+/// Not even one does.
+pub(crate) fn hosts_that_fit(beside: usize) -> Result<usize, Usage> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -23,7 +31,14 @@ pub(crate) fn hosts_that_fit(beside: usize) -> usize {
         // Some systems refuse a hard limit that is no number; the soft one holds then.
         Err(_) => limit.current,
     };
-    fit(limit.map(|limit| limit.saturating_sub(beside as u64)))
+    let left = limit.map(|limit| limit.saturating_sub(beside as u64));
+    match (limit, left) {
+        (Some(limit), Some(left)) if left < LEAST => Err(Usage::new(format!(
+            "the descriptor limit {limit} is too low"
+        ))
+        .hint("`ulimit -n` raises it")),
+        _ => Ok(fit(left)),
+    }
 }
 
 fn fit(limit: Option<u64>) -> usize {

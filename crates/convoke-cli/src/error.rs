@@ -1,6 +1,7 @@
 //! What the operator has to mend before anything starts.
 
 use std::fmt::Write as _;
+use std::io;
 
 /// A usage or configuration error: nothing has been started, and the exit code is 2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,4 +40,13 @@ impl Usage {
         }
         text
     }
+}
+
+/// An error of this machine in words, without its number.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
 }

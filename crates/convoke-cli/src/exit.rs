@@ -2,7 +2,8 @@
 
 use std::io;
 
-use convoke::outcome::{Outcome, Stage, Status};
+use convoke::connect::error::ConnectErrorKind;
+use convoke::outcome::{CancelCause, Outcome, Stage, Status, UnreachableKind};
 use convoke::report::Report;
 
 use crate::args::ExitRule;
@@ -64,13 +65,24 @@ impl Stop {
 
 /// The exit code of a run that came to its end.
 pub(crate) fn code(report: &Report, stop: Option<Stop>, rule: ExitRule) -> u8 {
+    let stop = stop.or_else(|| interrupt(report));
     match rule {
         ExitRule::Kind => by_kind(report, stop),
         ExitRule::Max => by_number(report, stop),
     }
 }
 
-/// 70, the signal that stopped the run, 4, 3, 1: the first of them that applies.
+/// The interrupt that only a program heard which had the terminal: an ssh that asked there.
+fn interrupt(report: &Report) -> Option<Stop> {
+    let mut outcomes = report.results.iter().map(|result| &result.outcome);
+    let by_operator = |outcome: &Outcome| match outcome {
+        Outcome::Cancelled(cancelled) => cancelled.why == CancelCause::Operator,
+        _ => false,
+    };
+    outcomes.any(by_operator).then_some(Stop::Interrupt)
+}
+
+/// 70, the signal that stopped the run, 4, 2, 3, 1: the first of them that applies.
 fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
     let has = |is: fn(&Outcome) -> bool| report.results.iter().any(|result| is(&result.outcome));
     if has(|outcome| matches!(outcome, Outcome::Crashed { .. })) {
@@ -79,6 +91,8 @@ fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
         signal
     } else if report.stopped_early {
         STOPPED_EARLY
+    } else if is_misconfigured(report) {
+        USAGE
     } else if has(|outcome| matches!(outcome, Outcome::Unreachable(_) | Outcome::Lost(_))) {
         UNREACHABLE
     } else if report.is_ok() && stop.is_none() {
@@ -88,10 +102,24 @@ fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
     }
 }
 
+/// Whether nothing was reached because of how the operator has configured ssh: no host is to blame.
+fn is_misconfigured(report: &Report) -> bool {
+    let configuration = UnreachableKind::Connect(ConnectErrorKind::Configuration);
+    let mut outcomes = report.results.iter().map(|result| &result.outcome);
+    !report.results.is_empty()
+        && outcomes.all(|outcome| match outcome {
+            Outcome::Unreachable(unreachable) => unreachable.kind == configuration,
+            _ => false,
+        })
+}
+
 /// The largest code of all hosts, and of what stopped the run.
 fn by_number(report: &Report, stop: Option<Stop>) -> u8 {
+    // What we had to stop because we failed did not fail there.
+    let is_ours = matches!(stop, Some(Stop::OutputFailed | Stop::InputFailed));
     let outcomes = report.results.iter().map(|result| &result.outcome);
-    let codes = outcomes.filter_map(remote_code);
+    let theirs = outcomes.filter(|outcome| !(is_ours && matches!(outcome, Outcome::Cancelled(_))));
+    let codes = theirs.filter_map(remote_code);
     codes.chain(stop.map(Stop::code)).max().unwrap_or(OK)
 }
 

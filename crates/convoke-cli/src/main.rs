@@ -16,13 +16,12 @@ mod plan;
 mod descriptors;
 mod signals;
 mod stdin;
+mod trace;
 
 mod cmd;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-use tracing_subscriber::filter::LevelFilter;
 
 use args::{Args, Refused, Verb};
 use config::{Environment, Volume};
@@ -54,7 +53,7 @@ fn begin(words: Vec<OsString>) -> u8 {
 }
 
 fn carry_out(args: Args, here: &Environment) -> Result<u8, Usage> {
-    trace(Volume::of(&args.talk));
+    trace::begin(Volume::of(&args.talk));
     match args.verb {
         Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, here)?, here),
         Verb::Hosts(hosts) => cmd::hosts::run(config::Hosts::new(hosts, &args.talk, here)?, here),
@@ -66,22 +65,4 @@ fn carry_out(args: Args, here: &Environment) -> Result<u8, Usage> {
 fn refuse(usage: &Usage) -> u8 {
     cmd::say(&usage.text());
     exit::USAGE
-}
-
-/// Lets the library say on stderr what it does.
-fn trace(volume: Volume) {
-    let level = match volume {
-        Volume::Quiet | Volume::Normal => return,
-        Volume::Verbose => LevelFilter::INFO,
-        Volume::Trace => LevelFilter::TRACE,
-    };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        // It would be said on the stderr that has just failed, and panic.
-        .log_internal_errors(false)
-        .with_ansi(false)
-        .with_target(false)
-        .without_time()
-        .init();
 }

@@ -149,13 +149,24 @@ impl Crowd {
 /// The hosts of these names, all of which the connectors of `registry` can reach.
 ///
 /// # Errors
-/// A host has a scheme without a connector.
+/// A host has a scheme without a connector, or one whose connector does not understand it.
 pub(crate) fn hosts(names: &HostList, registry: &Registry) -> Result<Vec<Host>, Usage> {
     let hosts = names
         .iter()
         .map(|name| Host::new(name.as_str()).map_err(|error| Usage::new(error.to_string())));
     let hosts: Vec<Host> = hosts.collect::<Result<_, _>>()?;
     check_schemes(&hosts, registry)?;
+    for host in &hosts {
+        let judged = registry.find(host.endpoint());
+        let judged = judged.and_then(|connector| connector.check(host.endpoint()));
+        judged.map_err(|error| {
+            let usage = Usage::new(error.text);
+            match error.hint {
+                Some(hint) => usage.hint(hint),
+                None => usage,
+            }
+        })?;
+    }
     Ok(hosts)
 }
 
@@ -174,8 +185,8 @@ fn check_schemes(hosts: &[Host], registry: &Registry) -> Result<(), Usage> {
         .filter(|host| host.endpoint().scheme() == scheme);
     let folded = words::fold(same.map(|host| &**host.name()));
     let what = format!("no connector for {scheme} endpoints yet in this build: {folded}");
-    Err(Usage::new(what)
-        .hint("hosts of this machine are written local:NAME, as in local:demo[1-3]"))
+    let ours: Vec<String> = registry.schemes().map(|ours| format!("{ours}:")).collect();
+    Err(Usage::new(what).hint(format!("hosts are reached by {}", ours.join(", "))))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::Read;
 use convoke::inventory::{Error, Expr, HostList, Need, Supplied};
 
 use crate::config::{Empty, Selection, Stdin};
-use crate::error::Usage;
+use crate::error::{Usage, in_words};
 
 /// How much text a host list may have: a million names of a usual length, three times over.
 const MAX_TEXT_BYTES: u64 = 64 << 20;
@@ -48,7 +48,7 @@ pub(crate) fn hosts(selection: &Selection, stdin: Stdin) -> Result<HostList, Usa
 fn file(path: &str) -> Result<String, Usage> {
     let what = format!("host file {path:?}");
     let file = std::fs::File::open(path)
-        .map_err(|error| Usage::new(format!("failed to read the {what}: {error}")))?;
+        .map_err(|error| Usage::new(format!("failed to read the {what}: {}", in_words(&error))))?;
     text(file, &what)
 }
 
@@ -56,7 +56,7 @@ fn text(from: impl Read, what: &str) -> Result<String, Usage> {
     let mut bytes = Vec::new();
     from.take(MAX_TEXT_BYTES + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Usage::new(format!("failed to read {what}: {error}")))?;
+        .map_err(|error| Usage::new(format!("failed to read {what}: {}", in_words(&error))))?;
     if bytes.len() as u64 > MAX_TEXT_BYTES {
         return Err(Usage::new(format!(
             "{what} is larger than 64 MiB, too large for a host list"

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -19,6 +20,18 @@ use crate::terminal::{Lent, Terminal};
 pub trait Connector: Send + Sync + fmt::Debug {
     /// Its name in reports, such as `local`.
     fn name(&self) -> &'static str;
+
+    /// Looks at the words of `endpoint`: asks nobody, waits for nothing and starts nothing.
+    ///
+    /// May be called at any time and any number of times, so that all endpoints of a run can be judged
+    /// before anything happens to the first. Whoever opens an endpoint need not have called it.
+    ///
+    /// # Errors
+    /// What [`Connector::open`] would refuse it for, before it does anything.
+    fn check(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
+        let _ = endpoint;
+        Ok(())
+    }
 
     /// Decides by which way `endpoint` is reached. Nothing is sent there.
     ///
@@ -45,7 +58,8 @@ pub trait Connector: Send + Sync + fmt::Debug {
 
     /// Says why a connection failed whose command never answered, if it can tell.
     ///
-    /// `ending` is how it ended, when that is known; `noise` is the last of what came on
+    /// `ending` is how it ended; without one it was given up, and the answer is what it was waiting for.
+    /// `noise` is the last of what came on
     /// [`Pipes::stderr`], at most 8 KiB. `None` when the connection stood and the far end is to blame.
     fn diagnose(
         &self,
@@ -83,6 +97,9 @@ pub struct Request<'a> {
     pub ask: &'a dyn Ask,
     /// The operator's terminal, when a program that connects may ask there itself.
     pub terminal: Option<&'a Terminal>,
+    /// How long the way to the server may take. The caller keeps it, too, but waits longer while the
+    /// terminal is lent: the time of the operator is not the server's.
+    pub limit: Duration,
 }
 
 /// The streams of one remote command, and the handle that ends the connection.

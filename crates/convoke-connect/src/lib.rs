@@ -13,6 +13,8 @@ pub mod terminal;
 pub mod ask;
 pub mod connector;
 
+mod start;
+
 pub mod local;
 
 pub mod openssh;

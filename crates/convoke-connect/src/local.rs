@@ -4,12 +4,14 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 
+use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
 use crate::connector::{Close, Connector, Ending, Pipes, Request};
 use crate::error::ConnectError;
 use crate::future::BoxFuture;
+use crate::start::start;
 
 /// The shell that reads the command, as a login shell does elsewhere.
 const SHELL: &str = "/bin/sh";
@@ -33,7 +35,8 @@ impl Connector for Local {
 }
 
 fn spawn(request: Request<'_>) -> Result<Pipes, ConnectError> {
-    let child = Command::new(SHELL)
+    let mut shell = Command::new(SHELL);
+    shell
         .arg("-c")
         .arg(request.command)
         .env_clear()
@@ -41,9 +44,8 @@ fn spawn(request: Request<'_>) -> Result<Pipes, ConnectError> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(failed)?;
+        .process_group(0);
+    let child = start(&mut shell, SigSet::empty()).map_err(failed)?;
     pipes(child).ok_or_else(|| failed(io::Error::other("a pipe of the shell is missing")))
 }
 

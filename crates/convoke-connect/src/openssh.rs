@@ -13,6 +13,7 @@ pub(crate) mod session;
 pub(crate) mod target;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
@@ -22,12 +23,16 @@ use crate::local::Local;
 use crate::surroundings::Surroundings;
 
 use child::Chatter;
-use configuration::{Configuration, Explained, Unexplained};
+use configuration::{Configuration, Explained, Patience, Unexplained};
 use diagnose::KeyAgent;
 use options::Asking;
 use target::Target;
 
 pub use options::SshOptions;
+
+/// How much longer than its caller an ssh waits for a server. It is meant for an ssh that nobody ends,
+/// because its caller was killed.
+const AFTER_THE_CALLER: Duration = Duration::from_secs(5);
 
 /// Reaches hosts by running the system's `ssh`, one for each connection.
 ///
@@ -38,7 +43,7 @@ pub use options::SshOptions;
 pub struct Openssh {
     options: SshOptions,
     configuration: Configuration,
-    /// What the first request's surroundings said, for hints.
+    /// What the first ssh had of it, for hints.
     key_agent: OnceLock<KeyAgent>,
 }
 
@@ -53,11 +58,16 @@ impl Openssh {
 
     fn target(&self, endpoint: &Endpoint) -> Result<Target, ConnectError> {
         let target = Target::parse(endpoint)?;
-        if let Some(login) = &self.options.login {
-            target::check_user(login)
-                .map_err(|why| ConnectError::new(ConnectErrorKind::Configuration, why))?;
-        }
+        let checked = self.options.check();
+        checked.map_err(|why| ConnectError::new(ConnectErrorKind::Configuration, why))?;
         Ok(target)
+    }
+
+    fn chatter(&self) -> Chatter {
+        match self.options.mentions("loglevel") {
+            true => Chatter::Theirs,
+            false => Chatter::Ours,
+        }
     }
 
     /// What the configuration makes of `target`; nothing, when this ssh cannot tell.
@@ -84,8 +94,9 @@ impl Openssh {
             return Ok(Route {
                 instead: Some(Arc::new(Local)),
                 remark: Some(format!(
-                    "{0} is this machine, so it is reached without ssh; ssh://{0} forces ssh",
-                    target.host
+                    "{0} is this machine, so it is reached without ssh; ssh://{1} forces ssh",
+                    target.host,
+                    target.host_in_url()
                 )),
                 server: None,
             });
@@ -124,13 +135,8 @@ impl Openssh {
     async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
         let target = self.target(request.endpoint)?;
         let surroundings = request.surroundings;
-        let _ = self.key_agent.set(KeyAgent::of(surroundings));
         let explained = self.explained(&target, surroundings).await?;
-        let chatter = if self.options.mentions("loglevel") {
-            Chatter::Theirs
-        } else {
-            Chatter::Ours
-        };
+        let chatter = self.chatter();
         let command = |asking| {
             let overruled = &explained.overruled;
             let command = request.command;
@@ -138,18 +144,27 @@ impl Openssh {
                 .connecting(&target, command, overruled, asking, surroundings)
         };
         if let Some(terminal) = request.terminal {
-            let started = child::start_on(command(Asking::Allowed), chatter, terminal)?;
+            let started =
+                child::start_on(command(Asking::Allowed(request.limit)), chatter, terminal)?;
             if let Some(pipes) = started {
+                let _ = self.key_agent.set(KeyAgent::Unneeded);
                 return Ok(pipes);
             }
         }
-        child::start(command(Asking::Forbidden), chatter)
+        let _ = self.key_agent.set(KeyAgent::of(surroundings));
+        let is_endless = explained.patience == Patience::Endless;
+        let limit = is_endless.then_some(request.limit + AFTER_THE_CALLER);
+        child::start(command(Asking::Forbidden(limit)), chatter)
     }
 }
 
 impl Connector for Openssh {
     fn name(&self) -> &'static str {
         "openssh"
+    }
+
+    fn check(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
+        self.target(endpoint).map(drop)
     }
 
     fn route<'a>(
@@ -171,6 +186,7 @@ impl Connector for Openssh {
         noise: &[u8],
     ) -> Option<ConnectError> {
         let key_agent = self.key_agent.get().copied();
-        diagnose::diagnose(ending, noise, key_agent.unwrap_or(KeyAgent::Named))
+        let key_agent = key_agent.unwrap_or(KeyAgent::Named);
+        diagnose::diagnose(ending, noise, key_agent, self.chatter())
     }
 }

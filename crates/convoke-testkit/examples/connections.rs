@@ -114,6 +114,7 @@ async fn open(
     command: &str,
 ) -> convoke_connect::connector::Pipes {
     let request = Request {
+        limit: std::time::Duration::from_secs(20),
         endpoint: &format!("ssh://{}", fleet.address(n)).parse().unwrap(),
         command,
         surroundings: &Surroundings::of_this_process(),

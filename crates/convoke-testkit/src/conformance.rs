@@ -3,6 +3,7 @@
 mod checks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use convoke_connect::ask::Nobody;
 use convoke_connect::connector::{Connector, Pipes, Request};
@@ -13,6 +14,9 @@ use convoke_connect::surroundings::Surroundings;
 use crate::leak::Leaks;
 
 pub use checks::{CHECKS, Check, Needs};
+
+/// How long a subject may take to be reached.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A connector and an endpoint that it can open.
 #[derive(Debug, Clone)]
@@ -61,6 +65,7 @@ impl Bench<'_> {
             surroundings: &self.surroundings,
             ask: &Nobody,
             terminal: None,
+            limit: LIMIT,
         };
         self.subject.connector.open(request).await
     }

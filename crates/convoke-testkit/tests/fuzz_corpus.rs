@@ -86,6 +86,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         )),
         channel().prop_map(move |c| frame(c, &Message::Start(start.clone()))),
         channel().prop_map(|c| frame(c, &Message::Noop)),
+        channel().prop_map(|c| frame(c, &Message::Finish)),
         channel().prop_map(|c| frame(c, &Message::Kill)),
         channel().prop_map(|c| frame(c, &Message::Done)),
         channel().prop_map(|c| frame(c, &Message::Started(Started { pid: 7 }))),
@@ -159,6 +160,8 @@ fn write_corpus() {
         frame(3, &Message::Start(Start::new(["true"]))),
         raw(4, 0x3f, b"a request of the future"),
         frame(2, &Message::Kill),
+        frame(LINK_CHANNEL, &Message::Finish),
+        frame(5, &Message::Noop),
     ];
     let news = [
         raw(0, 0x0f, b"news"),

@@ -42,6 +42,7 @@ const CRATES: &[Layers] = &[
         modules: &[
             &["endpoint", "error", "future", "surroundings", "terminal"],
             &["ask", "connector"],
+            &["start"],
             &["local"],
             &["openssh"],
             &["ssh"],
@@ -74,7 +75,7 @@ const CRATES: &[Layers] = &[
             &["error"],
             &["args", "config", "exit", "render", "selection"],
             &["plan"],
-            &["descriptors", "signals", "stdin"],
+            &["descriptors", "signals", "stdin", "trace"],
             &["cmd"],
         ],
     },

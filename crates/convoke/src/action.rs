@@ -229,7 +229,10 @@ impl Run {
     fn pending_outcome(&self, is_stopped: bool) -> Outcome {
         match is_stopped {
             true => Outcome::Skipped(Skipped {
-                why: SkipCause::MaxFail,
+                why: match self.action.on_failure {
+                    OnFailure::StopAll => SkipCause::FailFast,
+                    OnFailure::GoOn => SkipCause::MaxFail,
+                },
             }),
             false => Outcome::Cancelled(Cancelled {
                 why: self.cancel.cause(),

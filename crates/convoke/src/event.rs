@@ -51,6 +51,11 @@ pub struct Step(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
+    /// An attempt to reach the host begins.
+    Connecting {
+        /// Which one, from 1.
+        attempt: u32,
+    },
     /// The host answers: an agent runs there.
     Connected(Connected),
     /// The command was started.
@@ -174,6 +179,7 @@ impl Kind {
     /// The kind's word in JSON.
     pub fn word(&self) -> &'static str {
         match self {
+            Kind::Connecting { .. } => "connecting",
             Kind::Connected(_) => "connected",
             Kind::Started { .. } => "started",
             Kind::Output {
@@ -226,6 +232,7 @@ impl Serialize for Data<'_> {
         }
         let mut map = serializer.serialize_map(None)?;
         match self.0 {
+            Kind::Connecting { attempt } => map.serialize_entry("attempt", attempt)?,
             Kind::Connected(connected) => {
                 map.serialize_entry("connector", connected.connector)?;
                 map.serialize_entry("agent", connected.agent.as_str())?;

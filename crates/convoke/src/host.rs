@@ -132,7 +132,7 @@ pub async fn run(
     let connection = tokio::select! {
         biased;
         () = cancel.fired() => Err(cancelled(cancel)),
-        connection = Connection::make(host, reach) => connection.map_err(not_reached),
+        connection = Connection::make(host, reach, Some(events)) => connection.map_err(not_reached),
     };
     let (outcome, connection) = match connection {
         Ok(connection) => with(connection, work, reach, events, cancel).await,

@@ -173,6 +173,8 @@ pub struct Skipped {
 pub enum SkipCause {
     /// Too many hosts had failed.
     MaxFail,
+    /// Another host failed, and the run was to stop at the first failure.
+    FailFast,
 }
 
 impl Outcome {
@@ -241,6 +243,7 @@ impl SkipCause {
     pub fn as_str(self) -> &'static str {
         match self {
             SkipCause::MaxFail => "max_fail",
+            SkipCause::FailFast => "fail_fast",
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueHint;
+
 /// How hosts are reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Reaching hosts")]
@@ -15,10 +17,10 @@ pub(crate) struct Reaching {
     #[arg(allow_negative_numbers = true)]
     pub(crate) port: Option<u16>,
     /// Offer this private key; may be repeated
-    #[arg(short = 'i', long, value_name = "FILE")]
+    #[arg(short = 'i', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) identity: Vec<PathBuf>,
     /// Read this ssh configuration, and neither the user's own nor the system's
-    #[arg(short = 'F', long, value_name = "FILE")]
+    #[arg(short = 'F', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) ssh_config: Option<PathBuf>,
     /// Set an option of ssh, written as in its configuration; may be repeated
     #[arg(short = 'o', long, value_name = "KEY=VALUE")]

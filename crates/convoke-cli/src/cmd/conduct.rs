@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::args::ExitRule;
 use crate::config::{Output, Paper, PaperKind, Volume};
-use crate::error::Usage;
+use crate::error::{Usage, in_words};
 use crate::exit::{self, Stop};
 use crate::render::Mode;
 use crate::render::drive::{self, Job, Note, Shown};
@@ -38,6 +38,8 @@ pub(super) struct Undertaking {
     pub(super) reach: Reach,
     /// All hosts, in host order.
     pub(super) hosts: Vec<Arc<str>>,
+    /// Whether our stdin is typed meanwhile.
+    pub(super) is_typed: bool,
     /// What hints about failures need to know.
     pub(super) facts: Facts,
     /// The form of the output.
@@ -83,6 +85,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
     let job = Job {
         mode: undertaking.mode,
         hosts: undertaking.hosts,
+        is_typed: undertaking.is_typed,
         facts: undertaking.facts,
         cancel: cancel.clone(),
         output,
@@ -93,6 +96,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         outdir: undertaking.outdir,
     };
     let engine = Engine {
+        runtime: self::runtime().map_err(no_threads)?,
         action: undertaking.action,
         reach: undertaking.reach,
         cancel: cancel.clone(),
@@ -120,7 +124,7 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
 }
 
 fn no_threads(error: io::Error) -> Usage {
-    Usage::new(format!("failed to start threads: {error}"))
+    Usage::new(format!("failed to start threads: {}", in_words(&error)))
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -129,15 +133,16 @@ fn runtime() -> io::Result<Runtime> {
 
 /// What the engine's thread owns.
 struct Engine {
+    runtime: Runtime,
     action: Action,
     reach: Reach,
     cancel: Cancel,
 }
 
 impl Engine {
-    /// Runs to the end. If it cannot, `report` is dropped, which tells the renderer.
+    /// Runs to the end. If it does not get there, `report` is dropped, which tells the renderer.
     fn run(self, events: mpsc::Sender<Event>, report: oneshot::Sender<Report>) {
-        let Ok(runtime) = runtime() else { return };
+        let runtime = self.runtime;
         let ended = runtime.block_on(self.action.run(&self.reach, events, &self.cancel));
         let _ = report.send(ended);
         // A read from our stdin may be stuck in a thread of the runtime.
@@ -177,6 +182,7 @@ impl Attention {
                     None => self.stop(stop, Note::Answer(stopping(stop))),
                 },
                 Some(error) = self.alarms.recv() => {
+                    let error = in_words(&error);
                     let what = format!("error: failed to read stdin: {error}\n");
                     self.stop(Stop::InputFailed, Note::Plain(what));
                 }

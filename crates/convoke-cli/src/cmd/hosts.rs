@@ -53,9 +53,10 @@ fn check(config: Check, here: &Environment) -> Result<u8, Usage> {
     if hosts.is_empty() {
         return Ok(exit::OK);
     }
-    let crowd = plan::Crowd::of(hosts.len(), None, descriptors::hosts_that_fit(0));
+    let crowd = plan::Crowd::of(hosts.len(), None, descriptors::hosts_that_fit(0)?);
     let (_, alarms) = mpsc::channel(1);
     conduct::carry_out(Undertaking {
+        is_typed: false,
         hosts: hosts.iter().map(|host| Arc::clone(host.name())).collect(),
         facts: Facts::of_no_command(crowd.fanout),
         mode: match config.output.form {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use convoke::action::Action;
+use convoke::event::RunId;
 use convoke::host::{Reach, Work};
 use convoke::process::{Command, Input};
 use tokio::sync::mpsc;
@@ -12,7 +13,7 @@ use super::conduct::{self, Undertaking};
 use super::print;
 use crate::config::{Environment, Output, OutputForm, Rehearsal, Run, Stdin};
 use crate::descriptors;
-use crate::error::Usage;
+use crate::error::{Usage, in_words};
 use crate::exit;
 use crate::plan::{Parts, Plan};
 use crate::render::Mode;
@@ -43,13 +44,13 @@ pub(crate) fn run(config: Run, here: &Environment) -> Result<u8, Usage> {
         room: descriptors::hosts_that_fit(match config.output.outdir {
             Some(_) => outdir::DESCRIPTORS,
             None => 0,
-        }),
+        })?,
     };
     let plan = Plan::new(parts, &reach.registry)?;
     match config.rehearsal {
         Rehearsal::Dry => show(&plan, &config.output),
         Rehearsal::Wet if plan.hosts.is_empty() => Ok(exit::OK),
-        Rehearsal::Wet => carry_out(plan, reach, config.output),
+        Rehearsal::Wet => carry_out(plan, reach, config.output, here),
     }
 }
 
@@ -64,23 +65,27 @@ fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
     Ok(print(&text))
 }
 
-fn carry_out(plan: Plan, reach: Reach, output: Output) -> Result<u8, Usage> {
+fn carry_out(plan: Plan, reach: Reach, output: Output, here: &Environment) -> Result<u8, Usage> {
     let (alarm, alarms) = mpsc::channel(1);
     let command = Command {
         input: input(&plan, &output, alarm)?,
         ..plan.command()
     };
+    let names: Vec<_> = plan.names().collect();
+    let facts = plan.facts();
+    let action = Action::everywhere(plan.hosts, Work::Process(command))
+        .fanout(plan.fanout)
+        .max_fail(plan.max_fail)
+        .on_failure(plan.on_failure);
     let undertaking = Undertaking {
-        outdir: outdir(&plan, &output)?,
-        hosts: plan.names().collect(),
-        facts: plan.facts(),
+        outdir: outdir(&names, &output, action.id())?,
+        is_typed: plan.stdin == Stdin::Sent && here.is_stdin_terminal,
+        hosts: names,
+        facts,
         mode: plan.mode,
         warning: plan.warning,
         exit_rule: plan.exit_rule,
-        action: Action::everywhere(plan.hosts, Work::Process(command))
-            .fanout(plan.fanout)
-            .max_fail(plan.max_fail)
-            .on_failure(plan.on_failure),
+        action,
         reach,
         output,
         alarms,
@@ -89,15 +94,23 @@ fn carry_out(plan: Plan, reach: Reach, output: Output) -> Result<u8, Usage> {
 }
 
 /// Where results are kept as files, if they are to be.
-fn outdir(plan: &Plan, output: &Output) -> Result<Option<Outdir>, Usage> {
+fn outdir(hosts: &[Arc<str>], output: &Output, run: &RunId) -> Result<Option<Outdir>, Usage> {
     let Some(path) = &output.outdir else {
         return Ok(None);
     };
-    let hosts: Vec<_> = plan.names().collect();
-    let made = Outdir::new(path, &hosts);
+    let made = Outdir::new(path, hosts, run.clone());
     made.map(Some).map_err(|(path, error)| {
-        Usage::new(format!("failed to keep results in {path:?}: {error}"))
-            .hint("--outdir DIR takes a directory that is ours, or makes it")
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "`df -h DIR` and `df -i DIR` show what is full; --outdir may name another place"
+            }
+            io::ErrorKind::NotFound => {
+                "nothing can be made there; is it a link that leads nowhere?"
+            }
+            _ => "--outdir DIR takes a directory that is ours, or makes it",
+        };
+        let error = in_words(&error);
+        Usage::new(format!("failed to keep results in {path:?}: {error}")).hint(hint)
     })
 }
 
@@ -108,10 +121,11 @@ fn input(plan: &Plan, output: &Output, alarm: Alarm) -> Result<Input, Usage> {
         (Stdin::Sent, 0 | 1) => return Ok(Input::Source(Arc::new(Straight { alarm }))),
         (Stdin::Sent, _) => {}
     }
-    let no_spool = |error| {
+    let no_spool = |error: io::Error| {
         let directory = &output.temporary;
         Usage::new(format!(
-            "failed to make a spool for stdin in {directory:?}: {error}"
+            "failed to make a spool for stdin in {directory:?}: {}",
+            in_words(&error)
         ))
         .hint("TMPDIR names another directory")
     };

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bstr::{BString, ByteSlice as _};
 
-use crate::error::Usage;
+use crate::error::{Usage, in_words};
 
 /// Reads the variables in a file, in its order.
 ///
@@ -16,7 +16,10 @@ use crate::error::Usage;
 /// The file cannot be read; a line is not `NAME=VALUE`, with its number.
 pub(crate) fn read(path: &Path) -> Result<Vec<(BString, BString)>, Usage> {
     let text = std::fs::read(path).map_err(|error| {
-        Usage::new(format!("failed to read the variables in {path:?}: {error}"))
+        Usage::new(format!(
+            "failed to read the variables in {path:?}: {}",
+            in_words(&error)
+        ))
     })?;
     parse(&text).map_err(|(line, why)| {
         Usage::new(format!("line {line} of {path:?}: {why}"))

@@ -68,18 +68,24 @@ impl Environment {
     }
 
     /// The terminal that a program of ours may ask questions on: there is one, somebody reads what it says
-    /// there, and it is ours.
+    /// there, and it is ours alone: a pager after us in the pipeline would be stopped when it touches the terminal while
+    /// somebody else has it.
     pub(crate) fn terminal(&self) -> Option<Terminal> {
         let is_ours = |terminal: &File| {
             rustix::termios::tcgetpgrp(terminal)
                 .is_ok_and(|group| group == rustix::process::getpgrp())
         };
-        if !self.is_stdin_terminal || !self.is_stderr_terminal {
+        if !self.is_all_terminal() {
             return None;
         }
         let terminal = File::options().read(true).write(true).open("/dev/tty");
         let terminal = terminal.ok().filter(is_ours)?;
         Some(Terminal::new(terminal.into()))
+    }
+
+    /// Whether stdin, stdout and stderr are terminals.
+    fn is_all_terminal(&self) -> bool {
+        self.is_stdin_terminal && self.is_stdout_terminal && self.is_stderr_terminal
     }
 
     /// What stdout leads to.
@@ -108,5 +114,28 @@ impl Paper {
     /// Whether somebody looks at it while it is written.
     pub(crate) fn is_terminal(self) -> bool {
         self.kind != PaperKind::File
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_lent_only_when_no_pipe_leads_to_or_from_us() {
+        let here = |stdin, stdout, stderr| Environment {
+            is_stdin_terminal: stdin,
+            is_stdout_terminal: stdout,
+            is_stderr_terminal: stderr,
+            ..Environment::of_this_process()
+        };
+        assert!(here(true, true, true).is_all_terminal());
+        for (stdin, stdout, stderr) in [
+            (false, true, true),
+            (true, false, true),
+            (true, true, false),
+        ] {
+            assert!(!here(stdin, stdout, stderr).is_all_terminal());
+        }
     }
 }

@@ -42,6 +42,14 @@ fn unreachable() -> Outcome {
     })
 }
 
+fn misconfigured() -> Outcome {
+    Outcome::Unreachable(Unreachable {
+        kind: UnreachableKind::Connect(ConnectErrorKind::Configuration),
+        text: String::new(),
+        hint: None,
+    })
+}
+
 fn lost() -> Outcome {
     Outcome::Lost(Lost {
         text: String::new(),
@@ -96,8 +104,15 @@ fn the_gravest_kind_of_failure_decides() {
         (vec![timed_out()], None, 1),
         (vec![timed_out(), unreachable()], None, 3),
         (vec![lost(), exited(Status::Code(200))], None, 3),
+        (vec![misconfigured(), misconfigured()], None, 2),
+        (vec![misconfigured(), unreachable()], None, 3),
+        (vec![misconfigured(), ok()], None, 3),
+        (vec![misconfigured(), skipped()], None, 4),
+        (vec![misconfigured()], Some(Stop::Interrupt), 130),
         (vec![unreachable(), skipped()], None, 4),
         (vec![cancelled()], Some(Stop::Interrupt), 130),
+        // Pressed while ssh had the terminal.
+        (vec![cancelled()], None, 130),
         (
             vec![cancelled(), unreachable(), skipped()],
             Some(Stop::Hangup),
@@ -143,6 +158,7 @@ fn the_largest_code_decides_when_asked_for() {
         (vec![cancelled()], Some(Stop::Interrupt), 130),
         (vec![cancelled()], Some(Stop::Terminate), 143),
         (vec![unreachable(), crashed()], None, 255),
+        (vec![misconfigured()], None, 255),
         (vec![lost()], None, 255),
         (vec![crashed(), exited(Status::Code(1))], None, 70),
         (vec![skipped(), exited(Status::Code(1))], None, 1),

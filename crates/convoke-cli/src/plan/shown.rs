@@ -24,7 +24,7 @@ impl Plan {
         let mut text = String::new();
         let mut line = |word: &str, what: &str| {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{word:<10}{what}");
+            let _ = writeln!(text, "{word:<9} {what}");
         };
         line("hosts", &format!("{} ({})", self.folded, self.hosts.len()));
         let start = &self.work.command.start;
@@ -61,10 +61,13 @@ impl Plan {
         }
         if let Some(hosts) = self.reaching.connecting {
             let hosts = words::count(hosts, "host", "hosts");
-            line("connected", &format!("{hosts} at once"));
+            line("connecting", &format!("{hosts} at once"));
         }
         if let Some(limit) = self.reaching.connect_limit {
-            line("connect", &humantime::format_duration(limit).to_string());
+            line(
+                "connect limit",
+                &humantime::format_duration(limit).to_string(),
+            );
         }
         line("at once", &words::count(self.fanout, "host", "hosts"));
         if let Some(stop) = self.stop_at() {

@@ -12,7 +12,7 @@ use super::View;
 use super::escape::one_line;
 use super::screen::{Broken, Screen};
 use super::words;
-use crate::config::Output;
+use crate::config::{Output, Volume};
 
 /// The widest column of names; longer names push their line to the right.
 const WIDEST: usize = 40;
@@ -25,6 +25,8 @@ const PLAIN: &str = "\x1b[0m";
 /// Shows the lines.
 pub(crate) struct Checks {
     is_coloured: bool,
+    /// Whether only hosts that were not reached are told.
+    is_quiet: bool,
     hosts: Vec<Arc<str>>,
     /// How many hosts were shown.
     shown: usize,
@@ -39,6 +41,7 @@ impl Checks {
         let longest = hosts.iter().map(|host| host.chars().count()).max();
         Checks {
             is_coloured: output.stdout.is_coloured,
+            is_quiet: output.talk == Volume::Quiet,
             hosts: hosts.to_vec(),
             shown: 0,
             width: longest.unwrap_or(0).min(WIDEST),
@@ -52,19 +55,26 @@ impl Checks {
         let width = self.width;
         let name = one_line(host.as_bytes());
         match (outcome, connected) {
+            (Outcome::Checked(_), _) if self.is_quiet => String::new(),
             (Outcome::Checked(checked), Some(way)) => {
                 let ok = self.coloured(GREEN, "ok");
+                // As wide as the longest words and times there are.
                 format!(
-                    "{name:width$}  {ok}  {}, agent {}, {}, connected in {}, answers in {}\n",
-                    way.connector,
-                    way.agent.as_str(),
-                    one_line(way.platform.as_bytes()),
+                    "{name:width$}  {ok}  {:<8} agent {:<7} connected in {:>7}, answers in {:>7}\n",
+                    format!("{},", way.connector),
+                    format!("{},", way.agent.as_str()),
                     time(way.took),
                     time(checked.round_trip),
                 )
             }
             (outcome, _) => {
-                let words = words::outcome(outcome, &Limits::default());
+                // The recap tells the rest, once for all hosts it is true of.
+                let words = match outcome {
+                    Outcome::Unreachable(unreachable) => {
+                        format!("unreachable ({})", unreachable.kind.as_str())
+                    }
+                    outcome => words::outcome(outcome, &Limits::default()),
+                };
                 format!("{name:width$}  {}\n", self.coloured(RED, &words))
             }
         }
@@ -125,18 +135,4 @@ fn time(time: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_short() {
-        for (ms, text) in [
-            (0.04, "0.0 ms"),
-            (9.94, "9.9 ms"),
-            (143.4, "143 ms"),
-            (12_345.0, "12.3 s"),
-        ] {
-            assert_eq!(time(Duration::from_secs_f64(ms / 1e3)), text);
-        }
-    }
-}
+mod tests;

@@ -35,6 +35,8 @@ pub(crate) struct Job {
     pub(crate) output: Output,
     /// All hosts of the run, in host order.
     pub(crate) hosts: Vec<Arc<str>>,
+    /// Whether the terminal shows what the operator types for the hosts: a line of ours would be in it.
+    pub(crate) is_typed: bool,
     /// What hints need to know.
     pub(crate) facts: Facts,
     /// What happens; closed when the run is over.
@@ -204,6 +206,7 @@ impl Drive {
         let is_drawn = self.job.output.stderr.kind == PaperKind::Terminal
             && self.job.output.talk == Volume::Normal
             && self.job.hosts.len() > 1
+            && !self.job.is_typed
             && self.broken.is_none()
             && is_foreground();
         if is_drawn && let Some(line) = self.progress.line(Instant::now(), width()) {

@@ -26,6 +26,7 @@ use super::prefix::Prefixed;
 use super::screen::{Broken, Screen};
 use super::words;
 use crate::config::{Output, Paper};
+use crate::error::in_words;
 use pile::{Comparison, Digest, Kept, Pile, Store};
 
 /// Keeps results until the end of the run.
@@ -38,7 +39,7 @@ pub(crate) struct Gathered {
     places: HashMap<Arc<str>, usize>,
     hosts: Vec<Arc<str>>,
     running: HashMap<Arc<str>, Piles>,
-    results: HashMap<Key, Result>,
+    results: HashMap<Key, Answer>,
     /// What has taken over since nothing more could be kept.
     instead: Option<Prefixed>,
 }
@@ -67,7 +68,7 @@ struct Key {
 }
 
 /// A distinct result.
-struct Result {
+struct Answer {
     /// The places of the hosts that have it.
     members: Vec<usize>,
     outcome: Outcome,
@@ -147,7 +148,7 @@ impl Gathered {
                 self.store.forget(stderr_kept);
             }
             None => {
-                let result = Result {
+                let result = Answer {
                     members: vec![place],
                     outcome,
                     stdout: stdout_kept,
@@ -160,9 +161,9 @@ impl Gathered {
     }
 
     /// Shows what was kept of hosts that have ended.
-    fn show_results(&mut self, screen: &mut Screen) -> std::result::Result<(), Broken> {
-        let mut results: Vec<Result> = self.results.drain().map(|(_, result)| result).collect();
-        results.retain(Result::has_come);
+    fn show_results(&mut self, screen: &mut Screen) -> Result<(), Broken> {
+        let mut results: Vec<Answer> = self.results.drain().map(|(_, result)| result).collect();
+        results.retain(Answer::has_come);
         results.sort_by_key(|result| result.members.iter().min().copied());
         match self.shape {
             Shape::Blocks => results
@@ -173,15 +174,12 @@ impl Gathered {
     }
 
     /// Goes on without keeping anything.
-    fn fall_back(
-        &mut self,
-        error: &io::Error,
-        screen: &mut Screen,
-    ) -> std::result::Result<(), Broken> {
+    fn fall_back(&mut self, error: &io::Error, screen: &mut Screen) -> Result<(), Broken> {
         screen.say(&format!(
-            "warning: failed to keep output in {:?}: {error}; from here on it is shown line by line\n\
+            "warning: failed to keep output in {:?}: {}; from here on it is shown line by line\n\
              hint: TMPDIR names another directory\n",
-            self.output.temporary
+            self.output.temporary,
+            in_words(error)
         ));
         self.show_results(screen)?;
         let mut instead = Prefixed::new(&self.output);
@@ -202,7 +200,7 @@ impl Gathered {
         Ok(())
     }
 
-    fn show(&self, result: &Result, screen: &mut Screen) -> std::result::Result<(), Broken> {
+    fn show(&self, result: &Answer, screen: &mut Screen) -> Result<(), Broken> {
         if !result.stdout.is_empty() || result.stderr.is_empty() {
             let facts = self.facts(result, result.stdout.is_empty().then_some("no output"));
             let title = self.title(result, &facts, self.output.stdout);
@@ -215,7 +213,7 @@ impl Gathered {
         self.show_stderr(result, screen)
     }
 
-    fn show_stdout(&self, result: &Result, screen: &mut Screen) -> std::result::Result<(), Broken> {
+    fn show_stdout(&self, result: &Answer, screen: &mut Screen) -> Result<(), Broken> {
         let sink = screen.sink(Stream::Stdout)?;
         let escaping = Escaping::of_lines(self.output.stdout, self.output.safety);
         let mut lines = Lines::new(prefix("  ", "+ "), escaping);
@@ -224,7 +222,7 @@ impl Gathered {
         Ok(lines.finish(sink)?)
     }
 
-    fn show_stderr(&self, result: &Result, screen: &mut Screen) -> std::result::Result<(), Broken> {
+    fn show_stderr(&self, result: &Answer, screen: &mut Screen) -> Result<(), Broken> {
         if result.stderr.is_empty() {
             return Ok(());
         }
@@ -240,7 +238,7 @@ impl Gathered {
     }
 
     /// What a title says of a result: the outcome when it is not ok, and a remark.
-    fn facts(&self, result: &Result, remark: Option<&str>) -> Vec<String> {
+    fn facts(&self, result: &Answer, remark: Option<&str>) -> Vec<String> {
         let outcome =
             (!result.outcome.is_ok()).then(|| words::outcome(&result.outcome, &self.limits));
         outcome
@@ -250,7 +248,7 @@ impl Gathered {
     }
 
     /// The line that begins a block.
-    fn title(&self, result: &Result, facts: &[String], paper: Paper) -> Vec<u8> {
+    fn title(&self, result: &Answer, facts: &[String], paper: Paper) -> Vec<u8> {
         let mut members = result.members.clone();
         members.sort_unstable();
         let hosts = members.iter().filter_map(|place| self.hosts.get(*place));
@@ -268,7 +266,7 @@ impl Gathered {
 }
 
 impl View for Gathered {
-    fn event(&mut self, event: Event, screen: &mut Screen) -> std::result::Result<(), Broken> {
+    fn event(&mut self, event: Event, screen: &mut Screen) -> Result<(), Broken> {
         if let Some(instead) = &mut self.instead {
             return instead.event(event, screen);
         }
@@ -285,7 +283,7 @@ impl View for Gathered {
         }
     }
 
-    fn finish(&mut self, screen: &mut Screen) -> std::result::Result<(), Broken> {
+    fn finish(&mut self, screen: &mut Screen) -> Result<(), Broken> {
         match &mut self.instead {
             Some(instead) => instead.finish(screen),
             None => self.show_results(screen),
@@ -297,7 +295,7 @@ impl View for Gathered {
     }
 }
 
-impl Result {
+impl Answer {
     /// Whether a command had its say; of the others the recap tells.
     fn has_come(&self) -> bool {
         let has_run = match &self.outcome {

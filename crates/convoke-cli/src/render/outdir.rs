@@ -14,12 +14,17 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use convoke::event::{Event, Kind, Stream};
+use convoke::event::{Event, Kind, RunId, SCHEMA, Stream};
 use convoke::outcome::Outcome;
 use convoke::report::{HostResult, Report};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
+use serde::Serialize;
+
+use super::words;
+use crate::error::in_words;
 
 /// The file that says what became of a host, and its name while it is written.
 const OUTCOME: &str = "outcome.json";
@@ -36,6 +41,7 @@ const TOLD: usize = 5;
 
 /// The results of a run as files.
 pub(crate) struct Outdir {
+    run: RunId,
     path: PathBuf,
     directory: OwnedFd,
     hosts: HashMap<Arc<str>, Host>,
@@ -43,6 +49,16 @@ pub(crate) struct Outdir {
     open: VecDeque<Open>,
     /// How many files are not whole.
     broken: usize,
+}
+
+/// What `outcome.json` says: which run it was, when it ended, and how.
+#[derive(Serialize)]
+struct Told {
+    schema: u32,
+    run: String,
+    at: String,
+    #[serde(flatten)]
+    result: HostResult,
 }
 
 /// What is known of the directory of one host.
@@ -75,7 +91,11 @@ impl Outdir {
     ///
     /// # Errors
     /// Which path cannot be used, and why.
-    pub(crate) fn new(path: &Path, hosts: &[Arc<str>]) -> Result<Self, (PathBuf, io::Error)> {
+    pub(crate) fn new(
+        path: &Path,
+        hosts: &[Arc<str>],
+        run: RunId,
+    ) -> Result<Self, (PathBuf, io::Error)> {
         let told = |error: io::Error| (path.to_owned(), error);
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
@@ -84,6 +104,7 @@ impl Outdir {
         let directory = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|error| told(error.into()))?;
         let mut outdir = Outdir {
+            run,
             path: path.to_owned(),
             directory,
             hosts: HashMap::with_capacity(hosts.len()),
@@ -147,7 +168,7 @@ impl Outdir {
     pub(crate) fn event(&mut self, event: &Event) -> String {
         match &event.kind {
             Kind::Output { stream, data } => self.write(&event.host, *stream, data),
-            Kind::Ended(outcome) => self.end(&event.host, outcome),
+            Kind::Ended(outcome) => self.end(&event.host, outcome, event.at),
             _ => String::new(),
         }
     }
@@ -156,12 +177,12 @@ impl Outdir {
     pub(crate) fn finish(&mut self, report: &Report) -> String {
         let mut lines = String::new();
         for result in &report.results {
-            lines += &self.end(&result.host, &result.outcome);
+            lines += &self.end(&result.host, &result.outcome, SystemTime::now());
         }
         if self.broken > 0 {
-            let files = super::words::count(self.broken, "file", "files");
+            let files = words::count(self.broken, "file is", "files are");
             // Writing to a string cannot fail.
-            let _ = writeln!(lines, "error: {files} in {:?} not whole", self.path);
+            let _ = writeln!(lines, "error: {files} not whole in {:?}", self.path);
         }
         lines
     }
@@ -229,7 +250,7 @@ impl Outdir {
     }
 
     /// Makes the files that are missing, and says what became of a host, once.
-    fn end(&mut self, host: &Arc<str>, outcome: &Outcome) -> String {
+    fn end(&mut self, host: &Arc<str>, outcome: &Outcome, at: SystemTime) -> String {
         match self.hosts.get_mut(host) {
             Some(state) if !state.has_outcome => state.has_outcome = true,
             _ => return String::new(),
@@ -238,27 +259,39 @@ impl Outdir {
         let mut lines = self.write(host, Stream::Stdout, b"");
         lines += &self.write(host, Stream::Stderr, b"");
         self.open.retain(|open| open.host != *host);
-        if let Err(error) = self.tell(host, outcome) {
+        if let Err(error) = self.tell(host, outcome, at) {
             lines += &self.told(host, OUTCOME, &error);
         }
         lines
     }
 
-    fn tell(&self, host: &Arc<str>, outcome: &Outcome) -> io::Result<()> {
+    fn tell(&self, host: &Arc<str>, outcome: &Outcome, at: SystemTime) -> io::Result<()> {
         let Some(state) = self.hosts.get(host) else {
             return Ok(());
         };
-        let mut text = serde_json::to_vec(&HostResult {
-            host: Arc::clone(host),
-            outcome: outcome.clone(),
+        let mut text = serde_json::to_vec(&Told {
+            schema: SCHEMA,
+            run: self.run.to_string(),
+            at: humantime::format_rfc3339_micros(at).to_string(),
+            result: HostResult {
+                host: Arc::clone(host),
+                outcome: outcome.clone(),
+            },
         })?;
         text.push(b'\n');
         let directory = self.enter(&state.name)?;
-        create(&directory, UNFINISHED, OFlags::CREATE | OFlags::EXCL)?.write_all(&text)?;
+        let written = create(&directory, UNFINISHED, OFlags::CREATE | OFlags::EXCL)
+            .and_then(|mut file| file.write_all(&text));
         // Who reads it meanwhile finds all of it or nothing.
-        Ok(rustix::fs::renameat(
-            &directory, UNFINISHED, &directory, OUTCOME,
-        )?)
+        let named = written.and_then(|()| {
+            let named = rustix::fs::renameat(&directory, UNFINISHED, &directory, OUTCOME);
+            Ok(named?)
+        });
+        if named.is_err() {
+            // What is told is the first error; this may fail for the same reason.
+            let _ = rustix::fs::unlinkat(&directory, UNFINISHED, AtFlags::empty());
+        }
+        named
     }
 
     fn give_up(&mut self, host: &Arc<str>, stream: Stream, error: &io::Error) -> String {
@@ -277,6 +310,7 @@ impl Outdir {
         }
         let name = self.hosts.get(host).map_or("", |state| &state.name);
         let path = self.path.join(name).join(file);
+        let error = in_words(error);
         format!("error: failed to write {path:?}: {error}\n")
     }
 }

@@ -113,7 +113,7 @@ fn prefix(host: &str, mark: &str, paper: Paper) -> Prefix {
 
 /// The colour of a host: always the same for the same name.
 fn colour(host: &str) -> &'static str {
-    // FNV-1a: names that differ in one digit get different colours.
+    // FNV-1a: names that differ in one digit mostly get different colours.
     let hash = host.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });

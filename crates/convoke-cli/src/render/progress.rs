@@ -1,6 +1,7 @@
 //! One line on a terminal that says how far a run is.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,14 @@ pub(crate) struct Progress {
     ok: usize,
     failed: usize,
     /// Since when hosts are worked on.
-    running: HashMap<Arc<str>, Instant>,
+    working: HashMap<Arc<str>, (Instant, Stage)>,
+}
+
+/// How far a host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    Running,
 }
 
 impl Progress {
@@ -30,18 +38,18 @@ impl Progress {
             total,
             ok: 0,
             failed: 0,
-            running: HashMap::new(),
+            working: HashMap::new(),
         }
     }
 
     /// Takes note of an event.
     pub(crate) fn note(&mut self, event: &Event, now: Instant) {
         match &event.kind {
-            Kind::Connected(_) | Kind::Started { .. } => {
-                self.running.entry(Arc::clone(&event.host)).or_insert(now);
-            }
+            // A host that is connected begins anew: a slow way there is no slow command.
+            Kind::Connecting { attempt: 1 } => self.enter(event, now, Stage::Connecting),
+            Kind::Connected(_) => self.enter(event, now, Stage::Running),
             Kind::Ended(outcome) => {
-                self.running.remove(&event.host);
+                self.working.remove(&event.host);
                 match outcome.is_ok() {
                     true => self.ok += 1,
                     false => self.failed += 1,
@@ -49,6 +57,15 @@ impl Progress {
             }
             _ => {}
         }
+    }
+
+    fn enter(&mut self, event: &Event, now: Instant, stage: Stage) {
+        self.working.insert(Arc::clone(&event.host), (now, stage));
+    }
+
+    fn count(&self, wanted: Stage) -> usize {
+        let stages = self.working.values().map(|(_, stage)| *stage);
+        stages.filter(|stage| *stage == wanted).count()
     }
 
     /// The line, of fewer than `width` columns, once there is something to say.
@@ -61,8 +78,13 @@ impl Progress {
             "{done}/{total} done, {} ok, {} failed, {} running",
             self.ok,
             self.failed,
-            self.running.len()
+            self.count(Stage::Running)
         );
+        match self.count(Stage::Connecting) {
+            0 => {}
+            // Writing to a string cannot fail.
+            hosts => drop(write!(line, ", {hosts} connecting")),
+        }
         // One column stays free: a full line makes some terminals scroll.
         let room = width.saturating_sub(1);
         if columns(&line) > room {
@@ -77,9 +99,9 @@ impl Progress {
     /// The slow hosts, those first that have run longest.
     fn slow(&self, now: Instant) -> Vec<(&str, Duration)> {
         let times = self
-            .running
+            .working
             .iter()
-            .map(|(host, since)| (&**host, now.duration_since(*since)));
+            .map(|(host, (since, _))| (&**host, now.duration_since(*since)));
         let mut slow: Vec<_> = times.filter(|(_, time)| *time >= SLOW).collect();
         slow.sort_by(|(a, a_time), (b, b_time)| b_time.cmp(a_time).then(a.cmp(b)));
         slow

@@ -89,7 +89,7 @@ pub(crate) fn errors(report: &Report, facts: &Facts) -> String {
 fn is_error(result: &HostResult) -> bool {
     !matches!(
         result.outcome,
-        Outcome::Exited(_) | Outcome::Cancelled(_) | Outcome::Skipped(_)
+        Outcome::Exited(_) | Outcome::Checked(_) | Outcome::Cancelled(_) | Outcome::Skipped(_)
     )
 }
 
@@ -105,14 +105,25 @@ fn is_told(result: &HostResult) -> bool {
     !(result.outcome.is_ok() && left_nothing)
 }
 
-/// What is told, each cause once with its hosts, in host order.
+/// What is told, each cause once with its hosts, in host order: what failed, then what never came to that.
 fn causes<'a>(
     report: &'a Report,
     facts: &Facts,
     is_told: fn(&HostResult) -> bool,
 ) -> Vec<Cause<'a>> {
     let results = report.results.iter().filter(|result| is_told(result));
-    cause::fold(results, &facts.limits, |outcome| hint(outcome, facts))
+    let mut causes = cause::fold(results, &facts.limits, |outcome| hint(outcome, facts));
+    causes.sort_by_key(|cause| rank(&cause.outcome));
+    causes
+}
+
+/// What is told first has the lowest: why others were cancelled is told before them.
+fn rank(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Cancelled(_) | Outcome::Skipped(_) => 1,
+        outcome if outcome.is_ok() => 2,
+        _ => 0,
+    }
 }
 
 fn push_causes(text: &mut String, causes: &[Cause<'_>], indent: &str, facts: &Facts) {

@@ -108,7 +108,7 @@ pub(crate) enum Broken {
     #[error("nobody reads our output any more")]
     Closed,
     /// It cannot be written, or not be kept until it is.
-    #[error("failed to {doing}: {source}")]
+    #[error("failed to {doing}: {}", crate::error::in_words(source))]
     Failed {
         /// What failed.
         doing: &'static str,

@@ -13,6 +13,7 @@ use convoke::outcome::{
 use convoke::proto::command::Limits;
 
 use super::escape::one_line;
+use crate::error::in_words;
 
 /// How many processes are named before the rest is only counted.
 const NAMED: usize = 4;
@@ -55,6 +56,7 @@ pub(crate) fn outcome(outcome: &Outcome, limits: &Limits) -> String {
         Outcome::Cancelled(cancelled) => self::cancelled(cancelled),
         Outcome::Skipped(skipped) => match skipped.why {
             SkipCause::MaxFail => "skipped: too many hosts had failed".to_owned(),
+            SkipCause::FailFast => "skipped: another host had failed".to_owned(),
             _ => "skipped".to_owned(),
         },
         Outcome::Crashed { text } => format!("crashed: {}", one_line(text.as_bytes())),
@@ -173,11 +175,7 @@ fn signal(number: u8) -> String {
 
 /// An error number of a host in words; the numbers are those of our own kernel.
 fn errno(number: i32) -> String {
-    let text = io::Error::from_raw_os_error(number).to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    first.into_iter().chain(letters).collect()
+    in_words(&io::Error::from_raw_os_error(number))
 }
 
 /// A length of time: `1 s`, `0.2 s`, `1m 30s`.
@@ -201,15 +199,16 @@ fn clock(time: SystemTime) -> String {
 
 /// Hosts as short as they can be written.
 pub(crate) fn fold<'a>(hosts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut names = Vec::new();
-    for host in hosts {
-        match HostName::parse(host) {
-            Ok(name) => names.push(name),
-            // Hosts of a library user need no name that an expression can write.
-            Err(_) => return one_line(host.as_bytes()),
+    let hosts: Vec<&str> = hosts.into_iter().collect();
+    let names: Result<Vec<_>, _> = hosts.iter().map(|host| HostName::parse(host)).collect();
+    match names {
+        Ok(names) => names.iter().collect::<HostList>().fold(),
+        // Hosts of a library user need no name that an expression can write.
+        Err(_) => {
+            let names: Vec<String> = hosts.iter().map(|host| one_line(host.as_bytes())).collect();
+            names.join(",")
         }
     }
-    names.iter().collect::<HostList>().fold()
 }
 
 /// `1 host`, `2 hosts`.

@@ -2,8 +2,8 @@
 //!
 //! The signal is held back in every thread and awaited in one of its own, which tidies up, lets the signal through,
 //! and is stopped by it together with all others. Its default action stays in force, so that the shell sees a job that was
-//! stopped from the terminal. Programs that we start do not inherit that it is held back: the standard library
-//! starts them with an empty mask.
+//! stopped from the terminal. Programs that we start would inherit that it is held back, so whoever starts
+//! one gives it a mask of its own.
 
 use std::io;
 use std::thread;

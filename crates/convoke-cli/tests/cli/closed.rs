@@ -86,7 +86,7 @@ fn a_full_disk_has_one_exit_code_and_is_told() {
     for words in verbs() {
         let ran = redirected(&scene, ">/dev/full", &words);
         assert_eq!(ran.code, Some(1), "{words:?}: {}", ran.stderr);
-        let told = "error: failed to write the output: No space left on device";
+        let told = "error: failed to write the output: no space left on device";
         assert!(ran.stderr.contains(told), "{words:?}: {}", ran.stderr);
     }
     scene.end();

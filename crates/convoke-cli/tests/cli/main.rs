@@ -8,6 +8,7 @@ mod scene;
 
 mod closed;
 mod exits;
+mod guide;
 mod input;
 mod json_page;
 mod modes;

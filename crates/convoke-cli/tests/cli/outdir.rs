@@ -127,15 +127,31 @@ fn a_file_that_cannot_be_written_is_told_and_fails_the_run() {
     let ran = scene.start(command).finish();
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert_eq!(ran.text().lines().count(), 200_000);
-    let told = "error: failed to write \"results/local%3Aa1/stdout\": File too large";
+    let told = "error: failed to write \"results/local%3Aa1/stdout\": file too large";
     assert!(ran.stderr.contains(told), "{}", ran.stderr);
     assert!(
         ran.stderr
-            .contains("error: 2 files in \"results\" not whole\n"),
+            .contains("error: 2 files are not whole in \"results\"\n"),
         "{}",
         ran.stderr
     );
     assert_eq!(outcome(&scene.path("results"), "local%3Aa1")["code"], 0);
+    scene.end();
+}
+
+#[test]
+fn no_half_written_outcome_is_left() {
+    let scene = Scene::new();
+    assert_eq!(scene.run(["local:a", "true"]).code, Some(0));
+    let mut command = scene.command("sh");
+    let line =
+        "trap '' XFSZ; ulimit -f 0; exec \"$0\" run --outdir results local:a true 2>/dev/null";
+    command.args(["-c", line, env!("CARGO_BIN_EXE_convoke")]);
+    assert_eq!(scene.start(command).finish().code, Some(1));
+    let left = fs::read_dir(scene.path("results/local%3Aa")).unwrap();
+    let mut left: Vec<_> = left.map(|file| file.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["stderr", "stdout"]);
     scene.end();
 }
 

@@ -9,7 +9,7 @@ fn tool(program: &str, words: &[&str]) -> Option<std::process::Output> {
     match Command::new(program).args(words).output() {
         Ok(output) => Some(output),
         Err(error) => {
-            eprintln!("skipped: no {program} here: {error}");
+            eprintln!("skipped 1: no {program} here: {error}");
             None
         }
     }
@@ -48,13 +48,52 @@ fn each_shell_reads_its_completions() {
 }
 
 #[test]
-fn bash_completes_an_option() {
+fn bash_completes_options_and_their_values_and_leaves_the_command_alone() {
     let scene = Scene::new();
     let file = scene.file("bash", printed(&scene, &["completions", "bash"]));
-    let line = "source \"$0\"; COMP_WORDS=(convoke run --idle); COMP_CWORD=2; \
-                _convoke convoke --idle run; echo \"${COMPREPLY[@]}\"";
-    if let Some(output) = tool("bash", &["-c", line, &file]) {
-        assert_eq!(output.stdout, b"--idle-timeout\n");
+    let key = scene.file("key", "");
+    let identity = format!("run -i {}", &key[..key.len() - 1]);
+    let with_names = format!("-o filenames {key}");
+    // As bash cuts a line: at blanks and at what is in COMP_WORDBREAKS.
+    let line = r#"source "$0"; compopt() { said="$* "; }; COMP_LINE="convoke $1" COMP_POINT=${#COMP_LINE}
+        cut=${COMP_LINE//=/ = }; cut=${cut//:/ : }
+        read -ra COMP_WORDS <<<"$cut"; [[ $COMP_LINE != *' ' ]] || COMP_WORDS+=('')
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        _convoke_line convoke "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        echo "$said${COMPREPLY[*]}""#;
+    for (typed, offered) in [
+        ("run --idle", "--idle-timeout"),
+        ("run web1 --idle", "--idle-timeout"),
+        ("run -l root local:a --idle", "--idle-timeout"),
+        ("run --color=a", "auto always"),
+        ("run --color a", "auto always"),
+        ("run web1 --color=n", "never"),
+        ("run --exit-code=m", "max"),
+        ("run --outdir x", "-o plusdirs"),
+        (&identity, &with_names),
+        // Nothing of ours: bash goes on to names of files, by `-o default`.
+        ("run web1 ", ""),
+        ("run web1 cat ", ""),
+        ("run local:a cat --", ""),
+        ("run local: cat --", ""),
+        ("run -l root web1 cat --", ""),
+        ("run --color=auto web1 cat --", ""),
+        ("run web1 -- ", ""),
+        ("run web1 --sh x -- --", ""),
+    ] {
+        let Some(output) = tool("bash", &["-c", line, &file, typed]) else {
+            break;
+        };
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(said.trim_end(), offered, "{typed:?}");
+        assert_eq!(output.stderr, b"", "{typed:?}");
+    }
+    if let Some(output) = tool("bash", &["-c", "source \"$0\"; complete -p convoke", &file]) {
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            said.contains("-o default") && said.contains("-F _convoke_line "),
+            "{said}"
+        );
     }
     scene.end();
 }

@@ -91,6 +91,22 @@ fn the_soft_limit_of_descriptors_is_raised_first() {
 }
 
 #[test]
+fn a_limit_of_descriptors_too_low_for_any_host_is_said() {
+    let scene = Scene::new();
+    for limit in ["6", "7", "9", "12", "13", "19"] {
+        let mut command = scene.command("sh");
+        let line = "ulimit -n $1; exec \"$0\" run local: true";
+        command.args(["-c", line, env!("CARGO_BIN_EXE_convoke"), limit]);
+        let ran = scene.start(command).finish();
+        let told = format!(
+            "error: the descriptor limit {limit} is too low\nhint: `ulimit -n` raises it\n"
+        );
+        assert_eq!((ran.code, ran.stderr), (Some(2), told));
+    }
+    scene.end();
+}
+
+#[test]
 fn small_outputs_are_never_lost() {
     let scene = Scene::new();
     let rounds = if is_full() { 200 } else { 20 };

@@ -8,6 +8,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use std::os::unix::process::ExitStatusExt as _;
+
+use nix::sys::signal::{SigSet, Signal};
 use tokio::process::Command;
 
 use crate::connector::{Close, Ending, Pipes};
@@ -35,7 +37,7 @@ pub(super) enum Chatter {
 
 /// Starts an ssh that nobody can reach but us.
 pub(super) fn start(command: Command, chatter: Chatter) -> Result<Pipes, ConnectError> {
-    let watch = spawn(command)?;
+    let watch = spawn(command, Reach::OwnSession)?;
     pipes(watch, chatter, Reach::OwnSession)
 }
 
@@ -45,7 +47,7 @@ pub(super) fn start_on(
     chatter: Chatter,
     terminal: &Terminal,
 ) -> Result<Option<Pipes>, ConnectError> {
-    let watch = spawn(command)?;
+    let watch = spawn(command, Reach::Terminal)?;
     let Some(Ok(lent)) = watch.id().map(|group| terminal.lend(group)) else {
         watch.end();
         return Ok(None);
@@ -57,12 +59,18 @@ pub(super) fn start_on(
     }))
 }
 
-fn spawn(mut command: Command) -> Result<Watch, ConnectError> {
+fn spawn(mut command: Command, reach: Reach) -> Result<Watch, ConnectError> {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    match command.spawn() {
+    let held = match reach {
+        Reach::OwnSession => SigSet::empty(),
+        // If Ctrl-Z stopped it, it would keep the terminal: nobody but its parent could take that back,
+        // and the parent waits for an answer. So that key does nothing while ssh asks.
+        Reach::Terminal => SigSet::from(Signal::SIGTSTP),
+    };
+    match crate::start::start(&mut command, held) {
         Ok(child) => Ok(Watch::new(child)),
         Err(error) => Err(not_started(&command, error)),
     }
@@ -143,6 +151,11 @@ impl Close for Ssh {
     }
 }
 
+/// Whether ssh passes on how the command ended: the connection did not break.
+fn went_well(status: ExitStatus) -> bool {
+    status.code().is_some_and(|code| code != BROKEN)
+}
+
 /// What the end of ssh says of the command: nothing, unless ssh passes its code on.
 fn ending(status: ExitStatus, reach: Reach) -> Ending {
     let unknown = |remark: String| Ending::Unknown { remark };
@@ -158,7 +171,31 @@ fn ending(status: ExitStatus, reach: Reach) -> Ending {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
+
+    /// Programs without a shell, since that gives up the mask that it got. The runtime has one thread.
+    #[tokio::test]
+    async fn only_ctrl_z_is_held_back_and_only_on_the_terminal() {
+        let ours: SigSet = [Signal::SIGTSTP, Signal::SIGUSR1].into_iter().collect();
+        ours.thread_block().unwrap();
+        for (reach, expected) in [
+            (Reach::OwnSession, "SigBlk:\t0000000000000000\n"),
+            (Reach::Terminal, "SigBlk:\t0000000000080000\n"),
+        ] {
+            let mut command = Command::new("grep");
+            command.args(["SigBlk", "/proc/self/status"]);
+            let watch = spawn(command, reach).unwrap();
+            let mut pipes = pipes(watch, Chatter::Ours, reach).unwrap();
+            let mut held = String::new();
+            pipes.reader.read_to_string(&mut held).await.unwrap();
+            assert_eq!(held, expected, "{reach:?}");
+            assert_eq!(pipes.close.close().await, Ending::Exited { code: 0 });
+        }
+        let after = SigSet::thread_get_mask().unwrap();
+        assert!(ours.iter().all(|signal| after.contains(signal)));
+    }
 
     #[test]
     fn only_a_code_that_ssh_passes_on_says_something_of_the_command() {

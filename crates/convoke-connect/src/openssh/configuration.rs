@@ -2,12 +2,17 @@
 
 mod explained;
 mod guess;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -15,10 +20,11 @@ use super::options::SshOptions;
 use super::target::Target;
 use super::{child, diagnose};
 use crate::error::{ConnectError, ConnectErrorKind};
+use crate::start::start;
 use crate::surroundings::Surroundings;
 
 pub(crate) use explained::place;
-pub(super) use explained::{Explained, Proxy, keyword};
+pub(super) use explained::{Explained, Patience, Proxy, keyword};
 
 use guess::Guess;
 
@@ -28,17 +34,32 @@ const AT_ONCE: usize = 4;
 /// How long an explanation may take: a `Match exec` may ask a service somewhere.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The configuration of one run. What was explained once is kept, and the surroundings are those of
+/// How often that limit may be reached in a run, so that the limits do not add up over all hosts.
+const SILENCES: usize = AT_ONCE;
+
+/// The configuration of one run. What was explained once, or could not be, is kept, and the surroundings are those of
 /// the first question.
 #[derive(Debug)]
 pub(super) struct Configuration {
     /// What can be told of all hosts without asking again.
     known: OnceCell<Known>,
-    hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Explained>>>>>,
+    hosts: Mutex<HashMap<Target, Arc<OnceCell<Answer>>>>,
     login: OnceCell<Option<String>>,
     turns: Semaphore,
-    /// The first error in its text, which is one for all hosts.
+    /// The first error that is one for all hosts.
     broken: OnceLock<String>,
+    limit: Duration,
+    /// How often the limit was reached.
+    silences: AtomicUsize,
+}
+
+/// What ssh said of one host.
+#[derive(Debug, Clone)]
+enum Answer {
+    Explained(Arc<Explained>),
+    /// What is wrong.
+    Wrong(String),
+    Unknown,
 }
 
 /// How hosts differ.
@@ -67,6 +88,8 @@ impl Default for Configuration {
             login: OnceCell::new(),
             turns: Semaphore::new(AT_ONCE),
             broken: OnceLock::new(),
+            limit: LIMIT,
+            silences: AtomicUsize::new(0),
         }
     }
 }
@@ -80,7 +103,11 @@ impl Configuration {
         surroundings: &Surroundings,
     ) -> Result<Arc<Explained>, Unexplained> {
         let known = self.known.get_or_try_init(async || {
-            let explained = self.explained(target, options, surroundings).await?;
+            let explained = match self.explained(target, options, surroundings).await {
+                Ok(explained) => explained,
+                Err(Unexplained::Unknown) => return Ok(Known::Nothing),
+                Err(wrong) => return Err(wrong),
+            };
             if explained::may_overrule(&explained.files, options) {
                 return Ok(Known::Nothing);
             }
@@ -104,11 +131,13 @@ impl Configuration {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(hosts.entry(target.clone()).or_default())
         };
-        let explained = host.get_or_try_init(async || {
-            let output = self.ask(options.explaining(target, surroundings)).await?;
-            Ok(Arc::new(Explained::parse(&output)))
-        });
-        explained.await.cloned()
+        let answer =
+            host.get_or_try_init(async || self.answer(target, options, surroundings).await);
+        match answer.await.map_err(Unexplained::Wrong)? {
+            Answer::Explained(explained) => Ok(Arc::clone(explained)),
+            Answer::Wrong(text) => Err(Unexplained::Wrong(wrong(text))),
+            Answer::Unknown => Err(Unexplained::Unknown),
+        }
     }
 
     /// The login that ssh uses when nothing says otherwise; None when ssh does not tell.
@@ -118,41 +147,95 @@ impl Configuration {
         surroundings: &Surroundings,
     ) -> Result<Option<String>, Unexplained> {
         let login = self.login.get_or_try_init(async || {
-            let output = self
-                .ask(options.built_in("localhost", surroundings))
-                .await?;
-            Ok(Explained::parse(&output).user)
+            let said = self.ask(options.built_in("localhost", surroundings)).await;
+            Ok(match said.map_err(Unexplained::Wrong)? {
+                Some(output) if output.status.success() => Explained::parse(&output).user,
+                _ => None,
+            })
         });
         login.await.cloned()
     }
 
-    async fn ask(&self, mut command: Command) -> Result<Output, Unexplained> {
-        let turn = self.turns.acquire().await;
-        let _turn = turn.map_err(|_| Unexplained::Unknown)?;
-        if let Some(text) = self.broken.get() {
-            return Err(Unexplained::Wrong(wrong(text)));
+    /// Asks ssh for one host. Only that ssh could not be started is an error, and not remembered.
+    async fn answer(
+        &self,
+        target: &Target,
+        options: &SshOptions,
+        surroundings: &Surroundings,
+    ) -> Result<Answer, ConnectError> {
+        let ask = |overruled| self.ask(options.explaining(target, overruled, surroundings));
+        let mut overruled = Vec::new();
+        let mut said = ask(&[]).await?;
+        // An ssh that says so has the option set, and fails with it before it explains anything.
+        if said.as_ref().is_some_and(explained::wants_to_fork) {
+            overruled.push(explained::NO_FORK);
+            said = ask(&[explained::NO_FORK]).await?;
+        }
+        let Some(output) = said else {
+            return Ok(self
+                .broken
+                .get()
+                .cloned()
+                .map_or(Answer::Unknown, Answer::Wrong));
+        };
+        if output.status.success() {
+            let mut explained = Explained::parse(&output);
+            explained.overruled.extend(overruled);
+            return Ok(Answer::Explained(Arc::new(explained)));
+        }
+        let Some(mistake) = diagnose::configuration(&output.stderr) else {
+            return Ok(Answer::Unknown);
+        };
+        if mistake.is_everywhere {
+            let _ = self.broken.set(mistake.text.clone());
+        }
+        Ok(Answer::Wrong(mistake.text))
+    }
+
+    /// What a program said that reads the configuration; None when there is no use in asking it, or
+    /// when it takes too long.
+    async fn ask(&self, mut command: Command) -> Result<Option<Output>, ConnectError> {
+        let Ok(_turn) = self.turns.acquire().await else {
+            return Ok(None);
+        };
+        if self.broken.get().is_some() || self.silences.load(Ordering::Relaxed) >= SILENCES {
+            return Ok(None);
         }
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let output = match command.spawn() {
-            Ok(running) => tokio::time::timeout(LIMIT, running.wait_with_output()).await,
-            Err(error) => return Err(Unexplained::Wrong(child::not_started(&command, error))),
+        let running = match start(&mut command, SigSet::empty()) {
+            Ok(running) => running,
+            Err(error) => return Err(child::not_started(&command, error)),
         };
-        let Ok(Ok(output)) = output else {
-            return Err(Unexplained::Unknown);
-        };
-        if output.status.success() {
-            return Ok(output);
-        }
-        match diagnose::configuration(&output.stderr) {
-            Some(text) => {
-                let text = self.broken.get_or_init(|| text);
-                Err(Unexplained::Wrong(wrong(text)))
+        let group = running.id().and_then(|id| Pid::from_raw(id as i32));
+        let mut output = std::pin::pin!(running.wait_with_output());
+        // Dropped before what awaits ssh: until that one is, nobody else can have ssh's number.
+        let mut group = Group(group);
+        match tokio::time::timeout(self.limit, &mut output).await {
+            Ok(output) => {
+                group.0 = None;
+                Ok(output.ok())
             }
-            None => Err(Unexplained::Unknown),
+            Err(_) => {
+                self.silences.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The processes of an ssh that reads its configuration, with those of its `Match exec`. They are ended
+/// when it is dropped.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Fails when nobody is there any more, or not yet: then there is only what is killed anyway.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What the user asked of ssh, and the command lines that follow from it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::process::Command;
 
 use super::session::{self, Session};
-use super::target::Target;
+use super::target::{self, Target};
 use crate::surroundings::Surroundings;
 
 /// What ssh is told beside its configuration: the options of its command line that are ours, too.
@@ -43,13 +44,21 @@ impl Default for SshOptions {
 /// Who may ask the operator something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asking {
-    /// ssh, on the terminal.
-    Allowed,
-    /// Nobody.
-    Forbidden,
+    /// ssh, on the terminal; the way to the server may take so long.
+    Allowed(Duration),
+    /// Nobody; ssh is told how long the way may take if that is not configured.
+    Forbidden(Option<Duration>),
 }
 
 impl SshOptions {
+    /// Looks at what reaches shells and the command line of ssh.
+    ///
+    /// # Errors
+    /// What is wrong with the login, in words for people.
+    pub fn check(&self) -> Result<(), String> {
+        self.login.as_deref().map_or(Ok(()), target::check_user)
+    }
+
     /// Whether nothing is asked that could change who is reached, and as whom.
     pub(super) fn is_silent(&self) -> bool {
         let program = self.program.clone();
@@ -78,18 +87,29 @@ impl SshOptions {
         surroundings: &Surroundings,
     ) -> Command {
         let session = match asking {
-            Asking::Allowed => Session::Ours,
-            Asking::Forbidden => Session::Own,
+            Asking::Allowed(_) => Session::Ours,
+            Asking::Forbidden(_) => Session::Own,
         };
         let mut ssh = session::command(&self.program, session, surroundings);
         ssh.arg("-T");
-        if asking == Asking::Forbidden {
+        if session == Session::Own {
             ssh.args(["-o", "BatchMode=yes"]);
         }
         for option in overruled {
             ssh.args(["-o", option]);
         }
         self.add(&mut ssh, target);
+        let limit = match asking {
+            // ssh alone knows when it waits for a server, and when for a person.
+            Asking::Allowed(limit) => Some(limit),
+            Asking::Forbidden(limit) => limit,
+        };
+        if let Some(limit) = limit
+            && !self.mentions("connecttimeout")
+        {
+            let seconds = limit.as_secs_f64().ceil().max(1.0);
+            ssh.args(["-o", &format!("ConnectTimeout={seconds}")]);
+        }
         ssh.args(["-o", "ControlMaster=no"]);
         if !self.mentions("loglevel") {
             ssh.args(["-o", "LogLevel=DEBUG1"]);
@@ -100,9 +120,17 @@ impl SshOptions {
 
     /// The command that prints how ssh understands its configuration for `target`, on its stderr
     /// which files it read for that.
-    pub(super) fn explaining(&self, target: &Target, surroundings: &Surroundings) -> Command {
+    pub(super) fn explaining(
+        &self,
+        target: &Target,
+        overruled: &[&str],
+        surroundings: &Surroundings,
+    ) -> Command {
         let mut ssh = session::command(&self.program, Session::Own, surroundings);
         ssh.args(["-v", "-G", "-T", "-o", "BatchMode=yes"]);
+        for option in overruled {
+            ssh.args(["-o", option]);
+        }
         self.add(&mut ssh, target);
         ssh.args(["--", &target.host]);
         ssh

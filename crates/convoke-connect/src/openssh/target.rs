@@ -29,6 +29,14 @@ pub(crate) enum Written {
 }
 
 impl Target {
+    /// The host as it is written in a url: an IPv6 address stands in brackets.
+    pub(super) fn host_in_url(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        }
+    }
+
     /// Parses and checks the parts of `endpoint`.
     pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         let refuse = |why: String| {

@@ -124,7 +124,7 @@ impl Resolver {
         let output = output.map_err(|error| child::not_started(&command, error))?;
         if !output.status.success() {
             let text = diagnose::configuration(&output.stderr);
-            let text = text.unwrap_or_else(|| "ssh -G failed".into());
+            let text = text.map_or_else(|| "ssh -G failed".into(), |mistake| mistake.text);
             return Err(wrong(text));
         }
         Ok(Settings::parse(&String::from_utf8_lossy(&output.stdout)))

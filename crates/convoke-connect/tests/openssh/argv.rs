@@ -1,6 +1,7 @@
 //! What ssh is called with.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
+use convoke_connect::connector::Connector as _;
 use convoke_connect::error::ConnectErrorKind;
 use convoke_connect::openssh::SshOptions;
 
@@ -21,7 +22,9 @@ fn words(text: &str) -> Vec<String> {
 }
 
 const FIRST: &str = "-T -o BatchMode=yes";
-const LAST: &str = "-o ControlMaster=no -o LogLevel=DEBUG1 --";
+const LAST: &str = "-o ConnectTimeout=25 -o ControlMaster=no -o LogLevel=DEBUG1 --";
+/// Where the stub was asked for the configuration of a host, and said nothing of the time.
+const LAST_EXPLAINED: &str = "-o ControlMaster=no -o LogLevel=DEBUG1 --";
 
 #[tokio::test]
 async fn the_parts_of_an_endpoint_are_words_of_their_own() {
@@ -95,12 +98,49 @@ async fn what_would_keep_our_pipes_from_the_command_is_overruled_where_it_is_in_
     let first = format!("{FIRST} -o RemoteCommand=none -o StdinNull=no");
     assert_eq!(
         argv_of(&stub, "web1").await,
-        words(&format!("{first} {LAST} web1"))
+        words(&format!("{first} {LAST_EXPLAINED} web1"))
     );
     assert_eq!(
         argv_of(&stub, "web2").await,
-        words(&format!("{FIRST} {LAST} web2"))
+        words(&format!("{FIRST} {LAST_EXPLAINED} web2"))
     );
+}
+
+#[tokio::test]
+async fn a_configured_time_to_connect_is_the_one_in_force() {
+    for (config, answers, is_told) in [
+        ("", "", true),
+        ("Host web1\n ConnectTimeout 60\n", "", false),
+        ("RemoteCommand x\n", "connecttimeout none", true),
+        ("RemoteCommand x\n", "connecttimeout 60", false),
+        ("RemoteCommand x\n", "", false),
+    ] {
+        let stub = Stub::new("");
+        stub.write("config", config);
+        let answers = format!("echo {answers} >> \"$STUB/settings.$$\"\n");
+        stub.write("answers", &answers);
+        let argv = argv_of(&stub, "web1").await.join(" ");
+        let found = argv.contains("ConnectTimeout=25");
+        assert_eq!(found, is_told, "{config} {answers}");
+    }
+}
+
+#[tokio::test]
+async fn a_real_ssh_that_is_to_go_into_the_background_is_kept_here() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config");
+    std::fs::write(&config, "Host web1\n ForkAfterAuthentication yes\n").unwrap();
+    let options = SshOptions {
+        config: Some(config),
+        ..SshOptions::default()
+    };
+    let stub = Stub::with("", options);
+    stub.write("answers", "exec ssh \"$@\"\n");
+    for (host, is_overruled) in [("web1", true), ("web2", false)] {
+        let argv = argv_of(&stub, host).await.join(" ");
+        let found = argv.contains("-T -o BatchMode=yes -o ForkAfterAuthentication=no ");
+        assert_eq!(found, is_overruled, "{argv}");
+    }
 }
 
 #[tokio::test]
@@ -129,6 +169,9 @@ async fn a_hostile_name_starts_nothing() {
     ] {
         let stub = Stub::new("");
         for error in [
+            stub.connector
+                .check(&endpoint.parse().unwrap())
+                .unwrap_err(),
             stub.open(endpoint).await.unwrap_err(),
             stub.route(endpoint).await.unwrap_err(),
         ] {
@@ -148,6 +191,8 @@ async fn a_hostile_login_starts_nothing() {
         ..SshOptions::default()
     };
     let stub = Stub::with("", options);
+    let checked = stub.connector.check(&"web1".parse().unwrap());
+    assert_eq!(checked.unwrap_err().kind, ConnectErrorKind::Configuration);
     let error = stub.open("web1").await.unwrap_err();
     assert_eq!(error.kind, ConnectErrorKind::Configuration);
     assert!(!stub.file("argv").exists());

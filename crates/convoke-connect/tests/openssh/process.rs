@@ -69,6 +69,29 @@ async fn ssh_leads_a_session_without_a_terminal() {
 }
 
 #[tokio::test]
+async fn ssh_speaks_of_itself_only_when_the_connection_broke() {
+    for (code, expected) in [
+        (0, "banner\n"),
+        (7, "banner\n"),
+        (255, "banner\nAuthenticated to y\n"),
+    ] {
+        let said = "debug1: Server host key: x\\nAuthenticated to y\\nbanner\\n";
+        let stub = Stub::new(&format!("printf '{said}' >&2; exit {code}"));
+        let mut pipes = stub.open("web1").await.unwrap();
+        assert_eq!(all(&mut pipes.stderr).await, expected, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn ssh_that_went_well_does_not_speak_of_itself_after_the_close_either() {
+    let stub = Stub::new("printf 'debug1: Server host key: x\\nbanner\\n' >&2; exit 7");
+    let pipes = stub.open("web1").await.unwrap();
+    drop((pipes.reader, pipes.writer));
+    assert_eq!(pipes.close.close().await, Ending::Exited { code: 7 });
+    assert_eq!(all(pipes.stderr).await, "banner\n");
+}
+
+#[tokio::test]
 async fn an_attempt_that_is_dropped_at_once_leaves_nothing() {
     let stub = Stub::new("exec sleep 1000");
     for _ in 0..20 {
@@ -182,12 +205,12 @@ async fn a_dropped_close_ends_ssh() {
 async fn the_words_of_a_failing_ssh_become_an_error() {
     for (words, kind, again) in [
         (
-            r"ssh: connect to host web1 port 22: Connection refused",
+            r"debug1: Connecting to web1 [::1] port 22.\r\nssh: connect to host web1 port 22: Connection refused",
             ConnectErrorKind::Refused,
             Again::MayHelp,
         ),
         (
-            r"debug1: Local version string SSH-2.0-x\r\nConnection closed by 10.0.0.7 port 22",
+            r"debug1: Connecting to web1 [::1] port 22.\r\ndebug1: Local version string SSH-2.0-x\r\nConnection closed by 10.0.0.7 port 22",
             ConnectErrorKind::Closed,
             Again::MayHelp,
         ),

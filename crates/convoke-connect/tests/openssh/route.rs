@@ -138,7 +138,11 @@ async fn the_machine_itself_is_reached_without_ssh() {
     for name in ["localhost", "127.0.0.1", "::1", "ctl", "CTL.lan.test"] {
         let route = stub.route(name).await.unwrap();
         assert_eq!(route.instead.map(|one| one.name()), Some("local"), "{name}");
-        assert!(route.remark.unwrap().contains("ssh://"));
+        let forced = match name {
+            "::1" => "ssh://[::1] forces ssh".to_owned(),
+            name => format!("ssh://{name} forces ssh"),
+        };
+        assert!(route.remark.unwrap().contains(&forced), "{name}");
         assert_eq!(route.server, None);
     }
     for name in [

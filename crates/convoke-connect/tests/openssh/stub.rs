@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use convoke_connect::ask::Nobody;
 use convoke_connect::connector::{Connector, Pipes, Request, Route};
@@ -117,6 +118,7 @@ impl Stub {
             surroundings: &self.surroundings,
             ask: &Nobody,
             terminal,
+            limit: Duration::from_secs(20),
         };
         self.connector.open(request).await
     }

@@ -88,6 +88,8 @@ async fn on_the_terminal() {
     assert!(pipes.lent.is_some());
     pipes.reader.read_u8().await.unwrap();
     assert!(!stub.argv().contains(&"BatchMode=yes".to_owned()));
+    // The way to the server is limited, the operator is not.
+    assert!(stub.argv().contains(&"ConnectTimeout=20".to_owned()));
 
     let noted = stub.note("session");
     let noted: Vec<_> = noted.split_whitespace().collect();

@@ -63,13 +63,13 @@ impl Pattern {
                 limit: MAX_NAMES,
             });
         }
-        pattern.check_ports(at)?;
+        pattern.check_parts_of_all(at)?;
         Ok(pattern)
     }
 
     /// Checks that the parts of all names are right: if those of the names with the smallest and with the largest
     /// numbers are.
-    fn check_ports(&self, at: usize) -> Result<(), Error> {
+    fn check_parts_of_all(&self, at: usize) -> Result<(), Error> {
         let low = self.filled(|ranges| {
             ranges
                 .intervals()

@@ -31,6 +31,9 @@ One sshd on loopback with any number of hosts, until Ctrl-C.
   --network RATE     behind a cable of its own, such as 100mbit (root)
 ";
 
+/// How many hosts can have a number.
+const MOST: usize = 50_000;
+
 /// Hosts that are not as the others, as long as this lives, by name.
 #[derive(Default)]
 struct Others {
@@ -63,12 +66,21 @@ impl Running {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    // For a test a fleet that does not start is a panic; here its message is what is wrong with an option.
+    std::panic::set_hook(Box::new(|panic| {
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        let what = text.unwrap_or("it ended unexpectedly");
+        eprintln!("fleet: {}", what.trim_end());
+    }));
+    match std::panic::catch_unwind(run) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             eprintln!("fleet: {error}");
             ExitCode::FAILURE
         }
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -86,6 +98,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         // From here on a signal waits until everything is put away.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let running = start(&options)?;
         let others = others(&options, running.fleet());
         print!("{}", advice(&options, running.fleet(), &others));
@@ -93,6 +106,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
         Ok(())
     })
@@ -119,11 +133,11 @@ fn parse(words: Vec<String>) -> Result<Options, Box<dyn Error>> {
             "--option" => builder.option(&value()?),
             "--known" => builder.known(known(&value()?)?),
             "--hosts" => {
-                options.hosts = value()?.parse()?;
+                options.hosts = count(&value()?)?;
                 builder.hosts(options.hosts)
             }
             "--delay" => {
-                options.delay = Some(Duration::from_millis(value()?.parse()?));
+                options.delay = Some(milliseconds(&value()?)?);
                 builder
             }
             "--bad" => {
@@ -138,6 +152,18 @@ fn parse(words: Vec<String>) -> Result<Options, Box<dyn Error>> {
         };
     }
     Ok(options)
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(hosts @ 1..=MOST) => Ok(hosts),
+        _ => Err(format!("{text:?} is not a number of hosts, 1 to {MOST}")),
+    }
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse().map(Duration::from_millis);
+    number.map_err(|_| format!("{text:?} is not a number of milliseconds"))
 }
 
 fn shell(name: &str) -> Result<Shell, String> {

@@ -25,16 +25,20 @@ const LONG: u64 = 1024;
 /// When nobody answers in time, with its log.
 pub(super) fn wait(site: &Site) -> bool {
     let deadline = Instant::now() + PATIENCE;
-    while !answers(site) {
+    loop {
+        let does_answer = answers(site);
+        // What failed before the sshd began is in its log by now, also when that answers at once.
         let log = fs::read_to_string(site.file("log")).unwrap_or_default();
+        assert!(!log.contains("prepare failed"), "{log}");
+        if does_answer {
+            return true;
+        }
         if log.contains("Cannot bind any address") {
             return false;
         }
-        assert!(!log.contains("prepare failed"), "{log}");
         assert!(Instant::now() < deadline, "the sshd does not answer: {log}");
         std::thread::sleep(PAUSE);
     }
-    true
 }
 
 /// Whether the fleet's own sshd says its banner.

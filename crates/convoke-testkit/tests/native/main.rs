@@ -75,6 +75,7 @@ impl Client {
         ask: &dyn Ask,
     ) -> Result<Pipes, ConnectError> {
         let request = Request {
+            limit: std::time::Duration::from_secs(10),
             endpoint: &format!("ssh+native://{host}").parse().unwrap(),
             command,
             surroundings: &self.surroundings,

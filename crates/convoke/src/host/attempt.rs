@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::bootstrap::{self, Answer, Nonce};
 use crate::error::BootstrapError;
+use crate::event::{Emitter, Kind};
 use crate::outcome::{Unreachable, UnreachableKind};
 use crate::random;
 
@@ -72,7 +73,11 @@ struct Attempt<'a> {
 /// Connects `host` as often as it may help, and waits for the first answer of its shell.
 ///
 /// The connect limit covers all attempts and the pauses between them, but not the wait for a place.
-pub(super) async fn reach(host: &Host, reach: &Reach) -> Result<Reached, Failure> {
+pub(super) async fn reach(
+    host: &Host,
+    reach: &Reach,
+    mut events: Option<&mut Emitter>,
+) -> Result<Reached, Failure> {
     let asked = reach.registry.find(&host.endpoint)?;
     // The connector limits each of its questions; the wait for its turn is not the host's time.
     let Route {
@@ -88,6 +93,9 @@ pub(super) async fn reach(host: &Host, reach: &Reach) -> Result<Reached, Failure
     let mut number = 1;
     loop {
         let place = reach.connecting.take(server.as_deref()).await;
+        if let Some(events) = &mut events {
+            events.send(Kind::Connecting { attempt: number }).await;
+        }
         let began = Instant::now();
         let attempt = Attempt {
             host,
@@ -132,6 +140,7 @@ impl Attempt<'_> {
             surroundings: &self.reach.surroundings,
             ask: &*self.reach.ask,
             terminal: self.reach.terminal.as_ref(),
+            limit: self.left,
         });
         let limit = self.reach.connect_limit;
         let pipes = timeout(self.left, opening).await;
@@ -173,6 +182,8 @@ impl Attempt<'_> {
                 Err(Noise::explain(&words, error.into()).into())
             }
             Err(_) => {
+                // Ended, it may say what it was waiting for.
+                drop((reader, writer, close));
                 let words = noise.last_words().await;
                 Err(self.out_of_time(patience.limit, &words).into())
             }
@@ -233,8 +244,16 @@ fn is_interrupt(ending: Option<&Ending>) -> bool {
 pub(super) fn too_long(limit: Duration) -> Unreachable {
     Unreachable {
         kind: UnreachableKind::Timeout,
-        text: format!("no answer within {} s", limit.as_secs()),
+        text: format!("no answer within {}", in_words(limit)),
         hint: None,
+    }
+}
+
+/// A limit as the operator may have written it: `20 s`, `1.5 s`, `500 ms`.
+fn in_words(limit: Duration) -> String {
+    match limit.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{} ms", limit.as_millis()),
+        seconds => format!("{seconds} s"),
     }
 }
 
@@ -314,6 +333,13 @@ mod tests {
                 left: left * second,
             };
             assert_eq!(patience, expected);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_not_rounded() {
+        for (ms, words) in [(500, "500 ms"), (1_500, "1.5 s"), (20_000, "20 s")] {
+            assert_eq!(in_words(Duration::from_millis(ms)), words);
         }
     }
 

@@ -59,7 +59,7 @@ impl Connection {
     /// # Errors
     /// Why there is no working link.
     pub async fn open(host: &Host, reach: &Reach) -> Result<Self, Unreachable> {
-        match Self::make(host, reach).await {
+        match Self::make(host, reach, None).await {
             Ok(connection) => Ok(connection),
             Err(Failure::Unreachable(unreachable)) => Err(unreachable),
             Err(Failure::Interrupted) => Err(Unreachable {
@@ -71,7 +71,12 @@ impl Connection {
     }
 
     /// Like [`Connection::open`], but tells an interrupt at the terminal from a failure.
-    pub(super) async fn make(host: &Host, reach: &Reach) -> Result<Self, Failure> {
+    /// Each attempt is an event, when somebody listens.
+    pub(super) async fn make(
+        host: &Host,
+        reach: &Reach,
+        events: Option<&mut Emitter>,
+    ) -> Result<Self, Failure> {
         let Reached {
             mut reader,
             mut writer,
@@ -80,7 +85,7 @@ impl Connection {
             answer,
             connector,
             began,
-        } = attempt::reach(host, reach).await?;
+        } = attempt::reach(host, reach, events).await?;
         let delivery = bootstrap::deliver(answer, &mut reader, &mut writer, &reach.agents);
         let greeting = match timeout(ARRIVAL_LIMIT, delivery).await {
             Ok(delivered) => delivered.map_err(Unreachable::from),

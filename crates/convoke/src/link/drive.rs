@@ -30,6 +30,8 @@ pub(super) struct Driver {
     shared: Shared,
     /// The bytes of stdin whose room was not given back yet.
     unsent_bytes: usize,
+    /// Whether the last request was made.
+    is_finished: bool,
     /// Why nothing can be written any more. What the other end has said until then still counts: it
     /// may be an exit, or the reason.
     mute: Option<LinkError>,
@@ -65,6 +67,7 @@ impl Driver {
             requests,
             shared,
             unsent_bytes: 0,
+            is_finished: false,
             mute: None,
             read_room: FIRST_READ,
         }
@@ -201,6 +204,10 @@ impl Driver {
 
     fn request(&mut self, request: Control) {
         match request {
+            // It raced with the last request.
+            Control::Open(_, open) if self.is_finished => {
+                open.inbox.put(Delivery::Lost(LinkError::Dropped));
+            }
             Control::Open(asked, open) => self.open(asked, open),
             Control::Send(inbox, stream, data) => {
                 self.unsent_bytes += data.len();
@@ -211,7 +218,10 @@ impl Driver {
             Control::Consumed(inbox, stream, bytes) => self.on(&inbox, |machine, channel| {
                 machine.consumed(channel, stream, bytes);
             }),
-            Control::Finish => self.machine.finish(),
+            Control::Finish => {
+                self.is_finished = true;
+                self.machine.finish();
+            }
             Control::Kill(inbox) => self.on(&inbox, Machine::kill),
             Control::Forget(inbox) => {
                 self.on(&inbox, Machine::forget);

@@ -6,7 +6,7 @@ use convoke::action::{Action, MaxFail, OnFailure};
 use convoke::cancel::Cancel;
 use convoke::event::Kind;
 use convoke::host::{Host, Work};
-use convoke::outcome::{CancelCause, Outcome};
+use convoke::outcome::{CancelCause, Outcome, SkipCause};
 use convoke::process::Command;
 use convoke::proto::exit::{Cause, Killed, Status};
 use convoke_testkit::memory::{Gate, Memory, Script};
@@ -177,6 +177,10 @@ async fn fail_fast_cancels_what_runs_and_skips_what_waits() {
         (cancelled.why, cancelled.was_running),
         (CancelCause::FailFast, true)
     );
+    let Outcome::Skipped(skipped) = ran.outcomes()[2] else {
+        panic!("{:?}", ran.report);
+    };
+    assert_eq!(skipped.why, SkipCause::FailFast);
     assert!(ran.report.stopped_early);
 }
 

@@ -38,21 +38,21 @@ async fn a_host_that_answers_is_checked_and_nothing_runs() {
         .iter()
         .filter(|event| event.host == super::name(1));
     let words: Vec<_> = of_first.map(|event| event.kind.word()).collect();
-    assert_eq!(words, ["connected", "ended"]);
+    assert_eq!(words, ["connecting", "connected", "ended"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_times_of_connecting_and_of_an_answer_are_told_apart() {
     let slow = Script::new().delay(Duration::from_secs(2)).have().hello();
     let ran = check(slow.delay(Duration::from_millis(1500)), 1).await;
-    let Kind::Connected(connected) = &ran.events[0].kind else {
+    let Kind::Connected(connected) = &ran.events[1].kind else {
         panic!("{:?}", ran.events);
     };
     let json = serde_json::to_value(&ran.events).unwrap();
     assert_eq!(connected.took, Duration::from_secs(2));
-    assert_eq!(json[0]["data"]["took_ms"], 2000.0);
-    assert_eq!(json[1]["data"]["outcome"], "checked");
-    assert_eq!(json[1]["data"]["round_trip_ms"], 1500.0);
+    assert_eq!(json[1]["data"]["took_ms"], 2000.0);
+    assert_eq!(json[2]["data"]["outcome"], "checked");
+    assert_eq!(json[2]["data"]["round_trip_ms"], 1500.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -75,7 +75,10 @@ async fn a_host_that_was_busy_is_reached_by_another_attempt() {
     let ran = run(&memory, everywhere(1), &Cancel::new()).await;
     assert_eq!(ran.words(), ["exited"]);
     assert_eq!(memory.record("h1").attempts, 3);
-    let Kind::Connected(connected) = &ran.events[0].kind else {
+    for (event, attempt) in ran.events.iter().zip(1..=3) {
+        assert_eq!(event.kind, Kind::Connecting { attempt });
+    }
+    let Kind::Connected(connected) = &ran.events[3].kind else {
         panic!("{:?}", ran.events);
     };
     // The attempts before the last do not count.

@@ -83,8 +83,12 @@ async fn a_host_is_announced_before_its_command_starts() {
         };
         let kinds: Vec<_> = ran.events.iter().map(|event| &event.kind).collect();
         assert_eq!(
-            kinds[..2],
-            [&Kind::Connected(connected), &Kind::Started { pid: 42 }]
+            kinds[..3],
+            [
+                &Kind::Connecting { attempt: 1 },
+                &Kind::Connected(connected),
+                &Kind::Started { pid: 42 }
+            ]
         );
     }
 }
@@ -98,7 +102,7 @@ async fn a_host_is_announced_first_whatever_threads_do() {
         for host in (2..=40).map(super::name) {
             let mut of_host = ran.events.iter().filter(|event| event.host == host);
             let words: Vec<_> = of_host.by_ref().map(|event| event.kind.word()).collect();
-            assert_eq!(words, ["connected", "started", "ended"]);
+            assert_eq!(words, ["connecting", "connected", "started", "ended"]);
         }
         assert_eq!(ran.words()[0], "unreachable");
     }

@@ -14,7 +14,7 @@ use super::super::lines::Lines;
 use super::super::screen::{Broken, Screen};
 use super::super::words;
 use super::pile::Kept;
-use super::{Gathered, Result, prefix};
+use super::{Answer, Gathered, prefix};
 
 /// The most output that is compared line by line: what differs in more is not seen by reading it.
 const LARGEST_BYTES: usize = 4 << 20;
@@ -32,9 +32,9 @@ impl Gathered {
     /// Shows results, which are in host order.
     pub(super) fn show_differences(
         &self,
-        results: &[Result],
+        results: &[Answer],
         screen: &mut Screen,
-    ) -> std::result::Result<(), Broken> {
+    ) -> Result<(), Broken> {
         // Of several with as many hosts the one that comes first.
         let size = |place: &usize| results[*place].members.len();
         let Some(place) = (0..results.len()).rev().max_by_key(size) else {
@@ -51,11 +51,11 @@ impl Gathered {
 
     fn show_difference(
         &self,
-        majority: &Result,
+        majority: &Answer,
         known: Option<&[u8]>,
-        other: &Result,
+        other: &Answer,
         screen: &mut Screen,
-    ) -> std::result::Result<(), Broken> {
+    ) -> Result<(), Broken> {
         let (out, err) = (
             other.digests.0 != majority.digests.0,
             other.digests.1 != majority.digests.1,
@@ -64,7 +64,7 @@ impl Gathered {
             (true, Some(_)) => self.text(&other.stdout)?,
             _ => None,
         };
-        let outcome = |result: &Result| words::outcome(&result.outcome, &self.limits);
+        let outcome = |result: &Answer| words::outcome(&result.outcome, &self.limits);
         let mut facts = Vec::new();
         if !other.outcome.is_ok() || outcome(other) != outcome(majority) {
             facts.push(outcome(other));
@@ -106,7 +106,7 @@ impl Gathered {
         known: &'a [u8],
         text: &'a [u8],
         screen: &mut Screen,
-    ) -> std::result::Result<(), Broken> {
+    ) -> Result<(), Broken> {
         let sink = screen.sink(Stream::Stdout)?;
         let escaping = Escaping::of_lines(self.output.stdout, self.output.safety);
         // Lines as everywhere here: the library would end them at carriage returns, too.
@@ -140,7 +140,7 @@ impl Gathered {
     }
 
     /// What is kept, if it is not too much to be compared.
-    fn text(&self, kept: &Kept) -> std::result::Result<Option<Vec<u8>>, Broken> {
+    fn text(&self, kept: &Kept) -> Result<Option<Vec<u8>>, Broken> {
         if kept.bytes() > LARGEST_BYTES {
             return Ok(None);
         }

@@ -9,13 +9,15 @@ use super::super::view_tests::{ended, err, exited, hosts, out};
 use super::*;
 
 fn made(path: &Path, names: &[&str]) -> Outdir {
-    Outdir::new(path, &hosts(names))
+    Outdir::new(path, &hosts(names), RunId::new([0; 8]))
         .map_err(|(path, error)| format!("{path:?}: {error}"))
         .unwrap()
 }
 
 fn refused(path: &Path, names: &[&str]) -> (PathBuf, String) {
-    let (path, error) = Outdir::new(path, &hosts(names)).err().unwrap();
+    let (path, error) = Outdir::new(path, &hosts(names), RunId::new([0; 8]))
+        .err()
+        .unwrap();
     (path, error.to_string())
 }
 
@@ -53,6 +55,12 @@ fn each_host_has_its_output_and_its_outcome() {
     for (file, host, code) in [("local%3Aa", "local:a", 3), ("b", "b", 0)] {
         let outcome: Value = serde_json::from_slice(&read(&format!("{file}/{OUTCOME}"))).unwrap();
         assert_eq!(outcome["host"], host);
+        assert_eq!(
+            (&outcome["schema"], &outcome["run"]),
+            (&1.into(), &"0000000000000000".into())
+        );
+        let at = outcome["at"].as_str().unwrap();
+        assert!(humantime::parse_rfc3339(at).is_ok(), "{at}");
         assert_eq!(
             (&outcome["outcome"], &outcome["code"]),
             (&"exited".into(), &code.into())
@@ -152,6 +160,6 @@ fn what_cannot_be_written_is_told_counted_and_not_tried_again() {
         stopped_early: false,
     };
     let last = outdir.finish(&report);
-    let expected = format!("error: 7 files in {:?} not whole\n", place.path());
+    let expected = format!("error: 7 files are not whole in {:?}\n", place.path());
     assert_eq!(last, expected);
 }

@@ -1,12 +1,32 @@
 //! How far a run is, in one line.
 
-use convoke::event::Kind;
+use convoke::event::{AgentOrigin, Connected, Kind};
 
 use super::super::view_tests::{ended, event};
 use super::*;
 
 fn started(host: &str) -> Event {
-    event(host, Kind::Started { pid: 1 })
+    let connected = Connected {
+        connector: "local",
+        agent: AgentOrigin::Cached,
+        platform: "x86_64-linux".into(),
+        took: Duration::ZERO,
+    };
+    event(host, Kind::Connected(connected))
+}
+
+#[test]
+fn hosts_that_are_being_connected_are_counted_and_named() {
+    let began = Instant::now();
+    let later = |seconds| began + Duration::from_secs(seconds);
+    let mut progress = Progress::new(3, began);
+    progress.note(&event("far", Kind::Connecting { attempt: 1 }), began);
+    progress.note(&event("far", Kind::Connecting { attempt: 2 }), later(3));
+    progress.note(&event("near", Kind::Connecting { attempt: 1 }), began);
+    progress.note(&started("near"), later(6));
+    let counts = "0/3 done, 0 ok, 0 failed, 1 running, 1 connecting";
+    let line = progress.line(later(7), 80).unwrap();
+    assert_eq!(line, format!("{counts}; slow: far 7 s"));
 }
 
 #[test]

@@ -10,11 +10,12 @@ use convoke::report::HostResult;
 
 use super::super::words;
 
-/// What stands for the own name of a host, for an address, and for the fingerprint of a key, where several
-/// hosts are spoken of.
+/// What stands for the own name of a host, for an address, for the fingerprint of a key, and for a line of a
+/// file, where several hosts are spoken of.
 const HOST: &str = "HOST";
 const ADDRESS: &str = "ADDRESS";
 const FINGERPRINT: &str = "FINGERPRINT";
+const LINE: &str = "LINE";
 
 /// How a fingerprint begins; base64 follows.
 const SHA256: &str = "SHA256:";
@@ -26,7 +27,7 @@ const NO_PLACE: &str = "no_place";
 pub(super) struct Cause<'a> {
     pub(super) hosts: Vec<&'a str>,
     /// What became of one of them: of the first, or of the one that may run longest.
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
     /// Whose outcome that is.
     speaker: &'a str,
     wording: Wording,
@@ -151,7 +152,7 @@ fn general(text: &str, outcome: &Outcome, host: &str) -> String {
     }
 }
 
-/// A text without the name of the host, without addresses and without fingerprints.
+/// A text without the name of the host, without addresses, fingerprints and numbers of lines.
 fn replaced(text: &str, host: &str) -> String {
     let named = names(host)
         .into_iter()
@@ -160,7 +161,25 @@ fn replaced(text: &str, host: &str) -> String {
         Some(port) => replace_word(&named, &format!("port {port}"), "port PORT"),
         None => named,
     };
-    without_addresses(&without_fingerprints(&named))
+    without_addresses(&without_lines(&without_fingerprints(&named)))
+}
+
+/// A text in which every place in a file, such as `/etc/known_hosts:12`, reads `/etc/known_hosts:LINE`.
+fn without_lines(text: &str) -> String {
+    let words = text.split_inclusive(' ').map(|word| {
+        let bare = word.trim_end_matches([' ', ',', ';', ':', '.', ')']);
+        match bare.rsplit_once(':') {
+            Some((file, line)) if file.starts_with(['/', '~']) && is_number(line) => {
+                format!("{file}:{LINE}{}", &word[bare.len()..])
+            }
+            _ => word.to_owned(),
+        }
+    });
+    words.collect()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A text in which every fingerprint of a key reads `FINGERPRINT`.
@@ -178,8 +197,7 @@ fn port(host: &str) -> Option<&str> {
     let rest = host.split_once("://").map_or(host, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     let (_, port) = authority.rsplit_once(':')?;
-    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then_some(port)
+    is_number(port).then_some(port)
 }
 
 /// What a host may be called in a text, longest first: its whole name, and the parts of it.
@@ -287,6 +305,12 @@ mod tests {
                 "web1",
                 "not known: ssh-ed25519 FINGERPRINT, twice FINGERPRINT",
             ),
+            (
+                "not the known one in /h/known_hosts:12: SHA256:9",
+                "web1",
+                "not the known one in /h/known_hosts:LINE: FINGERPRINT",
+            ),
+            ("in /keys/web1:3", "web1", "in /keys/HOST:LINE"),
             ("a connection", "a", "HOST connection"),
             (
                 "host h port 2201: refused by port 22",

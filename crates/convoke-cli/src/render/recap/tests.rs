@@ -3,7 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use convoke::connect::error::ConnectErrorKind;
-use convoke::outcome::{Exited, Fate, Lost, NotStarted, Status, Unreachable, UnreachableKind};
+use convoke::outcome::{
+    Exited, Fate, Lost, NotStarted, SkipCause, Skipped, Status, Unreachable, UnreachableKind,
+};
 
 use super::super::view_tests::exited;
 use super::*;
@@ -95,6 +97,21 @@ fn several_hosts_are_counted_and_failures_folded_by_cause() {
 }
 
 #[test]
+fn a_failure_is_told_before_what_it_stopped() {
+    let skipped = || {
+        Outcome::Skipped(Skipped {
+            why: SkipCause::FailFast,
+        })
+    };
+    let outcomes = vec![("a1", skipped()), ("a2", exited(3)), ("a3", skipped())];
+    assert_eq!(
+        recap(outcomes, "x", Form::Words),
+        "3 hosts: 1 failed, 2 skipped\n  a2: exited 3\n  \
+         a[1,3] (2): skipped: another host had failed\n"
+    );
+}
+
+#[test]
 fn a_program_with_blanks_gets_the_hint_to_use_the_shell() {
     for (program, form, errno, hint) in [
         ("ls -l", Form::Words, 2, "--sh"),
@@ -158,6 +175,23 @@ fn hosts_whose_texts_differ_in_their_names_are_one_line_with_one_hint() {
         recap(outcomes.collect(), "x", Form::Words),
         "40 hosts: 40 unreachable\n  root@web[1-40] (40): unreachable (timeout): \
          connect to HOST (ADDRESS) port 22: refused\nhint: is sshd running on HOST?\n"
+    );
+}
+
+#[test]
+fn changed_host_keys_are_one_line_whatever_keys_and_lines_of_a_file_they_are() {
+    let names: Vec<String> = (1..=40).map(|number| format!("web{number}")).collect();
+    let outcomes = names.iter().enumerate().map(|(number, name)| {
+        let text = format!(
+            "the host key is not the known one in /h/.ssh/known_hosts:{number}: SHA256:a{number}"
+        );
+        let kind = UnreachableKind::Connect(ConnectErrorKind::HostKeyChanged);
+        (name.as_str(), unreachable(kind, &text, None))
+    });
+    assert_eq!(
+        recap(outcomes.collect(), "x", Form::Words),
+        "40 hosts: 40 unreachable\n  web[1-40] (40): unreachable (host_key_changed): \
+         the host key is not the known one in /h/.ssh/known_hosts:LINE: FINGERPRINT\n"
     );
 }
 

@@ -111,4 +111,6 @@ fn outcomes_are_facts_in_words() {
 fn hosts_are_folded() {
     assert_eq!(fold(["web2", "web1", "db"]), "db,web[1-2]");
     assert_eq!(fold(["local:a1", "local:a2"]), "local:a[1-2]");
+    // None is left out for a name that no expression can write.
+    assert_eq!(fold(["web2", "a \x1bb", "web1"]), "web2,a \\x1bb,web1");
 }

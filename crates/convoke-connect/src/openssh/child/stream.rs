@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::watch::Watch;
+use super::went_well;
 use crate::openssh::filter::Filter;
 
 /// How much of stderr is looked at in one go.
@@ -58,16 +59,16 @@ fn read_rest(pipe: &impl AsFd, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
     }
 }
 
-/// A stream without ssh's chatter.
+/// The stderr of ssh without its chatter.
 pub(super) struct Quiet<R> {
-    stream: R,
+    stream: Stream<R>,
     /// None when the stream has ended.
     filter: Option<Filter>,
     passed: Vec<u8>,
 }
 
 impl<R> Quiet<R> {
-    pub(super) fn new(stream: R) -> Self {
+    pub(super) fn new(stream: Stream<R>) -> Self {
         Quiet {
             stream,
             filter: Some(Filter::default()),
@@ -76,7 +77,7 @@ impl<R> Quiet<R> {
     }
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Quiet<R> {
+impl<R: AsyncRead + AsFd + Unpin> AsyncRead for Quiet<R> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -91,7 +92,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for Quiet<R> {
             let mut piece = ReadBuf::new(&mut piece);
             ready!(Pin::new(&mut this.stream).poll_read(context, &mut piece))?;
             if piece.filled().is_empty() {
-                filter.finish(&mut this.passed);
+                let status = ready!(this.stream.ssh.poll_end(context));
+                match status.is_some_and(went_well) {
+                    true => filter.finish(&mut this.passed),
+                    false => filter.finish_telling(&mut this.passed),
+                }
                 this.filter = None;
             } else {
                 filter.feed(piece.filled(), &mut this.passed);

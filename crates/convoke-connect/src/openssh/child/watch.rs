@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use rustix::io::Errno;
@@ -13,6 +13,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 pub(super) struct Watch {
     /// None when nobody is interested in it any more.
     child: Mutex<Option<Child>>,
+    /// How it ended, for those who ask after that.
+    status: OnceLock<ExitStatus>,
     bell: Arc<Bell>,
 }
 
@@ -22,7 +24,9 @@ struct Bell(Mutex<Vec<Waker>>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        for waker in std::mem::take(&mut *locked(&self.0)) {
+        // Not in the head of the loop, which would hold the lock until its end.
+        let waiting = std::mem::take(&mut *locked(&self.0));
+        for waker in waiting {
             waker.wake();
         }
     }
@@ -32,6 +36,7 @@ impl Watch {
     pub(super) fn new(child: Child) -> Self {
         Watch {
             child: Mutex::new(Some(child)),
+            status: OnceLock::new(),
             bell: Arc::default(),
         }
     }
@@ -85,8 +90,11 @@ impl Watch {
             Some(child) => pin!(child.wait())
                 .poll(&mut Context::from_waker(&bell))
                 .map(Result::ok),
-            None => Poll::Ready(None),
+            None => Poll::Ready(self.status.get().copied()),
         };
+        if let Poll::Ready(Some(status)) = ended {
+            let _ = self.status.set(status);
+        }
         drop(child);
         if ended.is_ready() {
             bell.wake();
@@ -98,4 +106,33 @@ impl Watch {
 /// Nothing that is locked here is left half done by a panic.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes whether it could ask for the next ring when it was woken.
+    struct Sleeper {
+        bell: Arc<Bell>,
+        could_ask: Mutex<Option<bool>>,
+    }
+
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {
+            *locked(&self.could_ask) = Some(self.bell.0.try_lock().is_ok());
+        }
+    }
+
+    #[test]
+    fn whoever_is_woken_may_ask_again_at_once() {
+        let bell = Arc::new(Bell::default());
+        let sleeper = Arc::new(Sleeper {
+            bell: Arc::clone(&bell),
+            could_ask: Mutex::new(None),
+        });
+        locked(&bell.0).push(Waker::from(Arc::clone(&sleeper)));
+        bell.wake();
+        assert_eq!(*locked(&sleeper.could_ask), Some(true));
+    }
 }

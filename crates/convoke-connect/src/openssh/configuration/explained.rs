@@ -18,12 +18,11 @@ const OVERRULED: [(&str, &str, &str); 4] = [
     ("remotecommand", "none", "RemoteCommand=none"),
     ("sessiontype", "default", "SessionType=default"),
     ("stdinnull", "no", "StdinNull=no"),
-    (
-        "forkafterauthentication",
-        "no",
-        "ForkAfterAuthentication=no",
-    ),
+    ("forkafterauthentication", "no", NO_FORK),
 ];
+
+/// Overrules `ForkAfterAuthentication`.
+pub(super) const NO_FORK: &str = "ForkAfterAuthentication=no";
 
 /// What the configuration makes of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +31,7 @@ pub(crate) struct Explained {
     pub(crate) port: u16,
     pub(crate) user: Option<String>,
     pub(crate) proxy: Proxy,
+    pub(crate) patience: Patience,
     /// What must be overruled, as for `-o`.
     pub(crate) overruled: Vec<&'static str>,
     /// The files that were read.
@@ -48,6 +48,15 @@ pub(crate) enum Proxy {
     Command(String),
 }
 
+/// How long ssh waits for a server to take a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as the system does: nothing else is configured.
+    Endless,
+    /// Perhaps as long as somebody configured.
+    Configured,
+}
+
 impl Explained {
     /// A host that no configuration says anything of.
     pub(crate) fn plain(target: &Target, options: &SshOptions) -> Self {
@@ -56,6 +65,7 @@ impl Explained {
             port: target.port.or(options.port).unwrap_or(PORT),
             user: None,
             proxy: Proxy::None,
+            patience: Patience::Configured,
             overruled: Vec::new(),
             files: Vec::new(),
         }
@@ -79,6 +89,10 @@ impl Explained {
                 (None, Some(command)) => Proxy::Command(command.clone()),
                 (None, None) => Proxy::None,
             },
+            patience: match settings.get("connecttimeout").map(String::as_str) {
+                Some("none") => Patience::Endless,
+                _ => Patience::Configured,
+            },
             overruled: OVERRULED
                 .iter()
                 .filter(|(name, wanted, _)| settings.get(*name).is_some_and(|v| v != wanted))
@@ -98,6 +112,13 @@ impl Explained {
             Proxy::Command(_) => place(&self.hostname, self.port),
         }
     }
+}
+
+/// Whether ssh explained nothing because it is to go into the background.
+pub(super) fn wants_to_fork(output: &Output) -> bool {
+    let said = "Cannot fork into background without a command to execute.";
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    !output.status.success() && stderr.lines().any(|line| line.trim_end() == said)
 }
 
 pub(crate) fn place(host: &str, port: u16) -> String {

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::explained::{Explained, Proxy, first_hop, keyword};
+use super::explained::{Explained, Patience, Proxy, first_hop, keyword};
 use crate::openssh::options::SshOptions;
 use crate::openssh::target::Target;
 
@@ -24,6 +24,8 @@ const BEYOND: [&str; 3] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Guess {
     blocks: Vec<Block>,
+    /// For all hosts, even if it is configured for one.
+    patience: Patience,
 }
 
 /// A `Host` line and what follows it.
@@ -38,6 +40,7 @@ impl Guess {
     pub(super) fn read(files: &[PathBuf], options: &SshOptions) -> Option<Self> {
         let mut guess = Guess {
             blocks: vec![Block::of_all()],
+            patience: Patience::Endless,
         };
         for option in &options.options {
             guess.take(option)?;
@@ -66,8 +69,10 @@ impl Guess {
                 patterns: Vec::new(),
                 settings: Vec::new(),
             }),
-            // The files that it names are read beside this one; those with a token were not all.
-            "include" if !value.contains(['%', '$']) => {}
+            // The files that it names are read after this one, as if they stood at its end; those with
+            // a token were not all read, and those of a block count for its hosts only.
+            "include" if !value.contains(['%', '$']) && self.is_for_all() => {}
+            "connecttimeout" => self.patience = Patience::Configured,
             name if BEYOND.contains(&name) => return None,
             name if WAYS.contains(&name) => {
                 let block = self.blocks.last_mut()?;
@@ -79,6 +84,12 @@ impl Guess {
             _ => {}
         }
         Some(())
+    }
+
+    /// Whether what is read now counts for every host.
+    fn is_for_all(&self) -> bool {
+        let block = self.blocks.last();
+        block.is_some_and(|block| block.patterns == ["*"])
     }
 
     /// The way to `target`.
@@ -113,6 +124,7 @@ impl Guess {
                 Some((name, hops)) if name == "proxyjump" => Proxy::Jump(first_hop(hops)),
                 Some((_, command)) => Proxy::Command(command.clone()),
             },
+            patience: self.patience,
             ..plain
         }
     }
@@ -221,10 +233,17 @@ mod tests {
             "Match exec true\n Port 7\n",
             "CanonicalizeHostname yes\n",
             "Include %d/x\n",
+            "Host web1\n Include a\n",
+            "Match host web1\n Include a\n",
         ] {
             assert_eq!(guess(text), None, "{text:?}");
         }
-        for text in ["Match exec true\n User x\n", "Include a\n", "# Port 7\n"] {
+        for text in [
+            "Match exec true\n User x\n",
+            "Include a\n",
+            "Host web1\n Port 7\nHost *\n Include a\n",
+            "# Port 7\n",
+        ] {
             assert!(guess(text).is_some(), "{text:?}");
         }
     }

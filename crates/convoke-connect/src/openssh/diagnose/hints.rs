@@ -15,6 +15,8 @@ pub(crate) const PASSWORD: &str = "the server wants a password, which nobody is 
 pub(crate) const NO_AGENT: &str = "no ssh-agent is running (SSH_AUTH_SOCK is not set), so only key files without \
      a passphrase can be used";
 pub(crate) const OFFERED: &str = "`ssh -v HOST` shows which keys are offered";
+pub(super) const QUIET: &str =
+    "a LogLevel such as QUIET hides why; -o LogLevel=ERROR lets ssh tell";
 
 /// What to do about a key file that others can read.
 pub(crate) fn too_open(file: &str) -> String {

@@ -194,6 +194,14 @@ const SHAPES: &[(&str, Cause)] = &[
     ("No user exists for uid *", Cause::Configuration),
 ];
 
+/// The mistakes in a configuration that do not depend on the host: files are parsed as a whole.
+pub(super) const EVERYWHERE: [&str; 4] = [
+    "*: line *: Bad configuration option: *",
+    "*: terminating, * bad configuration options",
+    "Bad owner or permissions on *",
+    "Can't open user config file *: *",
+];
+
 /// What a line means, if it is one of the sentences.
 pub(super) fn shape(line: &str) -> Option<Cause> {
     let mut shapes = SHAPES.iter();

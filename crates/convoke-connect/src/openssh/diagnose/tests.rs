@@ -5,10 +5,14 @@ use Again::{MayHelp, Pointless};
 use ConnectErrorKind as Kind;
 use failures::FAILURES;
 
-/// The account of an ssh that began to talk to the server.
-const BEGAN: &str = "debug1: Local version string SSH-2.0-OpenSSH_9.2\n";
+/// The account of an ssh that connects to the server.
+const CONNECTING: &str = "debug1: Connecting to h [10.0.0.7] port 22.\n";
+/// Of one that uses a jump or a proxy.
+const PROXIED: &str = "debug1: Executing proxy command: exec ssh -W '[h]:22' gate\n";
+/// Of one that began to talk to the server.
+const BEGAN: &str = "debug1: Connecting to h [10.0.0.7] port 22.\ndebug1: Local version string SSH-2.0-OpenSSH_9.2\n";
 /// Of one that began to authenticate.
-const AUTHENTICATING: &str = "debug1: Local version string SSH-2.0-OpenSSH_9.2\n\
+const AUTHENTICATING: &str = "debug1: Connecting to h [10.0.0.7] port 22.\ndebug1: Local version string SSH-2.0-OpenSSH_9.2\n\
      debug1: Server host key: ssh-ed25519 SHA256:abc\n\
      debug1: SSH2_MSG_SERVICE_ACCEPT received\n";
 const AUTHENTICATED: &str = "debug1: SSH2_MSG_SERVICE_ACCEPT received\n\
@@ -20,13 +24,23 @@ fn broken() -> Option<Ending> {
 }
 
 fn found(noise: &str) -> Option<ConnectError> {
-    diagnose(broken().as_ref(), noise.as_bytes(), KeyAgent::Named)
+    diagnose(
+        broken().as_ref(),
+        noise.as_bytes(),
+        KeyAgent::Named,
+        Chatter::Ours,
+    )
 }
 
 #[test]
 fn every_known_failure_has_its_kind() {
     for (noise, kind, again) in FAILURES.iter().copied() {
-        let error = found(noise).unwrap_or_else(|| panic!("not recognised: {noise}"));
+        let account = match noise.contains("UNKNOWN port") {
+            true => PROXIED,
+            false => CONNECTING,
+        };
+        let error = found(&format!("{noise}{account}"));
+        let error = error.unwrap_or_else(|| panic!("not recognised: {noise}"));
         assert_eq!((error.kind, error.again), (kind, again), "{noise}: {error}");
         assert!(!error.text.contains(['\r', '\n']), "{:?}", error.text);
     }
@@ -52,6 +66,91 @@ fn the_moment_decides_whether_a_closed_connection_is_tried_again() {
     }
 }
 
+const NO_BANNER: &str = "kex_exchange_identification: Connection closed by remote host\r\n\
+     Connection closed by 10.0.0.7 port 22\r\n";
+const NO_BANNER_IN_TIME: &str = "Connection timed out during banner exchange\r\n\
+     Connection to 10.0.0.7 port 22 timed out\r\n";
+
+#[test]
+fn behind_a_jump_that_may_have_let_us_in_nothing_is_tried_again() {
+    for (said, again) in [
+        // What the proxy thinks of it, it does not say.
+        ("Connection closed by UNKNOWN port 65535\r\n", Pointless),
+        (
+            "Connection timed out during banner exchange\r\n\
+             Connection to UNKNOWN port 65535 timed out\r\n",
+            Pointless,
+        ),
+        // 7.4 names no peer.
+        (
+            "ssh_exchange_identification: Connection closed by remote host\r\n",
+            Pointless,
+        ),
+        // The jump host's own banner cannot be told from this.
+        (NO_BANNER, Pointless),
+        (
+            "ssh: connect to host gate port 22: Connection timed out\r\n\
+             Connection closed by UNKNOWN port 65535\r\n",
+            MayHelp,
+        ),
+    ] {
+        for account in [PROXIED.into(), format!("{PROXIED}{CONNECTING}{BEGAN}")] {
+            let error = found(&format!("{said}{account}")).unwrap();
+            assert_eq!(error.again, again, "{said}{account}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_a_server_says_while_it_authenticates_us_is_no_reason_to_try_again() {
+    let refused = "ssh: connect to host h port 22: Connection refused\r\n";
+    let unknown = "Connection closed by UNKNOWN port 65535\r\n";
+    for forged in [
+        NO_BANNER.to_owned(),
+        NO_BANNER_IN_TIME.to_owned(),
+        refused.to_owned(),
+        format!("{refused}{unknown}"),
+    ] {
+        for account in [AUTHENTICATING.into(), format!("{PROXIED}{AUTHENTICATING}")] {
+            let error = found(&format!("{forged}{account}")).unwrap();
+            assert_eq!(error.again, Pointless, "{forged}{account}: {error}");
+        }
+    }
+}
+
+#[test]
+fn no_banner_is_believed_when_ssh_saw_one() {
+    let account = format!("{CONNECTING}debug1: Remote protocol version 2.0, remote software x\n");
+    let error = found(&format!("{NO_BANNER}{account}")).unwrap();
+    assert!(!error.text.contains("before"), "{error}");
+    assert_eq!((error.again, error.hint), (Pointless, None));
+}
+
+#[test]
+fn without_an_account_only_the_connecting_itself_is_tried_again() {
+    let refused = "ssh: connect to host h port 22: Connection refused\r\n";
+    for (noise, again) in [
+        (refused.to_owned(), MayHelp),
+        (format!("{refused}something else\r\n"), Pointless),
+        (NO_BANNER.to_owned(), Pointless),
+        (format!("{CONNECTING}{NO_BANNER}"), Pointless),
+        (
+            format!("{BEGAN}Connection closed by h port 22\r\n"),
+            Pointless,
+        ),
+    ] {
+        let error = diagnose(
+            broken().as_ref(),
+            noise.as_bytes(),
+            KeyAgent::Named,
+            Chatter::Theirs,
+        );
+        assert_eq!(error.unwrap().again, again, "{noise}");
+    }
+    // Where a master has the connection, ssh has none to tell of.
+    assert_eq!(found(refused).unwrap().again, Pointless);
+}
+
 #[test]
 fn what_a_crowded_server_says_is_passed_on() {
     for account in [
@@ -60,7 +159,7 @@ fn what_a_crowded_server_says_is_passed_on() {
     ] {
         let closed = "kex_exchange_identification: Connection closed by remote host\r\n\
                       Connection closed by 10.0.0.7 port 22\r\n";
-        let error = found(&format!("{closed}{account}")).unwrap();
+        let error = found(&format!("{closed}{CONNECTING}{account}")).unwrap();
         assert!(
             error.text.ends_with("(Not allowed at this time)"),
             "{error}"
@@ -122,6 +221,7 @@ fn the_hint_of_a_denied_login_fits_its_reason() {
     for (before, line, key_agent, hint) in [
         ("", denied, KeyAgent::Named, "ssh -v"),
         ("", denied, KeyAgent::Missing, "SSH_AUTH_SOCK"),
+        ("", denied, KeyAgent::Unneeded, "ssh -v"),
         (open, denied, KeyAgent::Missing, "chmod 600 /k/id"),
         (absent, denied, KeyAgent::Missing, "no key file /k/id"),
         (refused, denied, KeyAgent::Named, "refused to sign"),
@@ -133,10 +233,17 @@ fn the_hint_of_a_denied_login_fits_its_reason() {
         ),
     ] {
         let noise = format!("{before}{line}");
-        let error = diagnose(None, noise.as_bytes(), key_agent).unwrap();
+        let error = diagnose(None, noise.as_bytes(), key_agent, Chatter::Ours).unwrap();
         let given = error.hint.unwrap();
         assert!(given.contains(hint), "{noise}: {given}");
     }
+}
+
+#[test]
+fn a_wrong_password_needs_no_hint() {
+    let noise = "h@h: Permission denied (password).\r\n";
+    let error = diagnose(None, noise.as_bytes(), KeyAgent::Unneeded, Chatter::Ours).unwrap();
+    assert_eq!(error.hint, None);
 }
 
 #[test]
@@ -155,7 +262,15 @@ fn a_connection_that_stood_is_not_to_blame() {
     let quoted = "git@forge: Permission denied (publickey).\r\n";
     assert!(found(&format!("{quoted}{AUTHENTICATED}")).is_none());
     for known in [Ending::Exited { code: 1 }, Ending::Killed { signal: 2 }] {
-        assert!(diagnose(Some(&known), quoted.as_bytes(), KeyAgent::Named).is_none());
+        assert!(
+            diagnose(
+                Some(&known),
+                quoted.as_bytes(),
+                KeyAgent::Named,
+                Chatter::Ours
+            )
+            .is_none()
+        );
     }
 }
 
@@ -206,15 +321,34 @@ fn a_text_cannot_drive_the_terminal() {
 
 #[test]
 fn a_wrong_configuration_is_quoted_in_ssh_s_words() {
-    let noise = b"debug1: Reading configuration data /r/config\r\n\
-        /r/config: line 3: Bad configuration option: foo\r\n\
-        /r/config: terminating, 1 bad configuration options\r\n";
-    let text = "/r/config: line 3: Bad configuration option: foo";
-    assert_eq!(configuration(noise).as_deref(), Some(text));
-    assert_eq!(
-        configuration(b"ssh: unknown option -- G\nusage: ssh\n"),
-        None
-    );
+    for (stderr, expected) in [
+        (
+            "debug1: Reading configuration data /r/config\r\n\
+             debug1: /r/config line 1: Applying options for tun\r\n\
+             /r/config: line 3: Bad configuration option: foo\r\n\
+             /r/config: terminating, 1 bad configuration options\r\n",
+            Some(("/r/config: line 3: Bad configuration option: foo", true)),
+        ),
+        (
+            "/r/config line 7: Bad number 'x'.\n/r/config: terminating, 1 bad configuration options\n",
+            Some(("/r/config line 7: Bad number 'x'.", true)),
+        ),
+        (
+            "debug1: /r/config line 1: Applying options for tun\r\njumphost loop via a\r\n",
+            Some(("jumphost loop via a", false)),
+        ),
+        (
+            "debug1: /r/config line 1: Applying options for tun\r\n",
+            None,
+        ),
+        ("ssh: unknown option -- G\nusage: ssh\n", None),
+    ] {
+        let expected = expected.map(|(text, is_everywhere)| Mistake {
+            text: text.to_owned(),
+            is_everywhere,
+        });
+        assert_eq!(configuration(stderr.as_bytes()), expected, "{stderr}");
+    }
 }
 
 #[test]
@@ -226,6 +360,54 @@ fn noise_of_any_kind_is_read() {
         b"debug1: ",
         b" line : ",
     ] {
-        let _ = diagnose(None, noise, KeyAgent::Missing);
+        let _ = diagnose(None, noise, KeyAgent::Missing, Chatter::Ours);
     }
+}
+
+#[test]
+fn what_was_given_up_says_what_it_waited_for() {
+    let account = [
+        (
+            "debug1: Connecting to h [10.0.0.7] port 22.",
+            "did not take the connection",
+        ),
+        (
+            "debug1: Connection established.",
+            "was connected and said nothing",
+        ),
+        (
+            "debug1: Local version string SSH-2.0-x",
+            "was connected and said nothing",
+        ),
+        (
+            "debug1: Remote protocol version 2.0",
+            "did not end the key exchange",
+        ),
+        (
+            "debug1: SSH2_MSG_SERVICE_ACCEPT received",
+            "did not end the authentication",
+        ),
+    ];
+    let mut noise = String::new();
+    for (line, waited) in account {
+        noise.push_str(line);
+        noise.push('\n');
+        let error = diagnose(None, noise.as_bytes(), KeyAgent::Named, Chatter::Ours).unwrap();
+        assert_eq!(error.text, format!("h [10.0.0.7] port 22 {waited}"));
+        assert_eq!(error.kind, Kind::Timeout);
+    }
+    noise.push_str(AUTHENTICATED);
+    assert!(diagnose(None, noise.as_bytes(), KeyAgent::Named, Chatter::Ours).is_none());
+}
+
+#[test]
+fn an_ssh_that_was_never_in_is_not_the_fault_of_the_hosts_shell() {
+    let error = found(&format!("{CONNECTING}something new\n")).unwrap();
+    assert_eq!((error.kind, error.again), (Kind::Closed, Pointless));
+    assert_eq!(error.text, "ssh ended: something new");
+    assert!(found(CONNECTING).unwrap().text.contains("before it was in"));
+    // Nothing is known of one that the user keeps quiet.
+    let quiet = diagnose(broken().as_ref(), b"", KeyAgent::Named, Chatter::Theirs).unwrap();
+    assert_eq!(quiet.kind, Kind::Closed);
+    assert!(quiet.hint.unwrap().contains("LogLevel"));
 }

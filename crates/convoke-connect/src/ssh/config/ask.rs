@@ -221,7 +221,10 @@ impl Configuration {
             true => Ok(output),
             false => {
                 let said = diagnose::configuration(&output.stderr);
-                Err(refuse(said.unwrap_or_else(|| "ssh -G failed".into())))
+                Err(refuse(said.map_or_else(
+                    || "ssh -G failed".into(),
+                    |mistake| mistake.text,
+                )))
             }
         }
     }

@@ -1,0 +1,36 @@
+//! Hosts over ssh, end to end: the real binary, the system's `ssh`, and a real sshd.
+//!
+//! `CONVOKE_TEST_FULL=1` runs the long repeat counts. What takes root or a network of its own is
+//! skipped elsewhere, saying so.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
+
+mod console;
+mod live;
+mod operator;
+
+mod asking;
+mod breaks;
+mod bytes;
+mod crowd;
+mod exits;
+mod gone;
+mod homes;
+mod keys;
+mod masters;
+mod names;
+mod shells;
+mod stops;
+
+use convoke_testkit::fleet::Unavailable;
+
+/// What was asked for, or why the test is skipped.
+fn available<T>(started: Result<T, Unavailable>) -> Option<T> {
+    started
+        .inspect_err(|unavailable| eprintln!("skipped 1: {unavailable}"))
+        .ok()
+}
+
+/// Whether the long repeat counts are wanted.
+fn is_full() -> bool {
+    std::env::var_os("CONVOKE_TEST_FULL").is_some_and(|value| value == "1")
+}
