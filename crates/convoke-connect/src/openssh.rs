@@ -1,4 +1,5 @@
-//! Hosts over ssh, by the `ssh` program of the system: `openssh:` and `ssh:` endpoints.
+//! Hosts over ssh, by the `ssh` program of the system: `openssh:` endpoints, and those `ssh:` endpoints
+//! that need it.
 //!
 //! What ssh does with a host is decided by the user's configuration. What is passed to it on top, and
 //! why, is written down in `docs/ssh.md`.
@@ -7,7 +8,6 @@ pub(crate) mod child;
 pub(crate) mod configuration;
 pub(crate) mod diagnose;
 mod filter;
-mod here;
 pub(crate) mod options;
 pub(crate) mod session;
 pub(crate) mod target;
@@ -19,7 +19,6 @@ use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::future::BoxFuture;
-use crate::local::Local;
 use crate::surroundings::Surroundings;
 
 use child::Chatter;
@@ -84,52 +83,17 @@ impl Openssh {
         }
     }
 
-    async fn decide(
+    async fn server(
         &self,
         endpoint: &Endpoint,
         surroundings: &Surroundings,
     ) -> Result<Route, ConnectError> {
         let target = self.target(endpoint)?;
-        if self.is_here(&target, surroundings).await? {
-            return Ok(Route {
-                instead: Some(Arc::new(Local)),
-                remark: Some(format!(
-                    "{0} is this machine, so it is reached without ssh; ssh://{1} forces ssh",
-                    target.host,
-                    target.host_in_url()
-                )),
-                server: None,
-            });
-        }
         let explained = self.explained(&target, surroundings).await?;
         Ok(Route {
             server: Some(explained.server()),
             ..Route::default()
         })
-    }
-
-    /// The local rule. Without an ssh that could say otherwise, a name of ours means us.
-    async fn is_here(
-        &self,
-        target: &Target,
-        surroundings: &Surroundings,
-    ) -> Result<bool, ConnectError> {
-        if !self.options.is_silent() || !here::is_ours(target, surroundings) {
-            return Ok(false);
-        }
-        let (options, configuration) = (&self.options, &self.configuration);
-        let both = async {
-            let explained = configuration.explained(target, options, surroundings);
-            let explained = explained.await?;
-            let login = configuration.login(options, surroundings).await?;
-            Ok(here::stays(target, &explained, login.as_deref()))
-        };
-        match both.await {
-            Ok(stays) => Ok(stays),
-            Err(Unexplained::Wrong(error)) if error.kind == ConnectErrorKind::Spawn => Ok(true),
-            Err(Unexplained::Wrong(error)) => Err(error),
-            Err(Unexplained::Unknown) => Ok(false),
-        }
     }
 
     async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
@@ -172,7 +136,7 @@ impl Connector for Openssh {
         endpoint: &'a Endpoint,
         surroundings: &'a Surroundings,
     ) -> BoxFuture<'a, Result<Route, ConnectError>> {
-        Box::pin(self.decide(endpoint, surroundings))
+        Box::pin(self.server(endpoint, surroundings))
     }
 
     fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>> {

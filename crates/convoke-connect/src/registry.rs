@@ -8,7 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::local::Local;
 use crate::openssh::{Openssh, SshOptions};
-use crate::ssh::Native;
+use crate::ssh::{Native, Ssh};
 
 /// Connectors by url scheme. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -22,21 +22,22 @@ impl Registry {
         Self::default()
     }
 
-    /// The connectors of this crate: `local`; `ssh` and `openssh` by the system's `ssh` as it is
-    /// configured; `ssh+native` without it.
+    /// The connectors of this crate: `local`; `ssh`, which chooses for each host; `ssh+native`, without
+    /// the system's `ssh` and as that is configured; `openssh`, by it.
     pub fn with_defaults() -> Self {
         Self::with_ssh(SshOptions::default())
     }
 
     /// The same, with options for every ssh.
     pub fn with_ssh(options: SshOptions) -> Self {
-        let native = Native::new(options.clone());
-        let ssh = Arc::new(Openssh::new(options));
+        let native = Arc::new(Native::new(options.clone()));
+        let system = Arc::new(Openssh::new(options));
+        let ssh = Ssh::new(Arc::clone(&native), Arc::clone(&system));
         let mut registry = Self::empty();
         registry.insert("local", Arc::new(Local));
-        registry.insert("openssh", Arc::clone(&ssh) as Arc<dyn Connector>);
-        registry.insert("ssh", ssh);
-        registry.insert("ssh+native", Arc::new(native));
+        registry.insert("openssh", system);
+        registry.insert("ssh", Arc::new(ssh));
+        registry.insert("ssh+native", native);
         registry
     }
 

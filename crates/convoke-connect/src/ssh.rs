@@ -33,4 +33,8 @@ mod auth;
 
 mod client;
 
+mod choose;
+mod here;
+
+pub use choose::Ssh;
 pub use client::Native;

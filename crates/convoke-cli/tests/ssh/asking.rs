@@ -1,4 +1,4 @@
-//! The one exception: ssh may ask on the terminal when exactly one host is selected there.
+//! The one exception: the system's ssh may ask on the terminal when exactly one host is selected there.
 
 use std::fs;
 use std::process::Command;
@@ -19,7 +19,7 @@ const PROMPT: &str = "Enter passphrase for key ";
 
 /// A fleet whose only key has a passphrase: `secret`.
 fn guarded() -> Fleet {
-    let fleet = Fleet::start();
+    let fleet = Fleet::builder().system_ssh().start();
     let mut keygen = Command::new("ssh-keygen");
     keygen
         .args(["-q", "-p", "-P", "", "-N", "secret", "-f"])
@@ -113,7 +113,7 @@ fn ctrl_c_after_the_question_reaches_convoke_and_not_the_command() {
 fn an_unknown_host_key_is_asked_about_on_the_terminal_of_one_host() {
     let (operator, fleet) = (
         Operator::new(),
-        Fleet::builder().known(Known::Unknown).start(),
+        Fleet::builder().system_ssh().known(Known::Unknown).start(),
     );
     let (ask, question) = (
         "StrictHostKeyChecking=ask",

@@ -5,6 +5,7 @@ use std::fs;
 use convoke_testkit::fleet::{Fleet, Known};
 use serde_json::Value;
 
+use crate::connector;
 use crate::live::{Live, Ran};
 use crate::operator::Operator;
 
@@ -63,7 +64,7 @@ fn a_check_tells_of_each_host_how_it_is_reached_or_why_not() {
     let lines: Vec<&str> = ran.text().lines().collect();
     for (line, name) in lines.iter().zip(["h1", "h2"]) {
         assert!(
-            line.starts_with(&format!("{name}  ok  openssh, agent ")),
+            line.starts_with(&format!("{name}  ok  {}, agent ", connector())),
             "{line}"
         );
     }

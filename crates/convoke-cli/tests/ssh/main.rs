@@ -1,5 +1,6 @@
-//! Hosts over ssh, end to end: the real binary, the system's `ssh`, and a real sshd.
+//! Hosts over ssh, end to end: the real binary, the native client, and a real sshd.
 //!
+//! `CONVOKE_TEST_SSH=system` passes the same tests over the system's `ssh`.
 //! `CONVOKE_TEST_FULL=1` runs the long repeat counts. What takes root or a network of its own is
 //! skipped elsewhere, saying so.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
@@ -33,4 +34,12 @@ fn available<T>(started: Result<T, Unavailable>) -> Option<T> {
 /// Whether the long repeat counts are wanted.
 fn is_full() -> bool {
     std::env::var_os("CONVOKE_TEST_FULL").is_some_and(|value| value == "1")
+}
+
+/// The name of what serves hosts.
+fn connector() -> &'static str {
+    match std::env::var_os("CONVOKE_TEST_SSH") {
+        Some(way) if way == "system" => "openssh",
+        _ => "ssh+native",
+    }
 }

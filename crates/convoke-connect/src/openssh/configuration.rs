@@ -24,7 +24,7 @@ use crate::start::start;
 use crate::surroundings::Surroundings;
 
 pub(crate) use explained::place;
-pub(super) use explained::{Explained, Patience, Proxy, keyword};
+pub(super) use explained::{Explained, Patience, keyword};
 
 use guess::Guess;
 
@@ -44,7 +44,6 @@ pub(super) struct Configuration {
     /// What can be told of all hosts without asking again.
     known: OnceCell<Known>,
     hosts: Mutex<HashMap<Target, Arc<OnceCell<Answer>>>>,
-    login: OnceCell<Option<String>>,
     turns: Semaphore,
     /// The first error that is one for all hosts.
     broken: OnceLock<String>,
@@ -85,7 +84,6 @@ impl Default for Configuration {
         Configuration {
             known: OnceCell::new(),
             hosts: Mutex::default(),
-            login: OnceCell::new(),
             turns: Semaphore::new(AT_ONCE),
             broken: OnceLock::new(),
             limit: LIMIT,
@@ -138,22 +136,6 @@ impl Configuration {
             Answer::Wrong(text) => Err(Unexplained::Wrong(wrong(text))),
             Answer::Unknown => Err(Unexplained::Unknown),
         }
-    }
-
-    /// The login that ssh uses when nothing says otherwise; None when ssh does not tell.
-    pub(super) async fn login(
-        &self,
-        options: &SshOptions,
-        surroundings: &Surroundings,
-    ) -> Result<Option<String>, Unexplained> {
-        let login = self.login.get_or_try_init(async || {
-            let said = self.ask(options.built_in("localhost", surroundings)).await;
-            Ok(match said.map_err(Unexplained::Wrong)? {
-                Some(output) if output.status.success() => Explained::parse(&output).user,
-                _ => None,
-            })
-        });
-        login.await.cloned()
     }
 
     /// Asks ssh for one host. Only that ssh could not be started is an error, and not remembered.

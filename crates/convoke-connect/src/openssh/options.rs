@@ -60,7 +60,7 @@ impl SshOptions {
     }
 
     /// Whether nothing is asked that could change who is reached, and as whom.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         let program = self.program.clone();
         *self
             == SshOptions {
@@ -133,22 +133,6 @@ impl SshOptions {
         }
         self.add(&mut ssh, target);
         ssh.args(["--", &target.host]);
-        ssh
-    }
-
-    /// The command that prints how ssh understands its configuration for `target`, and nothing else.
-    pub(crate) fn resolving(&self, target: &Target, surroundings: &Surroundings) -> Command {
-        let mut ssh = session::command(&self.program, Session::Own, surroundings);
-        ssh.arg("-G");
-        self.add(&mut ssh, target);
-        ssh.args(["--", &target.host]);
-        ssh
-    }
-
-    /// The same without any configuration: what is built into ssh.
-    pub(crate) fn built_in(&self, host: &str, surroundings: &Surroundings) -> Command {
-        let mut ssh = session::command(&self.program, Session::Own, surroundings);
-        ssh.args(["-G", "-F", "/dev/null", "--", host]);
         ssh
     }
 

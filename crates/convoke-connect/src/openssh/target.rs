@@ -30,7 +30,7 @@ pub(crate) enum Written {
 
 impl Target {
     /// The host as it is written in a url: an IPv6 address stands in brackets.
-    pub(super) fn host_in_url(&self) -> String {
+    pub(crate) fn host_in_url(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]", self.host),
             false => self.host.clone(),

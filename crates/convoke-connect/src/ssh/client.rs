@@ -40,7 +40,7 @@ const PIPE: usize = 128 * 1024;
 /// Each connection is one TCP connection with one channel. What is read from files (known hosts, keys)
 /// and what is asked (passphrases) is kept: an instance serves one run.
 pub struct Native {
-    resolver: Resolver,
+    resolver: Arc<Resolver>,
     books: Books,
     keys: KeyFiles,
     account: OnceLock<Account>,
@@ -66,11 +66,24 @@ impl Native {
     /// A connector that does what ssh does with `options`.
     pub fn new(options: SshOptions) -> Self {
         Native {
-            resolver: Resolver::new(options),
+            resolver: Arc::new(Resolver::new(options)),
             books: Books::default(),
             keys: KeyFiles::default(),
             account: OnceLock::new(),
         }
+    }
+
+    /// What it knows of configurations.
+    pub(super) fn resolver(&self) -> &Arc<Resolver> {
+        &self.resolver
+    }
+
+    /// Whom `endpoint` names.
+    pub(super) fn target(&self, endpoint: &Endpoint) -> Result<Target, ConnectError> {
+        let target = Target::parse(endpoint)?;
+        let checked = self.resolver.options().check();
+        checked.map_err(|why| ConnectError::new(ConnectErrorKind::Configuration, why))?;
+        Ok(target)
     }
 
     async fn terms(
@@ -78,10 +91,10 @@ impl Native {
         endpoint: &Endpoint,
         surroundings: &Surroundings,
     ) -> Result<Terms, ConnectError> {
-        let target = Target::parse(endpoint)?;
-        let settings = self.resolver.of(&target, surroundings).await?;
+        let target = self.target(endpoint)?;
+        let resolved = self.resolver.of(&target, surroundings).await?;
         let account = self.account.get_or_init(|| Account::of(surroundings));
-        Terms::read(&settings, &target, account, surroundings)
+        Terms::read(resolved.native()?, &target, account, surroundings)
     }
 
     async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
@@ -205,7 +218,11 @@ async fn run(
 
 impl Connector for Native {
     fn name(&self) -> &'static str {
-        "ssh-native"
+        "ssh+native"
+    }
+
+    fn check(&self, endpoint: &Endpoint) -> Result<(), ConnectError> {
+        self.target(endpoint).map(drop)
     }
 
     fn route<'a>(

@@ -17,6 +17,14 @@ use super::{Fleet, ready};
 /// How often another port is tried when somebody else was quicker.
 const ATTEMPTS: usize = 10;
 
+/// In force, it is left to the system's ssh; there is no agent to forward.
+const ONLY_BY_SYSTEM: &str = "ForwardAgent yes";
+
+/// Whether all fleets are to be served by the system's ssh, so that the same tests pass over it, too.
+fn is_by_system() -> bool {
+    std::env::var_os("CONVOKE_TEST_SSH").is_some_and(|way| way == "system")
+}
+
 /// This account, or this machine, may not make what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
@@ -55,6 +63,7 @@ pub(super) struct Plan {
 
 impl Builder {
     pub(super) fn new() -> Self {
+        let by_system = is_by_system().then(|| ONLY_BY_SYSTEM.to_owned());
         Builder {
             plan: Plan {
                 hosts: 40,
@@ -62,7 +71,7 @@ impl Builder {
                 read_only_home: false,
                 account: None,
                 options: Vec::new(),
-                client_options: Vec::new(),
+                client_options: by_system.into_iter().collect(),
                 environment: Vec::new(),
                 host_keys: vec![HostKey::Ed25519],
                 known: KnownHosts::default(),
@@ -142,6 +151,11 @@ impl Builder {
     pub fn client_option(mut self, line: &str) -> Self {
         self.plan.client_options.push(line.to_owned());
         self
+    }
+
+    /// Lets the system's ssh serve the hosts, by an option that is of no effect here.
+    pub fn system_ssh(self) -> Self {
+        self.client_option(ONLY_BY_SYSTEM)
     }
 
     /// A variable that every session has.

@@ -33,7 +33,8 @@ pub struct Configuration {
 /// What is known of all hosts.
 #[derive(Debug)]
 struct Known {
-    installed: Option<Installed>,
+    /// Of the installed ssh.
+    defaults: Settings,
     /// Or why every host must be asked for.
     parsed: Result<Parsed, String>,
 }
@@ -91,41 +92,41 @@ impl Configuration {
             let arguments = self.arguments(destination);
             let output = self.run(&arguments, surroundings).await?;
             Ok::<_, ConnectError>(Arc::new(Told {
-                settings: Settings::parse(&String::from_utf8_lossy(&output.stdout)),
+                settings: Settings::parse(&text(&output)),
                 asked: Some(why),
             }))
         });
         told.await.cloned()
     }
 
-    /// The defaults of the installed ssh, for [`force`](crate::ssh::force). None for one whose words
-    /// are not known.
+    /// The defaults of the installed ssh: the settings of a host that nothing is configured for.
     ///
     /// # Errors
     /// When ssh cannot be started.
-    pub async fn defaults(
-        &self,
-        surroundings: &Surroundings,
-    ) -> Result<Option<&Settings>, ConnectError> {
+    pub async fn defaults(&self, surroundings: &Surroundings) -> Result<&Settings, ConnectError> {
         let known = self.known(surroundings).await?;
-        Ok(known.installed.as_ref().map(Installed::defaults))
+        Ok(&known.defaults)
     }
 
     async fn known(&self, surroundings: &Surroundings) -> Result<&Known, ConnectError> {
         let known = self.known.get_or_try_init(async || {
-            let unknown = |why: String| Known {
-                installed: None,
-                parsed: Err(why),
-            };
-            match self.installed(surroundings).await {
-                Ok(Some(installed)) => self.read(installed, surroundings).await,
-                Ok(None) => Ok(unknown("a version of ssh that is not known".into())),
+            let (plain, marked) = (texts(&PLAIN), texts(&MARKED));
+            let plain = self.run(&plain, surroundings);
+            let (plain, marked) = tokio::join!(plain, self.run(&marked, surroundings));
+            let plain = text(&plain?);
+            let parsed = match marked {
+                Ok(marked) => match Installed::parse(&plain, &text(&marked)) {
+                    Some(installed) => self.read(installed, surroundings).await,
+                    None => Err("a version of ssh that is not known".into()),
+                },
                 // One that cannot be started fails for good; one that has other words is asked.
-                Err(error) if error.kind == ConnectErrorKind::Configuration => {
-                    Ok(unknown(error.text))
-                }
-                Err(error) => Err(error),
-            }
+                Err(error) if error.kind == ConnectErrorKind::Configuration => Err(error.text),
+                Err(error) => return Err(error),
+            };
+            Ok(Known {
+                defaults: Settings::parse(&plain),
+                parsed,
+            })
         });
         known.await
     }
@@ -135,7 +136,7 @@ impl Configuration {
         &self,
         mut installed: Installed,
         surroundings: &Surroundings,
-    ) -> Result<Known, ConnectError> {
+    ) -> Result<Parsed, String> {
         let read =
             |installed: Installed| Parsed::read(installed, &self.options, surroundings, &Disk);
         let mut parsed = read(installed.clone());
@@ -145,27 +146,12 @@ impl Configuration {
             for (list, option) in LISTS {
                 // An ssh that has no such list fails, and is asked for the hosts.
                 if let Ok(output) = self.run(&texts(&["-Q", list]), surroundings).await {
-                    installed.list(option, &String::from_utf8_lossy(&output.stdout));
+                    installed.list(option, &text(&output));
                 }
             }
             parsed = read(installed.clone());
         }
-        Ok(Known {
-            installed: Some(installed),
-            parsed: parsed.map_err(|unread| unread.why),
-        })
-    }
-
-    /// Asks the installed ssh about itself.
-    async fn installed(
-        &self,
-        surroundings: &Surroundings,
-    ) -> Result<Option<Installed>, ConnectError> {
-        let (plain, marked) = (texts(&PLAIN), texts(&MARKED));
-        let plain = self.run(&plain, surroundings);
-        let (plain, marked) = tokio::join!(plain, self.run(&marked, surroundings));
-        let text = |output: Output| String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(Installed::parse(&text(plain?), &text(marked?)))
+        parsed.map_err(|unread| unread.why)
     }
 
     /// The arguments that make ssh print what it makes of a host.
@@ -228,6 +214,10 @@ impl Configuration {
             }
         }
     }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn texts(arguments: &[&str]) -> Vec<std::ffi::OsString> {

@@ -1,14 +1,14 @@
 //! Which names mean the machine we run on, so that no ssh is needed.
 
-use super::configuration::{Explained, Proxy};
-use super::target::{Target, Written};
+use super::settings::Settings;
+use crate::openssh::target::{Target, Written};
 use crate::surroundings::Surroundings;
 
 /// What every machine calls itself.
 const LOOPBACK: [&str; 4] = ["localhost", "127.0.0.1", "127.0.1.1", "::1"];
 
 /// The port of a server that nobody redirected.
-const PORT: u16 = 22;
+const PORT: &str = "22";
 
 /// Whether `target` is a bare name that equals one of ours: a loopback name or address, our host name,
 /// or our host name cut at its first dot. Ours is cut, never the given one: `web1.test` may be another
@@ -22,13 +22,14 @@ pub(super) fn is_ours(target: &Target, surroundings: &Surroundings) -> bool {
 
 /// Whether the configuration leaves `target` where it is: as nobody but us, at the usual port, by no
 /// other machine. `login` is who we are for ssh.
-pub(super) fn stays(target: &Target, explained: &Explained, login: Option<&str>) -> bool {
-    let same = |name: &str| explained.hostname.eq_ignore_ascii_case(name);
-    let loopback = LOOPBACK.iter().any(|name| same(name));
-    (same(&target.host) || loopback)
-        && explained.port == PORT
-        && explained.proxy == Proxy::None
-        && explained.user.as_deref() == login
+pub(super) fn stays(target: &Target, settings: &Settings, login: Option<&str>) -> bool {
+    let set = |name: &str| settings.get(name).filter(|value| *value != "none");
+    let goes_to = |name: &str| set("hostname").is_some_and(|host| host.eq_ignore_ascii_case(name));
+    (goes_to(&target.host) || LOOPBACK.iter().any(|name| goes_to(name)))
+        && set("port") == Some(PORT)
+        && set("proxyjump").is_none()
+        && set("proxycommand").is_none()
+        && set("user") == login
 }
 
 #[cfg(test)]
@@ -91,21 +92,17 @@ mod tests {
     #[test]
     fn a_configuration_that_points_elsewhere_is_followed() {
         let target = Target::parse(&"ctl".parse().unwrap()).unwrap();
-        let plain = Explained {
-            user: Some("ann".into()),
-            ..Explained::plain(&target, &Default::default())
+        let with = |name: &str, value: &str| {
+            let mut settings = Settings::parse("hostname ctl\nport 22\nuser ann\n");
+            settings.set(name, value);
+            stays(&target, &settings, Some("ann"))
         };
-        let with = |change: fn(&mut Explained)| {
-            let mut explained = plain.clone();
-            change(&mut explained);
-            stays(&target, &explained, Some("ann"))
-        };
-        assert!(with(|_| ()));
-        assert!(with(|e| e.hostname = "127.0.0.1".into()));
-        assert!(!with(|e| e.hostname = "10.0.0.7".into()));
-        assert!(!with(|e| e.port = 2222));
-        assert!(!with(|e| e.user = Some("bob".into())));
-        assert!(!with(|e| e.proxy = Proxy::Jump("gate:22".into())));
-        assert!(!with(|e| e.proxy = Proxy::Command("nc %h %p".into())));
+        assert!(with("proxyjump", "none"));
+        assert!(with("hostname", "127.0.0.1"));
+        assert!(!with("hostname", "10.0.0.7"));
+        assert!(!with("port", "2222"));
+        assert!(!with("user", "bob"));
+        assert!(!with("proxyjump", "gate:22"));
+        assert!(!with("proxycommand", "nc %h %p"));
     }
 }
