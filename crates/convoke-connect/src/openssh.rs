@@ -5,8 +5,8 @@
 //! why, is written down in `docs/ssh.md`.
 
 pub(crate) mod child;
-pub(crate) mod configuration;
 pub(crate) mod diagnose;
+pub(crate) mod explained;
 mod filter;
 pub(crate) mod options;
 pub(crate) mod session;
@@ -19,11 +19,12 @@ use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::future::BoxFuture;
+use crate::ssh::config::{Configuration, Destination};
 use crate::surroundings::Surroundings;
 
 use child::Chatter;
-use configuration::{Configuration, Explained, Patience, Unexplained};
 use diagnose::KeyAgent;
+use explained::{Explained, Patience};
 use options::Asking;
 use target::Target;
 
@@ -35,13 +36,11 @@ const AFTER_THE_CALLER: Duration = Duration::from_secs(5);
 
 /// Reaches hosts by running the system's `ssh`, one for each connection.
 ///
-/// Each runs in a session of its own and never asks anything, unless it is lent the terminal. How ssh
-/// understands its configuration is asked at most once a host and remembered, for the surroundings of
-/// the first request: an instance serves one run.
-#[derive(Debug, Default)]
+/// Each runs in a session of its own and never asks anything, unless it is lent the terminal. An instance
+/// serves one run.
+#[derive(Debug)]
 pub struct Openssh {
-    options: SshOptions,
-    configuration: Configuration,
+    configuration: Arc<Configuration>,
     /// What the first ssh had of it, for hints.
     key_agent: OnceLock<KeyAgent>,
 }
@@ -49,21 +48,30 @@ pub struct Openssh {
 impl Openssh {
     /// A connector that passes `options` to every ssh.
     pub fn new(options: SshOptions) -> Self {
+        Self::sharing(Arc::new(Configuration::new(options)))
+    }
+
+    /// The same, with what others have found out of the configuration.
+    pub fn sharing(configuration: Arc<Configuration>) -> Self {
         Openssh {
-            options,
-            ..Self::default()
+            configuration,
+            key_agent: OnceLock::new(),
         }
+    }
+
+    fn options(&self) -> &SshOptions {
+        self.configuration.options()
     }
 
     fn target(&self, endpoint: &Endpoint) -> Result<Target, ConnectError> {
         let target = Target::parse(endpoint)?;
-        let checked = self.options.check();
+        let checked = self.options().check();
         checked.map_err(|why| ConnectError::new(ConnectErrorKind::Configuration, why))?;
         Ok(target)
     }
 
     fn chatter(&self) -> Chatter {
-        match self.options.mentions("loglevel") {
+        match self.options().mentions("loglevel") {
             true => Chatter::Theirs,
             false => Chatter::Ours,
         }
@@ -74,13 +82,13 @@ impl Openssh {
         &self,
         target: &Target,
         surroundings: &Surroundings,
-    ) -> Result<Arc<Explained>, ConnectError> {
-        let explained = self.configuration.of(target, &self.options, surroundings);
-        match explained.await {
-            Ok(explained) => Ok(explained),
-            Err(Unexplained::Wrong(error)) => Err(error),
-            Err(Unexplained::Unknown) => Ok(Arc::new(Explained::plain(target, &self.options))),
-        }
+    ) -> Result<Explained, ConnectError> {
+        let destination = Destination::from(target);
+        let told = self.configuration.of(&destination, surroundings).await?;
+        Ok(match told {
+            Some(told) => Explained::of(&told.settings),
+            None => Explained::plain(target, self.options()),
+        })
     }
 
     async fn server(
@@ -104,7 +112,7 @@ impl Openssh {
         let command = |asking| {
             let overruled = &explained.overruled;
             let command = request.command;
-            self.options
+            self.options()
                 .connecting(&target, command, overruled, asking, surroundings)
         };
         if let Some(terminal) = request.terminal {

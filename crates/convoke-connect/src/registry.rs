@@ -8,6 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::local::Local;
 use crate::openssh::{Openssh, SshOptions};
+use crate::ssh::config::Configuration;
 use crate::ssh::{Native, Ssh};
 
 /// Connectors by url scheme. Cloning shares them.
@@ -30,8 +31,9 @@ impl Registry {
 
     /// The same, with options for every ssh.
     pub fn with_ssh(options: SshOptions) -> Self {
-        let native = Arc::new(Native::new(options.clone()));
-        let system = Arc::new(Openssh::new(options));
+        let configuration = Arc::new(Configuration::new(options));
+        let native = Arc::new(Native::sharing(Arc::clone(&configuration)));
+        let system = Arc::new(Openssh::sharing(configuration));
         let ssh = Ssh::new(Arc::clone(&native), Arc::clone(&system));
         let mut registry = Self::empty();
         registry.insert("local", Arc::new(Local));

@@ -73,7 +73,7 @@ impl SshOptions {
     pub(super) fn mentions(&self, name: &str) -> bool {
         self.options
             .iter()
-            .any(|option| super::configuration::keyword(option) == name)
+            .any(|option| super::explained::keyword(option) == name)
     }
 
     /// The command that connects. For ssh the first value of an option wins, so what must be in force
@@ -115,24 +115,6 @@ impl SshOptions {
             ssh.args(["-o", "LogLevel=DEBUG1"]);
         }
         ssh.args(["--", &target.host, command]);
-        ssh
-    }
-
-    /// The command that prints how ssh understands its configuration for `target`, on its stderr
-    /// which files it read for that.
-    pub(super) fn explaining(
-        &self,
-        target: &Target,
-        overruled: &[&str],
-        surroundings: &Surroundings,
-    ) -> Command {
-        let mut ssh = session::command(&self.program, Session::Own, surroundings);
-        ssh.args(["-v", "-G", "-T", "-o", "BatchMode=yes"]);
-        for option in overruled {
-            ssh.args(["-o", option]);
-        }
-        self.add(&mut ssh, target);
-        ssh.args(["--", &target.host]);
         ssh
     }
 

@@ -26,7 +26,7 @@ pub struct Ssh {
 }
 
 impl Ssh {
-    /// Chooses between two connectors, which must have the same options.
+    /// Chooses between two connectors, which must have the same configuration.
     pub fn new(native: Arc<Native>, system: Arc<Openssh>) -> Self {
         Ssh { native, system }
     }

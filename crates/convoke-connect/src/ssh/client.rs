@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Door;
+use super::config::Configuration;
 use super::dial::{Dialed, GREETING, dial};
 use super::fault::{self, Peer, Stage};
 use super::handler::Handler;
@@ -25,7 +26,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::future::BoxFuture;
 use crate::openssh::SshOptions;
-use crate::openssh::configuration::place;
+use crate::openssh::explained::place;
 use crate::openssh::target::Target;
 use crate::surroundings::Surroundings;
 
@@ -65,8 +66,13 @@ struct Open {
 impl Native {
     /// A connector that does what ssh does with `options`.
     pub fn new(options: SshOptions) -> Self {
+        Self::sharing(Arc::new(Configuration::new(options)))
+    }
+
+    /// The same, with what others have found out of the configuration.
+    pub fn sharing(configuration: Arc<Configuration>) -> Self {
         Native {
-            resolver: Arc::new(Resolver::new(options)),
+            resolver: Arc::new(Resolver::new(configuration)),
             books: Books::default(),
             keys: KeyFiles::default(),
             account: OnceLock::new(),

@@ -13,13 +13,15 @@ use crate::openssh::SshOptions;
 use crate::openssh::target::Target;
 use crate::surroundings::Surroundings;
 
+/// Why a host is left to an ssh that does not say what it would do.
+const UNTOLD: &str = "a configuration that only it understands";
+
 const ELSEWHERE: &str = "openssh:HOST is reached with every option that ssh has";
 
 /// The settings of the hosts of one run. What was resolved once is kept.
 #[derive(Debug)]
 pub(super) struct Resolver {
-    options: SshOptions,
-    configuration: Configuration,
+    configuration: Arc<Configuration>,
     hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Resolved>>>>>,
     credentials: OnceCell<Credentials>,
 }
@@ -34,10 +36,9 @@ pub(super) struct Resolved {
 }
 
 impl Resolver {
-    pub(super) fn new(options: SshOptions) -> Self {
+    pub(super) fn new(configuration: Arc<Configuration>) -> Self {
         Resolver {
-            configuration: Configuration::new(options.clone()),
-            options,
+            configuration,
             hosts: Mutex::default(),
             credentials: OnceCell::new(),
         }
@@ -45,7 +46,7 @@ impl Resolver {
 
     /// What was asked of every ssh beside its configuration.
     pub(super) fn options(&self) -> &SshOptions {
-        &self.options
+        self.configuration.options()
     }
 
     /// The account that ssh connects as where nothing says otherwise.
@@ -83,7 +84,13 @@ impl Resolver {
         surroundings: &Surroundings,
     ) -> Result<Arc<Resolved>, ConnectError> {
         let destination = Destination::from(target);
-        let told = self.configuration.of(&destination, surroundings).await?;
+        let Some(told) = self.configuration.of(&destination, surroundings).await? else {
+            return Ok(Arc::new(Resolved {
+                settings: Settings::default(),
+                asked: None,
+                way: Way::System(UNTOLD.into()),
+            }));
+        };
         let credentials = self
             .credentials
             .get_or_init(|| Credentials::look(surroundings));

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
 use convoke_connect::error::ConnectErrorKind;
-use convoke_connect::openssh::SshOptions;
 
 use crate::stub::Stub;
 
@@ -11,74 +10,15 @@ async fn server(stub: &Stub, endpoint: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_configuration_that_redirects_nobody_is_read_once() {
+async fn an_ssh_whose_words_are_not_known_is_asked_once_a_host() {
     let stub = Stub::new("");
-    stub.write(
-        "config",
-        "Host web*\n User ann\nMatch host x\n ForwardAgent yes\n# Port 1\n",
-    );
-    for (endpoint, expected) in [
-        ("web1", "web1:22"),
-        ("WEB2", "web2:22"),
-        ("root@web3:2222", "web3:2222"),
-        ("[::1]:22", "[::1]:22"),
-    ] {
-        assert_eq!(server(&stub, endpoint).await, expected);
-        stub.open(endpoint).await.unwrap();
-    }
-    assert_eq!(stub.explained(), 1);
-}
-
-#[tokio::test]
-async fn a_configuration_that_only_ssh_understands_is_asked_once_a_host() {
-    for line in [
-        "Match exec true\n HostName 10.0.0.7",
-        "CanonicalizeHostname yes",
-        "RemoteCommand x",
-        "Include ~/.ssh/%h",
-    ] {
-        let stub = Stub::new("");
-        stub.write("config", &format!("Host other\n{line}\n"));
-        for _ in 0..3 {
-            for endpoint in ["web1", "web2", "web3"] {
-                server(&stub, endpoint).await;
-                stub.open(endpoint).await.unwrap();
-            }
+    for _ in 0..3 {
+        for endpoint in ["web1", "web2", "web3"] {
+            server(&stub, endpoint).await;
+            stub.open(endpoint).await.unwrap();
         }
-        assert_eq!(stub.explained(), 3, "{line}");
     }
-}
-
-#[tokio::test]
-async fn plain_redirections_are_read_and_ssh_is_not_asked_again() {
-    let stub = Stub::new("");
-    stub.write(
-        "config",
-        "Host web*\n HostName 10.0.0.7\nHost db1\n ProxyJump ann@gate:2022\nHost *\n Port 2222\n",
-    );
-    for (endpoint, expected) in [
-        ("web1", "10.0.0.7:2222"),
-        ("web2", "10.0.0.7:2222"),
-        ("web3:22", "10.0.0.7:22"),
-        ("db1", "gate:2022"),
-        ("db2", "db2:2222"),
-    ] {
-        assert_eq!(server(&stub, endpoint).await, expected);
-        stub.open(endpoint).await.unwrap();
-    }
-    assert_eq!(stub.explained(), 1);
-}
-
-#[tokio::test]
-async fn an_option_of_the_command_line_may_redirect_too() {
-    let options = SshOptions {
-        options: vec!["ProxyJump=gate".into()],
-        ..SshOptions::default()
-    };
-    let stub = Stub::with("", options);
-    assert_eq!(server(&stub, "web1").await, "gate:22");
-    assert_eq!(server(&stub, "web2").await, "gate:22");
-    assert_eq!(stub.explained(), 1);
+    assert_eq!(stub.explained(), 3);
 }
 
 #[tokio::test]
@@ -98,7 +38,6 @@ async fn the_server_is_who_has_the_work() {
         ("proxycommand none", "web1:22"),
     ] {
         let stub = Stub::new("");
-        stub.write("config", "RemoteCommand x\n");
         stub.write(
             "answers",
             &format!("printf '{settings}\\n' >> \"$STUB/settings.$$\"\n"),
@@ -133,71 +72,8 @@ async fn an_ssh_that_cannot_explain_still_connects() {
 }
 
 #[tokio::test]
-async fn the_machine_itself_is_reached_without_ssh() {
-    let stub = Stub::new("");
-    for name in ["localhost", "127.0.0.1", "::1", "ctl", "CTL.lan.test"] {
-        let route = stub.route(name).await.unwrap();
-        assert_eq!(route.instead.map(|one| one.name()), Some("local"), "{name}");
-        let forced = match name {
-            "::1" => "ssh://[::1] forces ssh".to_owned(),
-            name => format!("ssh://{name} forces ssh"),
-        };
-        assert!(route.remark.unwrap().contains(&forced), "{name}");
-        assert_eq!(route.server, None);
-    }
-    for name in [
-        "ssh://localhost",
-        "root@localhost",
-        "localhost:22",
-        "ctl.lan",
-        "openssh:ctl",
-    ] {
-        assert!(stub.route(name).await.unwrap().instead.is_none(), "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_configuration_or_an_option_can_send_our_own_name_elsewhere() {
-    for settings in [
-        "hostname 10.0.0.7",
-        "user bob",
-        "port 2222",
-        "proxyjump gate",
-    ] {
-        let stub = Stub::new("");
-        stub.write(
-            "answers",
-            &format!("echo '{settings}' >> \"$STUB/settings.$$\"\n"),
-        );
-        assert!(
-            stub.route("ctl").await.unwrap().instead.is_none(),
-            "{settings}"
-        );
-    }
-    let options = SshOptions {
-        identities: vec!["/k".into()],
-        ..SshOptions::default()
-    };
-    let stub = Stub::with("", options);
-    assert!(stub.route("localhost").await.unwrap().instead.is_none());
-}
-
-#[tokio::test]
-async fn without_an_ssh_the_machine_itself_is_still_reached() {
-    let options = SshOptions {
-        program: "ssh-that-is-not-there".into(),
-        ..SshOptions::default()
-    };
-    let stub = Stub::with("", options);
-    assert!(stub.route("localhost").await.unwrap().instead.is_some());
-    let error = stub.route("web1").await.unwrap_err();
-    assert_eq!(error.kind, ConnectErrorKind::Spawn);
-}
-
-#[tokio::test]
 async fn many_hosts_at_once_are_asked_for_once_each() {
     let stub = Stub::new("");
-    stub.write("config", "RemoteCommand x\n");
     let names: Vec<_> = (0..20).map(|n| format!("web{}", n % 10)).collect();
     let mut routes = Vec::new();
     for name in &names {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_connect::ask::Nobody;
@@ -11,6 +12,8 @@ use convoke_connect::connector::{Connector, Pipes, Request, Route};
 use convoke_connect::endpoint::Endpoint;
 use convoke_connect::error::ConnectError;
 use convoke_connect::openssh::{Openssh, SshOptions};
+use convoke_connect::ssh::config::Configuration;
+use convoke_connect::ssh::{Native, Ssh};
 use convoke_connect::surroundings::Surroundings;
 use convoke_connect::terminal::Terminal;
 use tempfile::TempDir;
@@ -28,10 +31,11 @@ for word; do [ "$after" = yes ] && name=$word && break; [ "$word" = -- ] && afte
 if [ $explain = yes ]; then
   printf '%s\n' "$*" >> "$STUB/explained"
   case "$*" in *"-F /dev/null"*) printf 'hostname %s\nport 22\nuser me\n' "$name"; exit;; esac
-  printf 'debug1: Reading configuration data %s/config\r\n' "$STUB" >&2
-  printf 'user me\nport 22\nhostname %s\n' "$name" > "$STUB/settings.$$"
+  : > "$STUB/settings.$$"
   if [ -f "$STUB/answers" ]; then . "$STUB/answers"; fi
   cat "$STUB/settings.$$"
+  # The first value of an option counts.
+  printf 'user me\nport 22\nhostname %s\nconnecttimeout none\n' "$name"
   exit
 fi
 for word; do printf '%s\n' "$word"; done > "$STUB/argv"
@@ -43,7 +47,8 @@ ps -o pid=,pgid=,sid=,tty= -p $$ > "$STUB/session"
 /// The stub, its notes and a connector that finds it.
 pub(crate) struct Stub {
     directory: TempDir,
-    pub(crate) connector: Openssh,
+    pub(crate) connector: Arc<Openssh>,
+    ssh: Ssh,
     pub(crate) surroundings: Surroundings,
 }
 
@@ -61,8 +66,12 @@ impl Stub {
             ("STUB", path.display().to_string()),
             ("MARK", "of these surroundings".into()),
         ];
+        let configuration = Arc::new(Configuration::new(options));
+        let connector = Arc::new(Openssh::sharing(Arc::clone(&configuration)));
+        let native = Arc::new(Native::sharing(configuration));
         let stub = Stub {
-            connector: Openssh::new(options),
+            ssh: Ssh::new(native, Arc::clone(&connector)),
+            connector,
             surroundings: Surroundings {
                 environment: environment.map(|(k, v)| (k.into(), v.into())).into(),
                 home: Some(path.to_owned()),
@@ -97,9 +106,11 @@ impl Stub {
         self.note("argv").lines().map(str::to_owned).collect()
     }
 
-    /// How often ssh was asked to explain its configuration.
+    /// How often ssh was asked what the configuration makes of a host.
     pub(crate) fn explained(&self) -> usize {
-        self.note("explained").lines().count()
+        let note = self.note("explained");
+        let calls = note.lines();
+        calls.filter(|call| !call.contains("/dev/null")).count()
     }
 
     pub(crate) async fn open(&self, endpoint: &str) -> Result<Pipes, ConnectError> {
@@ -121,6 +132,12 @@ impl Stub {
             limit: Duration::from_secs(20),
         };
         self.connector.open(request).await
+    }
+
+    /// How an `ssh:` host is reached.
+    pub(crate) async fn choose(&self, endpoint: &str) -> Result<Route, ConnectError> {
+        let endpoint: Endpoint = endpoint.parse().unwrap();
+        self.ssh.route(&endpoint, &self.surroundings).await
     }
 
     pub(crate) async fn route(&self, endpoint: &str) -> Result<Route, ConnectError> {

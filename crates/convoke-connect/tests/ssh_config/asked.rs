@@ -34,15 +34,12 @@ async fn a_command_in_a_condition_is_left_to_ssh() {
     let (_directory, configuration) = configuration("Match exec true\n  HostName far\n");
     let surroundings = Surroundings::of_this_process();
     let told = configuration.of(&web1(), &surroundings).await.unwrap();
+    let told = told.unwrap();
     assert!(told.asked.as_ref().unwrap().contains("Match exec"));
     for (name, value) in [("hostname", "far"), ("user", "ann"), ("port", "2222")] {
         assert_eq!(told.settings.get(name), Some(value));
     }
-    let defaults = configuration
-        .defaults(&surroundings)
-        .await
-        .unwrap()
-        .unwrap();
+    let defaults = configuration.defaults(&surroundings).await.unwrap();
     assert_eq!(defaults.get("port"), Some("22"));
 }
 
@@ -54,6 +51,7 @@ async fn the_rest_is_told_without_asking() {
     let (_directory, configuration) = configuration("HostName far\n");
     let surroundings = Surroundings::of_this_process();
     let told = configuration.of(&web1(), &surroundings).await.unwrap();
+    let told = told.unwrap();
     assert_eq!(told.asked, None);
     assert_eq!(told.settings.get("hostname"), Some("far"));
 }
@@ -93,5 +91,6 @@ async fn old_algorithms_are_known_without_asking_for_each_host() {
     let (_directory, configuration) = configuration(text);
     let surroundings = Surroundings::of_this_process();
     let told = configuration.of(&web1(), &surroundings).await.unwrap();
+    let told = told.unwrap();
     assert_eq!(told.asked, None);
 }

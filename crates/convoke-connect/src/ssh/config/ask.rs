@@ -1,10 +1,14 @@
 //! The configuration of one run: told from the files, or asked of ssh where that cannot be exact.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::process::{Output, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Resolution};
@@ -12,6 +16,7 @@ use crate::error::{ConnectError, ConnectErrorKind};
 use crate::openssh::session::{self, Session};
 use crate::openssh::{SshOptions, child, diagnose};
 use crate::ssh::settings::Settings;
+use crate::start::start;
 use crate::surroundings::Surroundings;
 
 /// How many answers are waited for at once; each takes a few milliseconds of a processor.
@@ -20,14 +25,27 @@ const AT_ONCE: usize = 4;
 /// How long an answer may take: a `Match exec` may ask a service somewhere.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How often that limit may be reached in a run, so that the limits do not add up over all hosts.
+const SILENCES: usize = AT_ONCE;
+
+/// What an ssh says instead of an answer that is to go into the background.
+const FORKS: &str = "Cannot fork into background without a command to execute.";
+
+/// Keeps it here. Only an ssh that said so is known to have the option.
+const NO_FORK: [&str; 2] = ["-o", "ForkAfterAuthentication=no"];
+
 /// What the configuration makes of hosts, for the surroundings of the first question: an instance
 /// serves one run. Each host is asked for at most once, and the files are read once.
 #[derive(Debug)]
 pub struct Configuration {
     options: SshOptions,
     known: OnceCell<Known>,
-    asked: Mutex<HashMap<Destination, Arc<OnceCell<Arc<Told>>>>>,
+    asked: Mutex<HashMap<Destination, Arc<OnceCell<Answer>>>>,
     turns: Semaphore,
+    /// The first error that is one for all hosts.
+    broken: OnceLock<String>,
+    /// How often the limit was reached.
+    silences: AtomicUsize,
 }
 
 /// What is known of all hosts.
@@ -48,6 +66,15 @@ pub struct Told {
     pub asked: Option<String>,
 }
 
+/// What ssh said of one host.
+#[derive(Debug, Clone)]
+enum Answer {
+    Told(Arc<Told>),
+    /// What is wrong.
+    Wrong(String),
+    Unknown,
+}
+
 impl Configuration {
     /// A configuration that nothing was read of.
     pub fn new(options: SshOptions) -> Self {
@@ -56,30 +83,34 @@ impl Configuration {
             known: OnceCell::new(),
             asked: Mutex::default(),
             turns: Semaphore::new(AT_ONCE),
+            broken: OnceLock::new(),
+            silences: AtomicUsize::new(0),
         }
     }
 
-    /// What the configuration makes of a host.
+    /// What every ssh is told beside its configuration.
+    pub fn options(&self) -> &SshOptions {
+        &self.options
+    }
+
+    /// What the configuration makes of a host. None when this ssh cannot tell, or takes too long.
     ///
     /// May be dropped at any moment; a program that was started for it is then ended.
     ///
     /// # Errors
     /// [`ConnectErrorKind::Spawn`] and [`ConnectErrorKind::Resources`] when ssh cannot be started,
-    /// [`ConnectErrorKind::Configuration`] with its own words when it refuses the configuration, or does
-    /// not answer in 10 s.
+    /// [`ConnectErrorKind::Configuration`] with its own words when it refuses the configuration.
     pub async fn of(
         &self,
         destination: &Destination,
         surroundings: &Surroundings,
-    ) -> Result<Arc<Told>, ConnectError> {
+    ) -> Result<Option<Arc<Told>>, ConnectError> {
         let why = match &self.known(surroundings).await?.parsed {
             Err(why) => why.clone(),
             Ok(parsed) => match parsed.resolve(destination) {
                 Resolution::Told(settings) => {
-                    return Ok(Arc::new(Told {
-                        settings,
-                        asked: None,
-                    }));
+                    let asked = None;
+                    return Ok(Some(Arc::new(Told { settings, asked })));
                 }
                 Resolution::Ask(why) => why,
             },
@@ -88,18 +119,19 @@ impl Configuration {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(asked.entry(destination.clone()).or_default())
         };
-        let told = host.get_or_try_init(async || {
-            let arguments = self.arguments(destination);
-            let output = self.run(&arguments, surroundings).await?;
-            Ok::<_, ConnectError>(Arc::new(Told {
-                settings: Settings::parse(&text(&output)),
-                asked: Some(why),
-            }))
-        });
-        told.await.cloned()
+        let answer = host.get_or_try_init(|| self.answer(destination, why, surroundings));
+        match answer.await? {
+            Answer::Told(told) => Ok(Some(Arc::clone(told))),
+            Answer::Wrong(text) => {
+                let kind = ConnectErrorKind::Configuration;
+                Err(ConnectError::new(kind, text.as_str()))
+            }
+            Answer::Unknown => Ok(None),
+        }
     }
 
     /// The defaults of the installed ssh: the settings of a host that nothing is configured for.
+    /// Empty when it does not tell.
     ///
     /// # Errors
     /// When ssh cannot be started.
@@ -111,19 +143,14 @@ impl Configuration {
     async fn known(&self, surroundings: &Surroundings) -> Result<&Known, ConnectError> {
         let known = self.known.get_or_try_init(async || {
             let (plain, marked) = (texts(&PLAIN), texts(&MARKED));
-            let plain = self.run(&plain, surroundings);
-            let (plain, marked) = tokio::join!(plain, self.run(&marked, surroundings));
-            let plain = text(&plain?);
-            let parsed = match marked {
-                Ok(marked) => match Installed::parse(&plain, &text(&marked)) {
-                    Some(installed) => self.read(installed, surroundings).await,
-                    None => Err("a version of ssh that is not known".into()),
-                },
-                // One that cannot be started fails for good; one that has other words is asked.
-                Err(error) if error.kind == ConnectErrorKind::Configuration => Err(error.text),
-                Err(error) => return Err(error),
+            let plain = self.printed(&plain, surroundings);
+            let (plain, marked) = tokio::join!(plain, self.printed(&marked, surroundings));
+            let (plain, marked) = (plain?.unwrap_or_default(), marked?.unwrap_or_default());
+            let parsed = match Installed::parse(&plain, &marked) {
+                Some(installed) => self.read(installed, surroundings).await?,
+                None => Err("a version of ssh that is not known".into()),
             };
-            Ok(Known {
+            Ok::<_, ConnectError>(Known {
                 defaults: Settings::parse(&plain),
                 parsed,
             })
@@ -131,12 +158,13 @@ impl Configuration {
         known.await
     }
 
-    /// Reads the files; with longer lists of algorithms if they need them.
+    /// Reads the files; with longer lists of algorithms if they need them. Or says why they must be left
+    /// to ssh.
     async fn read(
         &self,
         mut installed: Installed,
         surroundings: &Surroundings,
-    ) -> Result<Parsed, String> {
+    ) -> Result<Result<Parsed, String>, ConnectError> {
         let read =
             |installed: Installed| Parsed::read(installed, &self.options, surroundings, &Disk);
         let mut parsed = read(installed.clone());
@@ -144,20 +172,58 @@ impl Configuration {
             && unread.lacks == Lacks::Lists
         {
             for (list, option) in LISTS {
-                // An ssh that has no such list fails, and is asked for the hosts.
-                if let Ok(output) = self.run(&texts(&["-Q", list]), surroundings).await {
-                    installed.list(option, &text(&output));
+                // An ssh that has no such list is asked for the hosts.
+                let printed = self.printed(&texts(&["-Q", list]), surroundings).await?;
+                if let Some(printed) = printed {
+                    installed.list(option, &printed);
                 }
             }
             parsed = read(installed.clone());
         }
-        parsed.map_err(|unread| unread.why)
+        Ok(parsed.map_err(|unread| unread.why))
+    }
+
+    /// Asks ssh for one host. Only that ssh could not be started is an error, and not remembered.
+    async fn answer(
+        &self,
+        destination: &Destination,
+        why: String,
+        surroundings: &Surroundings,
+    ) -> Result<Answer, ConnectError> {
+        let mut said = self
+            .ask(&self.arguments(destination, &[]), surroundings)
+            .await?;
+        let would_fork = said.as_ref().is_some_and(forks);
+        if would_fork {
+            let arguments = self.arguments(destination, &NO_FORK);
+            said = self.ask(&arguments, surroundings).await?;
+        }
+        let Some(output) = said else {
+            let broken = self.broken.get().cloned();
+            return Ok(broken.map_or(Answer::Unknown, Answer::Wrong));
+        };
+        if output.status.success() {
+            let mut settings = Settings::parse(&text(&output.stdout));
+            if would_fork {
+                settings.set("forkafterauthentication", "yes");
+            }
+            let asked = Some(why);
+            return Ok(Answer::Told(Arc::new(Told { settings, asked })));
+        }
+        let Some(mistake) = diagnose::configuration(&output.stderr) else {
+            return Ok(Answer::Unknown);
+        };
+        if mistake.is_everywhere {
+            let _ = self.broken.set(mistake.text.clone());
+        }
+        Ok(Answer::Wrong(mistake.text))
     }
 
     /// The arguments that make ssh print what it makes of a host.
-    fn arguments(&self, destination: &Destination) -> Vec<std::ffi::OsString> {
+    fn arguments(&self, destination: &Destination, overruled: &[&str]) -> Vec<OsString> {
         let options = &self.options;
         let mut arguments = texts(&["-G"]);
+        arguments.extend(texts(overruled));
         if let Some(config) = &options.config {
             arguments.extend(["-F".into(), config.into()]);
         }
@@ -177,14 +243,29 @@ impl Configuration {
         arguments
     }
 
-    async fn run(
+    /// What an ssh prints that does not fail.
+    async fn printed(
         &self,
-        arguments: &[std::ffi::OsString],
+        arguments: &[OsString],
         surroundings: &Surroundings,
-    ) -> Result<Output, ConnectError> {
-        let refuse = |text: String| ConnectError::new(ConnectErrorKind::Configuration, text);
-        let turn = self.turns.acquire().await;
-        let _turn = turn.map_err(|_| refuse("ssh is no longer asked".into()))?;
+    ) -> Result<Option<String>, ConnectError> {
+        let output = self.ask(arguments, surroundings).await?;
+        let output = output.filter(|output| output.status.success());
+        Ok(output.map(|output| text(&output.stdout)))
+    }
+
+    /// What ssh said; None when there is no use in asking it, or when it takes too long.
+    async fn ask(
+        &self,
+        arguments: &[OsString],
+        surroundings: &Surroundings,
+    ) -> Result<Option<Output>, ConnectError> {
+        let Ok(_turn) = self.turns.acquire().await else {
+            return Ok(None);
+        };
+        if self.broken.get().is_some() || self.silences.load(Ordering::Relaxed) >= SILENCES {
+            return Ok(None);
+        }
         // What a condition runs must not find our terminal.
         let mut command = session::command(&self.options.program, Session::Own, surroundings);
         command
@@ -193,33 +274,50 @@ impl Configuration {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let running = command.spawn();
-        let running = running.map_err(|error| child::not_started(&command, error))?;
-        let output = match tokio::time::timeout(LIMIT, running.wait_with_output()).await {
-            Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(child::not_started(&command, error)),
-            Err(_) => {
-                let limit = LIMIT.as_secs();
-                return Err(refuse(format!("ssh -G did not end in {limit} s")));
-            }
+        let running = match start(&mut command, SigSet::empty()) {
+            Ok(running) => running,
+            Err(error) => return Err(child::not_started(&command, error)),
         };
-        match output.status.success() {
-            true => Ok(output),
-            false => {
-                let said = diagnose::configuration(&output.stderr);
-                Err(refuse(said.map_or_else(
-                    || "ssh -G failed".into(),
-                    |mistake| mistake.text,
-                )))
+        let group = running.id().and_then(|id| Pid::from_raw(id as i32));
+        let mut output = std::pin::pin!(running.wait_with_output());
+        // Dropped before what awaits ssh: until that one is, nobody else can have ssh's number.
+        let mut group = Group(group);
+        match tokio::time::timeout(LIMIT, &mut output).await {
+            Ok(output) => {
+                group.0 = None;
+                Ok(output.ok())
+            }
+            Err(_) => {
+                self.silences.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
             }
         }
     }
 }
 
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
+/// The processes of an ssh that reads its configuration, with those of its `Match exec`. They are ended
+/// when it is dropped.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Fails when nobody is there any more, or not yet: then there is only what is killed anyway.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
-fn texts(arguments: &[&str]) -> Vec<std::ffi::OsString> {
+/// Whether ssh told nothing because it is to go into the background.
+fn forks(output: &Output) -> bool {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    !output.status.success() && stderr.lines().any(|line| line.trim_end() == FORKS)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn texts(arguments: &[&str]) -> Vec<OsString> {
     arguments.iter().map(Into::into).collect()
 }
