@@ -8,7 +8,7 @@ mod table;
 
 use std::path::Path;
 
-use super::algorithms;
+use super::algorithms::{self, NoneLeft};
 use super::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -50,7 +50,7 @@ pub fn way(settings: &Settings, world: &World<'_>) -> Way {
     }
     match algorithms::offered(settings) {
         Ok(_) => Way::Native,
-        Err(error) => Way::System(error.text),
+        Err(NoneLeft(option)) => Way::System(option),
     }
 }
 
