@@ -1,16 +1,32 @@
 //! Questions that only the operator can answer.
 
-use zeroize::Zeroizing;
+pub use zeroize::Zeroizing;
 
 use crate::future::BoxFuture;
 
 /// Something a connector needs to know and cannot find out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// What is asked, and the key under which the answer is shared: `password of root@web1`.
+    /// What is asked, as it is shown, without a colon at its end: `root@web1's password`.
     pub what: String,
+    /// What it is about.
+    pub topic: Topic,
     /// Whether the answer may be shown while it is typed.
     pub visible: Visible,
+    /// How many answers were wrong before.
+    pub wrong: u32,
+}
+
+/// What a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Topic {
+    /// The passphrase of a key file, which any number of hosts may need.
+    Passphrase,
+    /// The password of an account on one host.
+    Password,
+    /// Something else that one host wants to know, such as a one-time code.
+    Other,
 }
 
 /// Whether an answer may be shown while it is typed.
@@ -20,6 +36,15 @@ pub enum Visible {
     Yes,
     /// It is a secret.
     No,
+}
+
+impl Question {
+    /// The question without its answer.
+    pub fn unanswered(&self) -> Unanswered {
+        Unanswered {
+            what: self.what.clone(),
+        }
+    }
 }
 
 /// Nobody could answer.
@@ -32,11 +57,18 @@ pub struct Unanswered {
 
 /// Answers questions, asked at first need.
 ///
-/// Called from the task of any host, concurrently. An implementation asks once per
-/// [`Question::what`] and lets everybody else who asks the same wait for that answer. It never
-/// blocks the task. The answer is wiped from memory when it is dropped.
+/// Called from the task of any host, concurrently. An implementation asks once a run for the same
+/// [`Question`], and lets everybody else who asks it wait for that answer. It never blocks the task.
+/// The answer is wiped from memory when it is dropped.
 pub trait Ask: Send + Sync {
-    /// Answers `question`.
+    /// Whether questions about `topic` are answered at all. If not, nothing is begun that would come to
+    /// one: to leave a server without an answer may count against an account.
+    fn answers(&self, topic: Topic) -> bool {
+        let _ = topic;
+        true
+    }
+
+    /// Answers `question`. Dropping the future takes the question back.
     ///
     /// # Errors
     /// [`Unanswered`], with the question, when there is nobody to ask.
@@ -51,12 +83,14 @@ pub trait Ask: Send + Sync {
 pub struct Nobody;
 
 impl Ask for Nobody {
+    fn answers(&self, _: Topic) -> bool {
+        false
+    }
+
     fn ask<'a>(
         &'a self,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
-        Box::pin(std::future::ready(Err(Unanswered {
-            what: question.what.clone(),
-        })))
+        Box::pin(std::future::ready(Err(question.unanswered())))
     }
 }

@@ -97,8 +97,8 @@ pub struct Request<'a> {
     pub ask: &'a dyn Ask,
     /// The operator's terminal, when a program that connects may ask there itself.
     pub terminal: Option<&'a Terminal>,
-    /// How long the way to the server may take. The caller keeps it, too, but waits longer while the
-    /// terminal is lent: the time of the operator is not the server's.
+    /// How long the way to the server may take. The caller keeps it, too, but not while the terminal is
+    /// lent or a question is open: the time of the operator is not the server's.
     pub limit: Duration,
 }
 

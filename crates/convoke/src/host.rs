@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod attempt;
+mod clock;
 mod connection;
 mod noise;
 mod places;
@@ -62,14 +63,14 @@ pub struct Reach {
     pub surroundings: Arc<Surroundings>,
     /// The agents we can send.
     pub agents: Arc<Agents>,
-    /// Who answers questions.
+    /// Who answers questions about passphrases and passwords; asked by connectors of this process only.
     pub ask: Arc<dyn Ask>,
     /// What all links may buffer together.
     pub budget: Budget,
     /// How long silence is tolerated.
     pub liveness: Liveness,
     /// How long a host may take until its shell answers, all attempts together; the wait for a place
-    /// does not count.
+    /// does not count, nor that for answers of [`Reach::ask`].
     pub connect_limit: Duration,
     /// How many hosts are connected at once.
     pub connecting: Places,

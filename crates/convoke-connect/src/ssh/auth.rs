@@ -1,26 +1,33 @@
 //! Logging in, by the methods and keys and in the order of ssh (OpenSSH's sshconnect2.c).
 
+mod agent;
+mod beyond;
 mod identities;
 mod questions;
+mod rsa;
 mod sign;
 
 use russh::MethodSet;
 use russh::client::{AuthResult, Handle};
-use russh::keys::ssh_key::HashAlg;
 
 use super::fault::{Peer, Stage};
 use super::handler::Handler;
-use super::keys::KeyFiles;
+use super::keys::{KeyFiles, Offer};
 use super::notes::Notes;
 use super::terms::Login;
-use crate::ask::Ask;
+use crate::ask::{Ask, Topic};
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::openssh::diagnose::hints::{
-    AGENT_REFUSED, NO_AGENT, OFFERED, PASSWORD, absent, too_open,
+    AGENT_HUNG, AGENT_REFUSED, NO_AGENT, OFFERED, PASSWORD_WANTED, PASSWORD_WRONG, absent, too_open,
 };
 use crate::openssh::diagnose::printable;
 
-use identities::{Agent, Identities, Identity, Kind};
+pub(super) use beyond::beyond;
+
+use agent::{Agent, Silence};
+use identities::{Identities, Identity};
+use questions::Asked;
+use rsa::Told;
 use sign::{Pen, Unsigned};
 
 /// What logging in takes.
@@ -60,17 +67,20 @@ impl From<AuthResult> for Step {
 }
 
 /// What is left to be tried.
+#[derive(Default)]
 struct Attempts {
     agent: Option<Agent>,
+    /// Why there is no agent.
+    silence: Option<Silence>,
     /// None until keys are wanted.
     identities: Option<Identities>,
-    password: bool,
-    dialogue: bool,
+    asked: Asked,
     /// A question of the server has no answer, so nothing more can be said on this connection.
     silent: bool,
     /// The ssh-agent held a key that it did not use.
     agent_refused: bool,
-    rsa: Option<Option<HashAlg>>,
+    /// What the server told of RSA, once it is needed.
+    rsa: Option<Told>,
 }
 
 impl Door<'_> {
@@ -79,20 +89,10 @@ impl Door<'_> {
     /// # Errors
     /// [`ConnectErrorKind::Authentication`] when nothing is left to try, or the server has had enough.
     pub(super) async fn enter(mut self) -> Result<(), ConnectError> {
-        let user = self.login.user.clone();
-        let mut attempts = Attempts {
-            agent: None,
-            identities: None,
-            password: true,
-            dialogue: true,
-            silent: false,
-            agent_refused: false,
-            rsa: None,
-        };
-        // It names the methods, and lets in whom the server lets in without.
-        let mut step = match self.session.authenticate_none(user).await {
-            Ok(result) => result.into(),
-            Err(error) => return Err(self.notes.why(self.peer, Stage::Authentication, error)),
+        let mut attempts = Attempts::default();
+        let mut step = match self.begin(&mut attempts).await {
+            Ok(step) => step,
+            Err(error) => return Err(self.broken(error)),
         };
         loop {
             let (methods, partly) = match step {
@@ -108,9 +108,29 @@ impl Door<'_> {
             step = match self.attempt(&methods, &mut attempts).await {
                 Ok(Some(step)) => step,
                 Ok(None) => return Err(self.denied(&methods, &attempts)),
-                Err(error) => return Err(self.notes.why(self.peer, Stage::Authentication, error)),
+                Err(error) => return Err(self.broken(error)),
             };
         }
+    }
+
+    fn broken(&self, error: russh::Error) -> ConnectError {
+        self.notes.why(self.peer, Stage::Authentication, error)
+    }
+
+    /// The first step. ssh begins with `none`, to hear which methods there are, and lets itself in where
+    /// that is enough. With keys at hand their refusal says the same, a round trip earlier.
+    async fn begin(&mut self, attempts: &mut Attempts) -> Result<Step, russh::Error> {
+        if self
+            .login
+            .methods
+            .first()
+            .is_some_and(|one| one == "publickey")
+            && let Some(step) = self.by_key(attempts).await?
+        {
+            return Ok(step);
+        }
+        let user = self.login.user.clone();
+        Ok(self.session.authenticate_none(user).await?.into())
     }
 
     /// The next thing that can be tried; none when nothing is left.
@@ -136,10 +156,7 @@ impl Door<'_> {
 
     async fn by_key(&mut self, attempts: &mut Attempts) -> Result<Option<Step>, russh::Error> {
         if attempts.identities.is_none() {
-            let binding = self.session.agent_session_binding().cloned();
-            attempts.agent = Agent::connect(self.login, binding.as_ref()).await;
-            let agent = attempts.agent.as_ref();
-            attempts.identities = Some(Identities::of(self.login, self.keys, agent));
+            self.look_for_keys(attempts).await;
         }
         while let Some(identity) = attempts.identities.as_mut().and_then(Identities::next) {
             if let Some(step) = self.by_this_key(&identity, attempts).await? {
@@ -149,46 +166,48 @@ impl Door<'_> {
         Ok(None)
     }
 
+    async fn look_for_keys(&self, attempts: &mut Attempts) {
+        if let Some(socket) = &self.login.agent {
+            match Agent::connect(socket, self.session.agent_session_binding()).await {
+                Ok(agent) => attempts.agent = Some(agent),
+                Err(silence) => attempts.silence = Some(silence),
+            }
+        }
+        let agent = attempts.agent.as_ref();
+        attempts.identities = Some(Identities::of(self.login, self.keys, agent));
+    }
+
     /// Offers one key, and signs with it if the server wants it. None if it was not offered.
     async fn by_this_key(
         &mut self,
         identity: &Identity,
         attempts: &mut Attempts,
     ) -> Result<Option<Step>, russh::Error> {
-        let public = match identity.public() {
-            Some(public) => public,
-            // An old format does not tell its public key without the passphrase.
-            None => match identity.unlock(self.ask).await {
-                Some(key) => key.public_key().clone(),
+        let Some(identities) = &attempts.identities else {
+            return Ok(None);
+        };
+        let signer = identities.signer(identity);
+        let prompts = self.login.prompts;
+        let offer = match (&identity.offer, &signer.holder) {
+            (Some(offer), _) => offer.clone(),
+            // An old form does not tell its public key without the passphrase.
+            (None, identities::Holder::File(file)) => match file.unlock(self.ask, prompts).await {
+                Some(key) => Offer::Key(key.public_key().clone()),
                 None => return Ok(None),
             },
+            (None, identities::Holder::Agent(_)) => return Ok(None),
         };
-        let hash = match self.hash(&public, identity, attempts).await? {
-            Some(hash) => hash,
-            None => return Ok(None),
+        let Some(hash) = self.hash(&offer, attempts).await? else {
+            return Ok(None);
         };
-        let user = self.login.user.clone();
         let mut pen = Pen {
-            identity,
+            holder: signer.holder,
+            public: offer.key(),
             agent: attempts.agent.as_mut(),
             ask: self.ask,
+            prompts,
         };
-        let signed = match &identity.kind {
-            Kind::Certificate(certificate) => {
-                let certificate = (**certificate).clone();
-                let attempt =
-                    self.session
-                        .authenticate_certificate_with(user, certificate, hash, &mut pen);
-                attempt.await
-            }
-            Kind::Key => {
-                let attempt = self
-                    .session
-                    .authenticate_publickey_with(user, public, hash, &mut pen);
-                attempt.await
-            }
-        };
-        match signed {
+        match self.offer(offer, hash, &mut pen).await {
             Ok(result) => Ok(Some(result.into())),
             Err(Unsigned::Gone) => Err(russh::Error::SendError),
             Err(Unsigned::AgentRefused) => {
@@ -199,46 +218,46 @@ impl Door<'_> {
         }
     }
 
-    /// The hash that an RSA key signs with. None when the key is not one that may be offered.
+    async fn offer(
+        &mut self,
+        offer: Offer,
+        hash: rsa::Hash,
+        pen: &mut Pen<'_>,
+    ) -> Result<AuthResult, Unsigned> {
+        let (session, user) = (&mut self.session, self.login.user.clone());
+        match offer {
+            Offer::Key(key) => {
+                let attempt = session.authenticate_publickey_with(user, key, hash, pen);
+                attempt.await
+            }
+            Offer::Certificate(certificate) => {
+                let attempt = session.authenticate_certificate_with(user, *certificate, hash, pen);
+                attempt.await
+            }
+        }
+    }
+
+    /// The hash that a key signs with, which only RSA has a choice of. None when the key may not be offered.
     async fn hash(
         &mut self,
-        public: &russh::keys::PublicKey,
-        identity: &Identity,
+        offer: &Offer,
         attempts: &mut Attempts,
-    ) -> Result<Option<Option<HashAlg>>, russh::Error> {
-        let accepts = |name: &str| self.login.accepted.iter().any(|one| one == name);
-        let is_rsa = public.algorithm().is_rsa();
-        if !is_rsa {
-            let name = identity.algorithm(public);
-            return Ok(accepts(&name).then_some(None));
+    ) -> Result<Option<rsa::Hash>, russh::Error> {
+        let is_allowed = offer
+            .algorithms()
+            .iter()
+            .any(|name| self.login.accepts(name));
+        if !is_allowed || !offer.key().algorithm().is_rsa() {
+            return Ok(is_allowed.then_some(None));
         }
-        if super::verify::rsa_bits(public).is_some_and(|bits| bits < self.login.smallest_rsa) {
-            return Ok(None);
-        }
-        let best = match attempts.rsa {
-            Some(best) => best,
+        let told = match attempts.rsa {
+            Some(told) => told,
             None => {
-                let told = self.session.best_supported_rsa_hash().await?;
-                // A server that does not tell is an old one, which knows only SHA-1.
-                let best = told.unwrap_or(None);
-                attempts.rsa = Some(best);
-                best
+                let told = rsa::told(self.session, &self.notes.greeting()).await?;
+                *attempts.rsa.insert(told)
             }
         };
-        let suffix = match identity.kind {
-            Kind::Certificate(_) => "-cert-v01@openssh.com",
-            Kind::Key => "",
-        };
-        let choices: &[(&str, Option<HashAlg>)] = &[
-            ("rsa-sha2-512", Some(HashAlg::Sha512)),
-            ("rsa-sha2-256", Some(HashAlg::Sha256)),
-            ("ssh-rsa", None),
-        ];
-        let choices = choices
-            .iter()
-            .filter(|(_, hash)| hash.is_some() == best.is_some());
-        let mut accepted = choices.filter(|(name, _)| accepts(&format!("{name}{suffix}")));
-        Ok(accepted.next().map(|(_, hash)| *hash))
+        Ok(told.hash(offer, &self.login.accepted))
     }
 
     /// The server ended the connection, or takes no method any more.
@@ -264,22 +283,28 @@ impl Door<'_> {
     fn hint(&self, methods: &str, attempts: &Attempts) -> String {
         let identities = attempts.identities.as_ref();
         let file = |file: &std::path::Path| printable(&file.display().to_string());
+        if attempts.asked.given > 0 {
+            return PASSWORD_WRONG.into();
+        }
         if let Some(open) = identities.and_then(Identities::too_open) {
             return too_open(&file(open));
         }
         if let Some(missing) = identities.and_then(Identities::absent) {
             return absent(&file(missing));
         }
+        if attempts.silence == Some(Silence::Hung) {
+            return AGENT_HUNG.into();
+        }
         if attempts.agent_refused {
             return AGENT_REFUSED.into();
         }
         let by_key = ["publickey", "hostbased", "gssapi"];
         if by_key.iter().all(|method| !methods.contains(method)) {
-            return PASSWORD.into();
+            return PASSWORD_WANTED.into();
         }
         match self.login.agent {
-            None => NO_AGENT.into(),
-            Some(_) => OFFERED.into(),
+            None if !self.ask.answers(Topic::Passphrase) => NO_AGENT.into(),
+            _ => OFFERED.into(),
         }
     }
 }
@@ -290,7 +315,6 @@ impl Attempts {
         if let Some(identities) = &mut self.identities {
             identities.begin_again();
         }
-        self.password = true;
-        self.dialogue = true;
+        self.asked.begin_again();
     }
 }

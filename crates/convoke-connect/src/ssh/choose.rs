@@ -52,7 +52,8 @@ impl Ssh {
                 return Ok(local(&target));
             }
         }
-        let (connector, remark): (Arc<dyn Connector>, _) = match &resolved.way {
+        let way = self.native.way(&resolved, &target, surroundings).await?;
+        let (connector, remark): (Arc<dyn Connector>, _) = match way {
             Way::Native => (Arc::clone(&self.native) as _, native(&resolved)),
             Way::System(option) => (
                 Arc::clone(&self.system) as _,

@@ -9,15 +9,17 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Door;
+use super::auth::{self, Door};
 use super::config::Configuration;
 use super::dial::{Dialed, GREETING, dial};
 use super::fault::{self, Peer, Stage};
+use super::force::Way;
 use super::handler::Handler;
 use super::keys::KeyFiles;
 use super::notes::Notes;
 use super::pipes::{Connection, Input};
-use super::resolve::Resolver;
+use super::resolve::{Resolved, Resolver, not_served};
+use super::settings::Settings;
 use super::terms::Terms;
 use super::verify::{Books, Named};
 use super::words::Account;
@@ -92,6 +94,31 @@ impl Native {
         Ok(target)
     }
 
+    /// By which ssh a host is reached of which this is known: its keys may be beyond us.
+    pub(super) async fn way(
+        &self,
+        resolved: &Resolved,
+        target: &Target,
+        surroundings: &Surroundings,
+    ) -> Result<Way, ConnectError> {
+        if resolved.way != Way::Native {
+            return Ok(resolved.way.clone());
+        }
+        let terms = self.read(&resolved.settings, target, surroundings)?;
+        let beyond = auth::beyond(&terms.login, &self.keys).await;
+        Ok(beyond.map_or(Way::Native, Way::System))
+    }
+
+    fn read(
+        &self,
+        settings: &Settings,
+        target: &Target,
+        surroundings: &Surroundings,
+    ) -> Result<Terms, ConnectError> {
+        let account = self.account.get_or_init(|| Account::of(surroundings));
+        Terms::read(settings, target, account, surroundings)
+    }
+
     async fn terms(
         &self,
         endpoint: &Endpoint,
@@ -99,8 +126,11 @@ impl Native {
     ) -> Result<Terms, ConnectError> {
         let target = self.target(endpoint)?;
         let resolved = self.resolver.of(&target, surroundings).await?;
-        let account = self.account.get_or_init(|| Account::of(surroundings));
-        Terms::read(resolved.native()?, &target, account, surroundings)
+        let terms = self.read(resolved.native()?, &target, surroundings)?;
+        match auth::beyond(&terms.login, &self.keys).await {
+            Some(option) => Err(not_served(&option)),
+            None => Ok(terms),
+        }
     }
 
     async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {

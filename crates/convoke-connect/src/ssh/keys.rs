@@ -1,17 +1,19 @@
 //! The key files of a run: each is read once, and each passphrase asked for once, for all hosts.
 
+mod form;
+
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use russh::keys::{Certificate, PrivateKey, PublicKey, decode_secret_key};
-use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use crate::ask::{Ask, Question, Visible};
+use crate::ask::{Ask, Question, Topic, Visible};
+use form::Form;
 
 /// The largest file that is looked at for a key, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -25,12 +27,21 @@ pub(super) struct KeyFiles {
 /// A file that was named as an identity, and those beside it.
 pub(super) struct KeyFile {
     pub(super) path: PathBuf,
-    /// Known without the passphrase, save for old formats.
-    pub(super) public: Option<PublicKey>,
-    /// `FILE-cert.pub`.
+    /// What is offered; known without the passphrase, save for old forms that stand alone.
+    pub(super) offer: Option<Offer>,
+    /// `FILE-cert` or `FILE-cert.pub`.
     pub(super) certificate: Option<Certificate>,
     pub(super) private: Private,
-    unlocked: OnceCell<Option<Arc<PrivateKey>>>,
+    unlocked: OnceLock<Arc<PrivateKey>>,
+    /// How many answers were tried on it.
+    tried: tokio::sync::Mutex<u32>,
+}
+
+/// What a server is offered.
+#[derive(Debug, Clone)]
+pub(super) enum Offer {
+    Key(PublicKey),
+    Certificate(Box<Certificate>),
 }
 
 /// The private key of a file.
@@ -42,8 +53,10 @@ pub(super) enum Private {
     TooOpen,
     /// There is no such file.
     Absent,
-    /// Not a private key, or not of a kind that is understood.
-    Other,
+    /// Only the system's ssh can use it: it is of this kind.
+    Foreign(&'static str),
+    /// Not a private key.
+    None,
 }
 
 impl std::fmt::Debug for KeyFile {
@@ -67,69 +80,129 @@ impl KeyFiles {
     }
 }
 
+impl Offer {
+    /// The key that signs.
+    pub(super) fn key(&self) -> PublicKey {
+        match self {
+            Offer::Key(key) => key.clone(),
+            Offer::Certificate(certificate) => PublicKey::from(certificate.public_key().clone()),
+        }
+    }
+
+    /// The names of what it may sign with, as in `PubkeyAcceptedAlgorithms`.
+    pub(super) fn algorithms(&self) -> Vec<String> {
+        let (algorithm, suffix) = match self {
+            Offer::Key(key) => (key.algorithm(), ""),
+            Offer::Certificate(certificate) => (certificate.algorithm(), CERTIFICATE),
+        };
+        let names = match (algorithm.clone().is_rsa(), self) {
+            (true, _) => vec!["ssh-rsa", "rsa-sha2-256", "rsa-sha2-512"],
+            (false, Offer::Certificate(_)) => return vec![algorithm.to_certificate_type()],
+            (false, Offer::Key(_)) => vec![algorithm.as_str()],
+        };
+        let names = names.into_iter();
+        names.map(|name| format!("{name}{suffix}")).collect()
+    }
+}
+
+/// How the names of algorithms of certificates end.
+pub(super) const CERTIFICATE: &str = "-cert-v01@openssh.com";
+
 impl KeyFile {
     fn read(path: &Path) -> Self {
         let text = read(path);
-        let mut public = None;
-        let private = match &text {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Private::Absent,
-            Err(_) => Private::Other,
-            Ok(Text::TooOpen(text)) => {
-                public = public_of(text);
-                match text.contains("PRIVATE KEY-----") {
-                    true => Private::TooOpen,
-                    false => Private::Other,
-                }
-            }
+        let (private, clear) = match &text {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Private::Absent, None),
+            Err(_) => (Private::None, None),
+            Ok(Text::TooOpen(text)) => match form::of(text) {
+                (Form::None, _) => (Private::None, None),
+                (_, clear) => (Private::TooOpen, clear),
+            },
             Ok(Text::Ours(text)) => {
-                public = public_of(text);
-                match decode_secret_key(text, None) {
-                    Ok(key) => {
-                        public = public.or_else(|| Some(key.public_key().clone()));
-                        Private::Plain(Arc::new(key))
-                    }
-                    Err(russh::keys::Error::KeyIsEncrypted) => Private::Locked(text.clone()),
-                    Err(_) => Private::Other,
-                }
+                let (form, clear) = form::of(text);
+                let private = match form {
+                    Form::Plain(key) => Private::Plain(Arc::new(*key)),
+                    Form::Locked => Private::Locked(text.clone()),
+                    Form::Foreign(kind) => Private::Foreign(kind),
+                    Form::None => Private::None,
+                };
+                (private, clear)
             }
+        };
+        let itself = || match &text {
+            Ok(Text::Ours(text) | Text::TooOpen(text)) => offer_in(text),
+            Err(_) => None,
         };
         let beside = |suffix: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(suffix);
-            fs::read_to_string(name).ok()
+            offer_in(&fs::read_to_string(name).ok()?)
         };
-        let public = public.or_else(|| public_of(&beside(".pub")?));
-        let certificate = beside("-cert.pub");
+        let certificate = || match beside("-cert").or_else(|| beside("-cert.pub"))? {
+            Offer::Certificate(certificate) => Some(*certificate),
+            Offer::Key(_) => None,
+        };
         KeyFile {
             path: path.to_owned(),
-            public,
-            certificate: certificate.and_then(|text| Certificate::from_openssh(&text).ok()),
+            // authfile.c, sshkey_load_public: in this order.
+            offer: itself()
+                .or_else(|| beside(".pub"))
+                .or_else(|| clear.map(Offer::Key)),
+            certificate: certificate(),
             private,
-            unlocked: OnceCell::new(),
+            unlocked: OnceLock::new(),
+            tried: tokio::sync::Mutex::new(0),
         }
     }
 
-    /// The private key; none when it cannot be had. Asks at most once a run, whoever needs it first.
-    pub(super) async fn unlock(&self, ask: &dyn Ask) -> Option<Arc<PrivateKey>> {
+    /// Whether there is a private key that we can use.
+    pub(super) fn may_sign(&self) -> bool {
+        matches!(self.private, Private::Plain(_) | Private::Locked(_))
+    }
+
+    /// The private key; none when it cannot be had.
+    ///
+    /// Everybody who needs it asks, so that everybody is known to wait for the operator; but it is asked
+    /// once a run, as long as answers are right.
+    pub(super) async fn unlock(&self, ask: &dyn Ask, prompts: u32) -> Option<Arc<PrivateKey>> {
         let text = match &self.private {
             Private::Plain(key) => return Some(Arc::clone(key)),
             Private::Locked(text) => text,
             _ => return None,
         };
-        let unlocked = self.unlocked.get_or_init(async || {
+        for wrong in 0..prompts {
+            if let Some(key) = self.unlocked.get() {
+                return Some(Arc::clone(key));
+            }
             let question = Question {
-                what: format!("passphrase of {}", self.path.display()),
+                what: format!("Enter passphrase for key '{}'", self.path.display()),
+                topic: Topic::Passphrase,
                 visible: Visible::No,
+                wrong,
             };
             let answer = ask.ask(&question).await.ok()?;
-            let text = text.clone();
-            // It takes a tenth of a second of a processor, on purpose.
-            let decoding = tokio::task::spawn_blocking(move || {
-                decode_secret_key(&text, Some(answer.as_str())).ok()
-            });
-            decoding.await.ok().flatten().map(Arc::new)
+            self.attempt(text, answer, wrong).await;
+        }
+        self.unlocked.get().cloned()
+    }
+
+    /// Tries an answer, unless somebody else did: it was asked for once for everybody.
+    async fn attempt(&self, text: &Zeroizing<String>, answer: Zeroizing<String>, wrong: u32) {
+        let mut tried = self.tried.lock().await;
+        if *tried > wrong || self.unlocked.get().is_some() {
+            return;
+        }
+        let text = text.clone();
+        // It takes a tenth of a second of a processor, on purpose.
+        let decoding = tokio::task::spawn_blocking(move || {
+            decode_secret_key(&text, Some(answer.as_str())).ok()
         });
-        unlocked.await.clone()
+        let key = decoding.await.ok().flatten();
+        *tried = wrong + 1;
+        if let Some(key) = key {
+            // Nobody else sets it while the lock is held.
+            let _ = self.unlocked.set(Arc::new(key));
+        }
     }
 }
 
@@ -152,18 +225,14 @@ fn read(path: &Path) -> io::Result<Text> {
     }
 }
 
-/// The public key in a file: a private key of OpenSSH's format holds it in the clear, and a file may be
-/// nothing else.
-fn public_of(text: &str) -> Option<PublicKey> {
-    if let Ok(key) = PrivateKey::from_openssh(text) {
-        return Some(key.public_key().clone());
-    }
-    let mut lines = text.lines().map(str::trim);
-    let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
-    PublicKey::from_openssh(line).ok()
-}
-
-/// The certificates in a file that was named for them.
-pub(super) fn certificate(path: &Path) -> Option<Certificate> {
-    Certificate::from_openssh(&fs::read_to_string(path).ok()?).ok()
+/// The first public key or certificate in a text, a line each.
+fn offer_in(text: &str) -> Option<Offer> {
+    let lines = text.lines().map(str::trim);
+    let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.find_map(|line| {
+        let certificate = Certificate::from_openssh(line).map(Box::new);
+        let offer = certificate.map(Offer::Certificate);
+        let key = || PublicKey::from_openssh(line).map(Offer::Key);
+        offer.or_else(|_| key()).ok()
+    })
 }

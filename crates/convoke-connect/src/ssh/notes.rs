@@ -15,6 +15,8 @@ struct Noted {
     refused: Option<ConnectError>,
     /// How the connection ended.
     ended: Option<Ended>,
+    /// How the server greeted.
+    greeting: String,
 }
 
 /// How a connection ended.
@@ -31,6 +33,16 @@ pub(super) enum Ended {
 impl Notes {
     fn noted(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how the server greeted.
+    pub(super) fn greet(&self, greeting: &[u8]) {
+        self.noted().greeting = String::from_utf8_lossy(greeting).into_owned();
+    }
+
+    /// How the server greeted: `SSH-2.0-` and its program.
+    pub(super) fn greeting(&self) -> String {
+        self.noted().greeting.clone()
     }
 
     /// Notes the verdict on a host key that is not taken.

@@ -18,6 +18,15 @@ const UNTOLD: &str = "a configuration that only it understands";
 
 const ELSEWHERE: &str = "openssh:HOST is reached with every option that ssh has";
 
+/// Only the system's ssh serves a host, because of an option with its value.
+pub(super) fn not_served(option: &str) -> ConnectError {
+    let text = format!("the native client does not serve {option}");
+    ConnectError {
+        hint: Some(ELSEWHERE.into()),
+        ..ConnectError::new(ConnectErrorKind::Configuration, text)
+    }
+}
+
 /// The settings of the hosts of one run. What was resolved once is kept.
 #[derive(Debug)]
 pub(super) struct Resolver {
@@ -117,13 +126,7 @@ impl Resolved {
     pub(super) fn native(&self) -> Result<&Settings, ConnectError> {
         match &self.way {
             Way::Native => Ok(&self.settings),
-            Way::System(option) => {
-                let text = format!("the native client does not serve {option}");
-                Err(ConnectError {
-                    hint: Some(ELSEWHERE.into()),
-                    ..ConnectError::new(ConnectErrorKind::Configuration, text)
-                })
-            }
+            Way::System(option) => Err(not_served(option)),
         }
     }
 }

@@ -19,6 +19,9 @@ const PORT: u16 = 22;
 /// `RequiredRSASize` of an ssh that does not know the option.
 const SMALLEST_RSA: u32 = 1024;
 
+/// `NumberOfPasswordPrompts` unless it is configured.
+const PROMPTS: u32 = 3;
+
 /// How a host is reached.
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -71,6 +74,17 @@ pub(super) struct Login {
     pub(super) smallest_rsa: u32,
     /// `BatchMode`.
     pub(super) never_ask: bool,
+    /// `NumberOfPasswordPrompts`.
+    pub(super) prompts: u32,
+    /// The name of the host in questions: as ssh shows it.
+    pub(super) known_as: String,
+}
+
+impl Login {
+    /// Whether `PubkeyAcceptedAlgorithms` has an algorithm.
+    pub(super) fn accepts(&self, name: &str) -> bool {
+        self.accepted.iter().any(|one| one == name)
+    }
 }
 
 impl Terms {
@@ -103,6 +117,7 @@ impl Terms {
         };
         let smallest_rsa = set("requiredrsasize").and_then(|bits| bits.parse().ok());
         let smallest_rsa = smallest_rsa.unwrap_or(SMALLEST_RSA);
+        let prompts = set("numberofpasswordprompts").and_then(|count| count.parse().ok());
         let missing = set("serveralivecountmax").and_then(|count| count.parse().ok());
         Ok(Terms {
             family: match set("addressfamily") {
@@ -134,6 +149,8 @@ impl Terms {
                 accepted: list(set("pubkeyacceptedalgorithms").or(set("pubkeyacceptedkeytypes"))),
                 smallest_rsa,
                 never_ask: is_set(set("batchmode")),
+                prompts: prompts.unwrap_or(PROMPTS),
+                known_as: alias.clone().unwrap_or_else(|| host.clone()),
             },
             environment: environment(settings, surroundings),
             host,

@@ -138,7 +138,7 @@ async fn a_passphrase_is_asked_for_once_for_all_hosts() {
             &fleet,
             &[&option("IdentityFile", &file), "IdentityAgent=none"],
         );
-        let what = format!("passphrase of {}", file.display());
+        let what = format!("Enter passphrase for key '{}'", file.display());
         let ask = Answers::of(&[(&what, "open sesame")]);
         for host in ["h1", "h2", "h3"] {
             let pipes = client.asking(host, "true", &ask).await;

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use convoke_connect::connector::Ending;
 use convoke_connect::error::ConnectErrorKind as Kind;
 use convoke_testkit::fleet::Fleet;
-use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Response, Session, run_stream};
+
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Session, run_stream,
+};
 use russh::{Channel, ChannelId, MethodKind, MethodSet};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
@@ -35,6 +38,14 @@ impl Handler for Played {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, _: &str) -> Result<Auth, russh::Error> {
+        Ok(self.reject())
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        _: &str,
+        _: PublicKeyOffer<'_>,
+    ) -> Result<Auth, russh::Error> {
         Ok(self.reject())
     }
 
@@ -133,7 +144,7 @@ const ALL: &[MethodKind] = &[
 async fn what_is_asked_is_answered_by_who_is_there() {
     let fleet = Fleet::start();
     let who = format!("{}@{}", fleet.account(), fleet.address(9));
-    let (password, code) = (format!("password of {who}"), format!("Code of {who}"));
+    let (password, code) = (format!("{who}'s password"), format!("({who}) Code"));
     for (methods, both, asked) in [
         (PASSWORD, false, &[&password][..]),
         (DIALOGUE, false, &[&code]),
@@ -156,16 +167,16 @@ async fn what_is_asked_is_answered_by_who_is_there() {
 async fn a_question_without_an_answer_denies() {
     let fleet = Fleet::start();
     let who = format!("{}@{}", fleet.account(), fleet.address(9));
-    let password = format!("password of {who}");
+    let password = format!("{who}'s password");
     for (methods, answers, hint) in [
         (PASSWORD, &[][..], "wants a password"),
         (
             PASSWORD,
             &[(password.as_str(), "wrong")],
-            "wants a password",
+            "the password was not taken",
         ),
         (DIALOGUE, &[], "wants a password"),
-        (ALL, &[], "SSH_AUTH_SOCK"),
+        (ALL, &[], "`ssh -v HOST` shows"),
     ] {
         let address = play(&fleet, methods, false).await;
         fleet.alias("played", address);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use convoke_connect::connector::{Close, Connector, Ending, Pipes, Request, Route};
 use convoke_connect::error::{Again, ConnectError};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::bootstrap::{self, Answer, Nonce};
 use crate::error::BootstrapError;
@@ -13,6 +13,7 @@ use crate::event::{Emitter, Kind};
 use crate::outcome::{Unreachable, UnreachableKind};
 use crate::random;
 
+use super::clock::Clock;
 use super::noise::Noise;
 use super::{Host, Reach};
 
@@ -66,13 +67,15 @@ struct Attempt<'a> {
     host: &'a Host,
     reach: &'a Reach,
     connector: &'a dyn Connector,
+    clock: &'a Clock<'a>,
     /// What is left of the connect limit.
     left: Duration,
 }
 
 /// Connects `host` as often as it may help, and waits for the first answer of its shell.
 ///
-/// The connect limit covers all attempts and the pauses between them, but not the wait for a place.
+/// The connect limit covers all attempts and the pauses between them, but neither the wait for a place nor
+/// that for answers of the operator. A place is kept meanwhile: the server counts the connection.
 pub(super) async fn reach(
     host: &Host,
     reach: &Reach,
@@ -96,11 +99,12 @@ pub(super) async fn reach(
         if let Some(events) = &mut events {
             events.send(Kind::Connecting { attempt: number }).await;
         }
-        let began = Instant::now();
+        let clock = Clock::new(&*reach.ask);
         let attempt = Attempt {
             host,
             reach,
             connector: &*connector,
+            clock: &clock,
             left,
         };
         let failed = match attempt.make().await {
@@ -109,7 +113,7 @@ pub(super) async fn reach(
         };
         drop(place);
         let pause = pause(number);
-        left = left.saturating_sub(began.elapsed() + pause);
+        left = left.saturating_sub(clock.passed() + pause);
         if failed.again == Again::Pointless || number == ATTEMPTS || left.is_zero() {
             return Err(failed.failure.after(number));
         }
@@ -138,12 +142,12 @@ impl Attempt<'_> {
             endpoint: &self.host.endpoint,
             command: &command,
             surroundings: &self.reach.surroundings,
-            ask: &*self.reach.ask,
+            ask: self.clock,
             terminal: self.reach.terminal.as_ref(),
             limit: self.left,
         });
         let limit = self.reach.connect_limit;
-        let pipes = timeout(self.left, opening).await;
+        let pipes = self.clock.within(self.left, opening).await;
         let Pipes {
             mut reader,
             writer,
@@ -154,7 +158,7 @@ impl Attempt<'_> {
         let mut noise = Noise::listen(stderr);
         let patience = Patience::new(limit, self.left, lent.is_some());
         let answer = bootstrap::answer(&mut reader, agents, &nonce);
-        let answer = timeout_at(began + patience.left, answer).await;
+        let answer = self.clock.within(patience.left, answer).await;
         let was_lent = lent.is_some();
         drop(lent);
         match answer {

@@ -12,6 +12,12 @@ pub(crate) const AGENT_REFUSED: &str =
     "ssh-agent refused to sign; its key may wait for a touch or a confirmation";
 pub(crate) const PASSWORD: &str = "the server wants a password, which nobody is asked for when several hosts are \
      connected; set up a key";
+pub(crate) const PASSWORD_WANTED: &str = "the server wants a password; --ask-pass asks for one, once for all hosts, \
+     and a key is better";
+pub(crate) const PASSWORD_WRONG: &str = "the password was not taken; with --ask-pass each host is given it once, so \
+     that no account is locked";
+pub(crate) const AGENT_HUNG: &str =
+    "ssh-agent (SSH_AUTH_SOCK) does not answer, so only key files were used";
 pub(crate) const NO_AGENT: &str = "no ssh-agent is running (SSH_AUTH_SOCK is not set), so only key files without \
      a passphrase can be used";
 pub(crate) const OFFERED: &str = "`ssh -v HOST` shows which keys are offered";

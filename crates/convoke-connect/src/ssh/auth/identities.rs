@@ -1,17 +1,17 @@
-//! The keys that are offered, in ssh's order (pubkey_prepare in sshconnect2.c).
+//! The keys that are offered, in ssh's order (pubkey_prepare in OpenSSH's sshconnect2.c).
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use russh::keys::agent::client::AgentClient;
-use russh::keys::agent::{AgentIdentity, AgentSessionBinding};
-use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey};
-use tokio::net::UnixStream;
+use russh::keys::PublicKey;
+use russh::keys::agent::AgentIdentity;
+use russh::keys::ssh_key::certificate::CertType;
 
-use crate::ask::Ask;
-use crate::ssh::keys::{KeyFile, KeyFiles, Private, certificate};
+use super::agent::Agent;
+use crate::ssh::keys::{KeyFile, KeyFiles, Offer, Private};
 use crate::ssh::terms::Login;
+use crate::ssh::verify::rsa_bits;
 
 /// The key files that ssh looks for by itself; nobody asked for them, so nobody misses them.
 const BY_DEFAULT: [&str; 7] = [
@@ -24,96 +24,82 @@ const BY_DEFAULT: [&str; 7] = [
     "id_dsa",
 ];
 
-/// The ssh-agent, for one login.
-pub(super) struct Agent {
-    pub(super) client: AgentClient<UnixStream>,
-    held: Vec<AgentIdentity>,
-}
-
-impl Agent {
-    /// None when there is none, or it does not answer: ssh goes on without it, too.
-    pub(super) async fn connect(
-        login: &Login,
-        binding: Option<&AgentSessionBinding>,
-    ) -> Option<Self> {
-        let socket = login.agent.as_ref()?;
-        let mut client = AgentClient::connect_uds(socket).await.ok()?;
-        if let Some(binding) = binding {
-            // For keys that may be used only for some hosts. Older ones do not know it.
-            let _ = client.bind_session(binding, false).await;
-        }
-        let held = client.request_identities().await.ok()?;
-        Some(Agent { client, held })
-    }
-
-    /// By which name it is asked to sign as `wanted`: it need not know the certificate of its key.
-    pub(super) fn signer(&self, wanted: &AgentIdentity) -> AgentIdentity {
-        let is_held = |certificate: &Certificate| {
-            let mut held = self.held.iter();
-            held.any(|one| matches!(one, AgentIdentity::Certificate { certificate: ours, .. } if ours == certificate))
-        };
-        match wanted {
-            AgentIdentity::Certificate { certificate, .. } if !is_held(certificate) => {
-                AgentIdentity::from(wanted.public_key().into_owned())
-            }
-            _ => wanted.clone(),
-        }
-    }
-}
-
 /// A key, or a certificate of one.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
-    pub(super) kind: Kind,
-    /// None for a file whose format does not tell it.
-    public: Option<PublicKey>,
-    pub(super) held_by: Holder,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Kind {
-    Key,
-    Certificate(Box<Certificate>),
+    /// None for a file whose form does not tell it.
+    pub(super) offer: Option<Offer>,
+    pub(super) holder: Holder,
+    /// Where it was found.
+    path: PathBuf,
 }
 
 /// Who has the private key.
 #[derive(Debug, Clone)]
 pub(super) enum Holder {
-    Agent,
+    Agent(Box<AgentIdentity>),
     File(Arc<KeyFile>),
 }
 
 impl Identity {
-    pub(super) fn public(&self) -> Option<PublicKey> {
-        self.public.clone()
-    }
-
-    /// The name of what it signs with, as in `PubkeyAcceptedAlgorithms`; not for RSA, which has several.
-    pub(super) fn algorithm(&self, public: &PublicKey) -> String {
-        match &self.kind {
-            Kind::Key => public.algorithm().as_str().to_owned(),
-            Kind::Certificate(certificate) => certificate.algorithm().to_certificate_type(),
+    fn of_agent(held: &AgentIdentity) -> Self {
+        Identity {
+            offer: Some(offered(held)),
+            holder: Holder::Agent(Box::new(held.clone())),
+            path: PathBuf::new(),
         }
     }
 
-    /// The private key of a file.
-    pub(super) async fn unlock(&self, ask: &dyn Ask) -> Option<Arc<PrivateKey>> {
-        match &self.held_by {
-            Holder::File(file) => file.unlock(ask).await,
-            Holder::Agent => None,
+    fn of_file(offer: Option<Offer>, file: &Arc<KeyFile>) -> Self {
+        Identity {
+            offer,
+            holder: Holder::File(Arc::clone(file)),
+            path: file.path.clone(),
         }
     }
 
+    /// Whether it is what the agent holds: the same key, or the same certificate.
     fn is(&self, held: &AgentIdentity) -> bool {
-        match (held, &self.kind) {
-            (AgentIdentity::PublicKey { key, .. }, Kind::Key) => {
-                let public = self.public.as_ref();
-                public.is_some_and(|public| public.key_data() == key.key_data())
+        match (&self.offer, held) {
+            (Some(Offer::Key(ours)), AgentIdentity::PublicKey { key, .. }) => {
+                ours.key_data() == key.key_data()
             }
-            (AgentIdentity::Certificate { certificate, .. }, Kind::Certificate(ours)) => {
-                *certificate == **ours
+            (Some(Offer::Certificate(ours)), AgentIdentity::Certificate { certificate, .. }) => {
+                **ours == *certificate
             }
             _ => false,
+        }
+    }
+
+    /// Whether it can come to a signature. What cannot is not offered: the server would be kept waiting.
+    fn may_sign(&self) -> bool {
+        match &self.holder {
+            Holder::Agent(_) => true,
+            Holder::File(file) => file.may_sign(),
+        }
+    }
+
+    /// Whether the configuration lets it be used.
+    fn is_allowed(&self, login: &Login) -> bool {
+        let Some(offer) = &self.offer else {
+            return true;
+        };
+        if let Offer::Certificate(certificate) = offer
+            && certificate.cert_type() != CertType::User
+        {
+            return false;
+        }
+        let is_short = rsa_bits(&offer.key()).is_some_and(|bits| bits < login.smallest_rsa);
+        let names = offer.algorithms();
+        !is_short && names.iter().any(|name| login.accepts(name))
+    }
+}
+
+fn offered(held: &AgentIdentity) -> Offer {
+    match held {
+        AgentIdentity::PublicKey { key, .. } => Offer::Key(key.clone()),
+        AgentIdentity::Certificate { certificate, .. } => {
+            Offer::Certificate(Box::new(certificate.clone()))
         }
     }
 }
@@ -133,28 +119,19 @@ impl Identities {
         let opened: Vec<_> = login.identities.iter().map(|path| keys.get(path)).collect();
         let mut files: Vec<Identity> = Vec::new();
         for file in &opened {
-            files.push(Identity {
-                kind: Kind::Key,
-                public: file.public.clone(),
-                held_by: Holder::File(Arc::clone(file)),
-            });
+            files.push(Identity::of_file(file.offer.clone(), file));
             // Those beside the keys are looked for only if none is named.
-            let beside = file
-                .certificate
-                .iter()
-                .filter(|_| login.certificates.is_empty());
-            files.extend(beside.map(|certificate| certified(certificate.clone(), &opened, agent)));
+            let beside = file.certificate.iter();
+            let beside = beside.filter(|_| login.certificates.is_empty());
+            let beside = beside.map(|one| Offer::Certificate(Box::new(one.clone())));
+            files.extend(beside.map(|offer| Identity::of_file(Some(offer), file)));
         }
-        let named = login
-            .certificates
-            .iter()
-            .filter_map(|path| certificate(path));
-        let mut all: Vec<_> = named.map(|one| certified(one, &opened, agent)).collect();
+        let mut all = named(login, keys);
         let mut others = Vec::new();
         for held in agent.iter().flat_map(|agent| &agent.held) {
             match files.iter().position(|file| file.is(held)) {
                 Some(at) => all.push(Identity {
-                    held_by: Holder::Agent,
+                    holder: Holder::Agent(Box::new(held.clone())),
                     ..files.remove(at)
                 }),
                 None if login.only_those => {}
@@ -162,22 +139,18 @@ impl Identities {
             }
         }
         all.extend(others);
-        all.extend(files.into_iter().filter(Identity::may_sign));
+        all.extend(files);
+        all.retain(|identity| identity.is_allowed(login));
+        let signed = |identity: &&Identity| signer(&all, identity).may_sign();
         let find = |is: fn(&KeyFile) -> bool| {
             let found = opened.iter().find(|file| is(file));
             found.map(|file| file.path.clone())
         };
         Identities {
-            left: all.iter().cloned().collect(),
-            all,
+            left: all.iter().filter(signed).cloned().collect(),
             too_open: find(|file| matches!(file.private, Private::TooOpen)),
-            absent: find(|file| {
-                let is_default = file
-                    .path
-                    .file_name()
-                    .is_some_and(|name| BY_DEFAULT.iter().any(|one| name == *one));
-                matches!(file.private, Private::Absent) && file.public.is_none() && !is_default
-            }),
+            absent: find(is_missed),
+            all,
         }
     }
 
@@ -186,7 +159,13 @@ impl Identities {
     }
 
     pub(super) fn begin_again(&mut self) {
-        self.left = self.all.iter().cloned().collect();
+        let signed = |identity: &&Identity| self.signer(identity).may_sign();
+        self.left = self.all.iter().filter(signed).cloned().collect();
+    }
+
+    /// Who signs for an identity: of a certificate, whoever has its key.
+    pub(super) fn signer(&self, identity: &Identity) -> Identity {
+        signer(&self.all, identity).clone()
     }
 
     /// A key that was not used because others can read it.
@@ -200,56 +179,49 @@ impl Identities {
     }
 }
 
-impl Identity {
-    fn of_agent(held: &AgentIdentity) -> Self {
-        Identity {
-            kind: match held {
-                AgentIdentity::PublicKey { .. } => Kind::Key,
-                AgentIdentity::Certificate { certificate, .. } => {
-                    Kind::Certificate(Box::new(certificate.clone()))
-                }
-            },
-            public: Some(held.public_key().into_owned()),
-            held_by: Holder::Agent,
-        }
-    }
-
-    /// Whether its file has a private key that we can sign with: those of hardware are the ssh-agent's.
-    fn may_sign(&self) -> bool {
-        let Holder::File(file) = &self.held_by else {
-            return true;
-        };
-        let is_hardware = self.public.as_ref().is_some_and(|public| {
-            let algorithm = public.algorithm();
-            matches!(
-                algorithm,
-                Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256
-            )
-        });
-        matches!(file.private, Private::Plain(_) | Private::Locked(_)) && !is_hardware
-    }
+/// The certificates of `CertificateFile`.
+fn named(login: &Login, keys: &KeyFiles) -> Vec<Identity> {
+    let files = login.certificates.iter();
+    let files = files.map(|path| keys.get(path));
+    let certificates = files.filter(|file| matches!(file.offer, Some(Offer::Certificate(_))));
+    certificates
+        .map(|file| Identity::of_file(file.offer.clone(), &file))
+        .collect()
 }
 
-/// A certificate, with whoever has its key.
-fn certified(certificate: Certificate, files: &[Arc<KeyFile>], agent: Option<&Agent>) -> Identity {
-    let public = PublicKey::new(certificate.public_key().clone(), "");
-    let is_held = agent.is_some_and(|agent| {
-        let mut held = agent.held.iter();
-        held.any(|one| one.public_key().key_data() == public.key_data())
-    });
-    let mut files = files.iter();
-    let file = files.find(|file| {
-        file.public
-            .as_ref()
-            .is_some_and(|one| one.key_data() == public.key_data())
-    });
-    let held_by = match file {
-        Some(file) if !is_held => Holder::File(Arc::clone(file)),
-        _ => Holder::Agent,
+/// Who signs for an identity (sign_and_send_pubkey in sshconnect2.c).
+fn signer<'a>(all: &'a [Identity], identity: &'a Identity) -> &'a Identity {
+    let Some(Offer::Certificate(certificate)) = &identity.offer else {
+        return identity;
     };
-    Identity {
-        kind: Kind::Certificate(Box::new(certificate)),
-        public: Some(public),
-        held_by,
-    }
+    let key = PublicKey::from(certificate.public_key().clone());
+    let is_its_key = |other: &&Identity| match &other.offer {
+        Some(Offer::Key(public)) => public.key_data() == key.key_data(),
+        _ => false,
+    };
+    let is_beside = |other: &&Identity| {
+        !matches!(identity.holder, Holder::Agent(_))
+            && other.offer.is_none()
+            && is_beside(&identity.path, &other.path)
+    };
+    let own = all.iter().find(is_its_key);
+    own.or_else(|| all.iter().find(is_beside))
+        .unwrap_or(identity)
+}
+
+/// Whether a certificate has the name of a key, with an ending or without.
+fn is_beside(certificate: &Path, key: &Path) -> bool {
+    let (certificate, key) = (certificate.as_os_str(), key.as_os_str());
+    ["", ".pub", "-cert.pub"].iter().any(|ending| {
+        let mut name = key.to_owned();
+        name.push(ending);
+        name == certificate
+    })
+}
+
+/// Whether a file was asked for and is not there.
+fn is_missed(file: &KeyFile) -> bool {
+    let name = file.path.file_name();
+    let is_default = name.is_some_and(|name| BY_DEFAULT.iter().any(|one| name == *one));
+    matches!(file.private, Private::Absent) && file.offer.is_none() && !is_default
 }

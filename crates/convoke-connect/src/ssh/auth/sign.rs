@@ -1,21 +1,27 @@
 //! Signing for a login, with a key of the ssh-agent or of a file.
 
+use std::sync::Arc;
+
 use russh::Signer;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::signature::Signer as _;
 use russh::keys::ssh_encoding::Encode as _;
 use russh::keys::ssh_key::Signature;
 use russh::keys::ssh_key::private::KeypairData;
-use russh::keys::{HashAlg, PrivateKey};
+use russh::keys::{HashAlg, PrivateKey, PublicKey};
 
-use super::identities::{Agent, Holder, Identity};
+use super::agent::Agent;
+use super::identities::Holder;
 use crate::ask::Ask;
 
 /// What signs.
 pub(super) struct Pen<'a> {
-    pub(super) identity: &'a Identity,
+    pub(super) holder: Holder,
+    /// The public half of what signs.
+    pub(super) public: PublicKey,
     pub(super) agent: Option<&'a mut Agent>,
     pub(super) ask: &'a dyn Ask,
+    pub(super) prompts: u32,
 }
 
 /// Why nothing was signed.
@@ -41,22 +47,29 @@ impl Signer for Pen<'_> {
     /// Adds the signature of `text` to it.
     async fn auth_sign(
         &mut self,
-        wanted: &AgentIdentity,
+        _: &AgentIdentity,
         hash: Option<HashAlg>,
         text: Vec<u8>,
     ) -> Result<Vec<u8>, Unsigned> {
-        match &self.identity.held_by {
-            Holder::Agent => {
+        match &self.holder {
+            Holder::Agent(held) => {
                 let agent = self.agent.as_mut().ok_or(Unsigned::AgentRefused)?;
-                let key = agent.signer(wanted);
-                let signed = agent.client.sign_request(&key, hash, text).await;
-                signed.map_err(|_| Unsigned::AgentRefused)
+                let signed = agent.sign(held, hash, text).await;
+                signed.ok_or(Unsigned::AgentRefused)
             }
             Holder::File(file) => {
-                let key = file.unlock(self.ask).await.ok_or(Unsigned::NoKey)?;
+                let key = file.unlock(self.ask, self.prompts).await;
+                let key = key.filter(|key| self.fits(key)).ok_or(Unsigned::NoKey)?;
                 sign(&key, hash, text).ok_or(Unsigned::NoKey)
             }
         }
+    }
+}
+
+impl Pen<'_> {
+    /// The public half that was offered may have come from another file.
+    fn fits(&self, key: &Arc<PrivateKey>) -> bool {
+        key.public_key().key_data() == self.public.key_data()
     }
 }
 

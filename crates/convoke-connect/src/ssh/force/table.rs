@@ -71,7 +71,7 @@ const NEVER_WRITTEN: &str = "the native client never writes known hosts";
 
 #[rustfmt::skip]
 static ROWS: [Row; 108] = [
-    is("addkeystoagent", Irrelevant, "changes the key agent, not the connection; keys are asked for once a run"),
+    is("addkeystoagent", Irrelevant, "changes the key agent, not the connection; passphrases are asked for once a run"),
     is("addressfamily", Native, "done by the native client"),
     is("batchmode", Native, "done by the native client"),
     is("bindaddress", NativeIfAddress, "names have several addresses"),
@@ -82,7 +82,7 @@ static ROWS: [Row; 108] = [
     is("canonicalizemaxdots", Irrelevant, NAMED),
     is("canonicalizepermittedcnames", Irrelevant, NAMED),
     is("casignaturealgorithms", Irrelevant, "a matter of host certificates, which the native client does not ask for"),
-    is("certificatefile", DelegatedIfSet, "certificates that are named; those beside a key file are native"),
+    is("certificatefile", Native, "done by the native client"),
     is("channeltimeout", DelegatedUnlessDefault("channeltimeout"), "closes idle channels"),
     is("checkhostip", NativeIf(OFF), "more must be known of the host"),
     is("ciphers", Native, FILTER),
@@ -136,7 +136,7 @@ static ROWS: [Row; 108] = [
     is("logverbose", Irrelevant, LOG),
     is("macs", Native, FILTER),
     is("nohostauthenticationforlocalhost", NativeIf(OFF), "any key is taken from this machine"),
-    is("numberofpasswordprompts", Irrelevant, "a password is asked for once, for all hosts"),
+    is("numberofpasswordprompts", Native, "done by the native client; a password for many hosts is tried once a host"),
     is("obscurekeystroketiming", Irrelevant, TERMINAL),
     is("passwordauthentication", Native, "done by the native client"),
     is("permitlocalcommand", Irrelevant, "a matter of LocalCommand"),
