@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use convoke::agents::Agents;
-use convoke::connect::openssh::SshOptions;
 use convoke::connect::registry::Registry;
+use convoke::connect::ssh::SshOptions;
 use convoke::connect::surroundings::Surroundings;
 use convoke::host::{Connection, Host, Reach};
 use convoke_testkit::fleet::Fleet;

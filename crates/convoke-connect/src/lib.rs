@@ -17,8 +17,6 @@ mod start;
 
 pub mod local;
 
-pub mod openssh;
-
 pub mod ssh;
 
 pub mod registry;

@@ -7,9 +7,9 @@ use crate::connector::Connector;
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::local::Local;
-use crate::openssh::{Openssh, SshOptions};
 use crate::ssh::config::Configuration;
 use crate::ssh::{Native, Ssh};
+use crate::ssh::{Openssh, SshOptions};
 
 /// Connectors by url scheme. Cloning shares them.
 #[derive(Debug, Clone, Default)]

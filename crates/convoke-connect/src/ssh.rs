@@ -1,13 +1,19 @@
-//! Hosts over ssh without the system's `ssh`: what is needed to do exactly what it would do.
+//! Hosts over ssh: `ssh:`, `ssh+native:` and `openssh:` endpoints.
 //!
-//! Configuration ([`settings`], [`config`], [`force`]) is apart from the client ([`Native`]), which
-//! reads the settings of a host (`terms`), dials, judges the host's key, logs in, and hands out the
-//! pipes of the command. What ssh would do and this client does not is refused, never left out.
+//! What ssh's configuration makes of a host ([`config`], [`settings`]) decides who serves it
+//! ([`force`]): the native client ([`Native`]) where it does exactly what ssh would do, or the system's
+//! program ([`Openssh`]). [`Ssh`] chooses. The native client reads the settings of a host (`terms`),
+//! dials, judges the host's key, logs in, and hands out the pipes of the command.
+
+mod options;
+mod session;
+pub mod settings;
+mod target;
 
 pub mod config;
-pub mod force;
-pub mod settings;
+mod openssh;
 
+pub mod force;
 mod resolve;
 mod words;
 
@@ -38,3 +44,5 @@ mod here;
 
 pub use choose::Ssh;
 pub use client::Native;
+pub use openssh::Openssh;
+pub use options::SshOptions;

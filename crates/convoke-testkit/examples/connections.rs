@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use convoke_connect::ask::Nobody;
 use convoke_connect::connector::{Connector, Request};
-use convoke_connect::openssh::{Openssh, SshOptions};
 use convoke_connect::ssh::Native;
+use convoke_connect::ssh::{Openssh, SshOptions};
 use convoke_connect::surroundings::Surroundings;
 use convoke_testkit::fleet::Fleet;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

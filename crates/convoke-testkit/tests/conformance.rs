@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_connect::local::Local;
-use convoke_connect::openssh::{Openssh, SshOptions};
 use convoke_connect::ssh::Native;
+use convoke_connect::ssh::{Openssh, SshOptions};
 use convoke_testkit::conformance::{self, CHECKS, FarEnd, Needs, Skipped, Subject};
 use convoke_testkit::fleet::Fleet;
 use convoke_testkit::memory::{Memory, Script};

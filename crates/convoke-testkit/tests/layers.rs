@@ -44,7 +44,6 @@ const CRATES: &[Layers] = &[
             &["ask", "connector"],
             &["start"],
             &["local"],
-            &["openssh"],
             &["ssh"],
             &["registry"],
         ],

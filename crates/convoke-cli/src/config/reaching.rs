@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use convoke::agents::Agents;
-use convoke::connect::openssh::SshOptions;
 use convoke::connect::registry::Registry;
+use convoke::connect::ssh::SshOptions;
 use convoke::connect::surroundings::Surroundings;
 use convoke::connect::terminal::Terminal;
 use convoke::host::{Places, Reach};

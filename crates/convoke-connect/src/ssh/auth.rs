@@ -17,10 +17,10 @@ use super::notes::Notes;
 use super::terms::Login;
 use crate::ask::{Ask, Topic};
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::openssh::diagnose::hints::{
+use crate::ssh::openssh::diagnose::hints::{
     AGENT_HUNG, AGENT_REFUSED, NO_AGENT, OFFERED, PASSWORD_WANTED, PASSWORD_WRONG, absent, too_open,
 };
-use crate::openssh::diagnose::printable;
+use crate::ssh::openssh::diagnose::printable;
 
 pub(super) use beyond::beyond;
 

@@ -11,8 +11,8 @@ use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::future::BoxFuture;
 use crate::local::Local;
-use crate::openssh::target::Target;
-use crate::openssh::{Openssh, SshOptions};
+use crate::ssh::target::Target;
+use crate::ssh::{Openssh, SshOptions};
 use crate::surroundings::Surroundings;
 
 /// Reaches hosts as ssh would, each by the cheapest way that is exactly that.

@@ -27,9 +27,9 @@ use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::future::BoxFuture;
-use crate::openssh::SshOptions;
-use crate::openssh::explained::place;
-use crate::openssh::target::Target;
+use crate::ssh::SshOptions;
+use crate::ssh::openssh::explained::place;
+use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
 
 /// How much a server may send before it must be told that there is room, in bytes.

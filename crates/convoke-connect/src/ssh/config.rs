@@ -23,7 +23,7 @@ mod pattern;
 mod source;
 mod tokens;
 
-use crate::openssh::target::Target;
+use crate::ssh::target::Target;
 
 use super::settings::Settings;
 

@@ -8,8 +8,8 @@ use russh::AlgorithmKind;
 use rustix::io::Errno;
 
 use crate::error::{Again, ConnectError, ConnectErrorKind as Kind};
-use crate::openssh::diagnose::hints::{ALGORITHMS, CROWDED, NOT_SSH, TOO_MANY};
-use crate::openssh::diagnose::printable;
+use crate::ssh::openssh::diagnose::hints::{ALGORITHMS, CROWDED, NOT_SSH, TOO_MANY};
+use crate::ssh::openssh::diagnose::printable;
 
 /// What sshd says when too many keys were offered.
 const TOO_MANY_FAILURES: &str = "Too many authentication failures";

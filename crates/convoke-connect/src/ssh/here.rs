@@ -1,7 +1,7 @@
 //! Which names mean the machine we run on, so that no ssh is needed.
 
 use super::settings::Settings;
-use crate::openssh::target::{Target, Written};
+use crate::ssh::target::{Target, Written};
 use crate::surroundings::Surroundings;
 
 /// What every machine calls itself.

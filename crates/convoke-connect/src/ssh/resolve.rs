@@ -9,8 +9,8 @@ use super::config::{Configuration, Destination};
 use super::force::{Credentials, Way, World, way};
 use super::settings::Settings;
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::openssh::SshOptions;
-use crate::openssh::target::Target;
+use crate::ssh::SshOptions;
+use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
 
 /// Why a host is left to an ssh that does not say what it would do.

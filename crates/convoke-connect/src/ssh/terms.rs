@@ -10,7 +10,7 @@ use super::algorithms;
 use super::settings::Settings;
 use super::words::{Account, Tokens, fits, is_set, seconds};
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::openssh::target::Target;
+use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
 
 /// Where ssh connects unless it is told otherwise.

@@ -9,8 +9,8 @@ use russh::keys::{Algorithm, HashAlg, PublicKey};
 
 use super::known_hosts::{Known, KnownHosts, Mark, Place};
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::openssh::diagnose::host_key::{CHANGED, REVOKED, UNKNOWN};
-use crate::openssh::diagnose::printable;
+use crate::ssh::openssh::diagnose::host_key::{CHANGED, REVOKED, UNKNOWN};
+use crate::ssh::openssh::diagnose::printable;
 
 const AUTHORITY: &str =
     "the native client does not read the certificates of hosts; openssh:HOST reaches it";

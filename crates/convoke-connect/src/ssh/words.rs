@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::openssh::target::Target;
+use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
 
 /// The account that we run as, by the account database: ssh does not ask `HOME`.

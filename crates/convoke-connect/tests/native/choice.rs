@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use convoke_connect::connector::{Connector as _, Route};
 use convoke_connect::error::ConnectErrorKind;
-use convoke_connect::openssh::{Openssh, SshOptions};
 use convoke_connect::ssh::config::Configuration;
 use convoke_connect::ssh::force::{Ruling, rows};
 use convoke_connect::ssh::{Native, Ssh};
+use convoke_connect::ssh::{Openssh, SshOptions};
 use convoke_connect::surroundings::Surroundings;
 
 /// What puts an option in force, as lines of a configuration. `@DIR@` is a directory with a socket.

@@ -3,7 +3,7 @@
 
 use convoke_connect::connector::Connector as _;
 use convoke_connect::error::ConnectErrorKind;
-use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::SshOptions;
 
 use crate::stub::{Stub, all};
 

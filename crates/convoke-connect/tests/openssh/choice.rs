@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
 use convoke_connect::error::ConnectErrorKind;
-use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::SshOptions;
 
 use crate::stub::Stub;
 

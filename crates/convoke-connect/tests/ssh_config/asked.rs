@@ -1,7 +1,7 @@
 //! What is left to ssh is asked of it.
 
 use convoke_connect::error::ConnectErrorKind;
-use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::SshOptions;
 use convoke_connect::ssh::config::{Configuration, Destination};
 use convoke_connect::surroundings::Surroundings;
 

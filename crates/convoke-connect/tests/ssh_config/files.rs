@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::SshOptions;
 use convoke_connect::ssh::config::{
     Content, Destination, FileSystem, Installed, Link, Parsed, Resolution,
 };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::SshOptions;
 use convoke_connect::ssh::config::{
     Destination, Disk, Installed, LISTS, MARKED, PLAIN, Parsed, Resolution,
 };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::SshOptions;
 use convoke_connect::ssh::config::{Destination, Disk, Parsed, Resolution};
 use convoke_connect::surroundings::Surroundings;
 

@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
-use convoke_connect::openssh::SshOptions;
+use convoke_connect::ssh::SshOptions;
 use convoke_connect::ssh::config::{
     Content, Destination, Disk, FileSystem, Installed, LISTS, Link, MARKED, PLAIN, Parsed,
     Resolution,

@@ -4,7 +4,7 @@ use russh::client::{KeyboardInteractiveAuthResponse as Dialogue, Prompt};
 
 use super::{Attempts, Door, Step};
 use crate::ask::{Question, Topic, Visible, Zeroizing};
-use crate::openssh::diagnose::printable;
+use crate::ssh::openssh::diagnose::printable;
 
 /// How many rounds of questions a server may ask in one attempt.
 const ROUNDS: usize = 16;

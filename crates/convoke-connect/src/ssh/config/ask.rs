@@ -1,5 +1,8 @@
 //! The configuration of one run: told from the files, or asked of ssh where that cannot be exact.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::process::{Output, Stdio};
@@ -13,8 +16,9 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::{Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Resolution};
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::openssh::session::{self, Session};
-use crate::openssh::{SshOptions, child, diagnose};
+use crate::ssh::SshOptions;
+use crate::ssh::openssh::{child, diagnose};
+use crate::ssh::session::{self, Session};
 use crate::ssh::settings::Settings;
 use crate::start::start;
 use crate::surroundings::Surroundings;
@@ -44,6 +48,7 @@ pub struct Configuration {
     turns: Semaphore,
     /// The first error that is one for all hosts.
     broken: OnceLock<String>,
+    limit: Duration,
     /// How often the limit was reached.
     silences: AtomicUsize,
 }
@@ -84,6 +89,7 @@ impl Configuration {
             asked: Mutex::default(),
             turns: Semaphore::new(AT_ONCE),
             broken: OnceLock::new(),
+            limit: LIMIT,
             silences: AtomicUsize::new(0),
         }
     }
@@ -282,7 +288,7 @@ impl Configuration {
         let mut output = std::pin::pin!(running.wait_with_output());
         // Dropped before what awaits ssh: until that one is, nobody else can have ssh's number.
         let mut group = Group(group);
-        match tokio::time::timeout(LIMIT, &mut output).await {
+        match tokio::time::timeout(self.limit, &mut output).await {
             Ok(output) => {
                 group.0 = None;
                 Ok(output.ok())

@@ -13,7 +13,7 @@ use super::line::Line;
 use super::source::{Files, Link};
 use super::tokens::{self, Environment};
 use super::{Destination, Resolution, Unread, finish};
-use crate::openssh::SshOptions;
+use crate::ssh::SshOptions;
 use crate::ssh::settings::Settings;
 use crate::surroundings::Surroundings;
 

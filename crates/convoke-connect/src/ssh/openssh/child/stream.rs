@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::watch::Watch;
 use super::went_well;
-use crate::openssh::filter::Filter;
+use crate::ssh::openssh::filter::Filter;
 
 /// How much of stderr is looked at in one go.
 const PIECE: usize = 1024;

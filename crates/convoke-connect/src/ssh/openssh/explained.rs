@@ -1,8 +1,8 @@
 //! What the settings of a host mean for a connection by the system's ssh.
 
-use super::options::SshOptions;
-use super::target::Target;
+use crate::ssh::options::SshOptions;
 use crate::ssh::settings::Settings;
+use crate::ssh::target::Target;
 
 /// Where ssh connects unless it is told otherwise.
 const PORT: u16 = 22;

@@ -73,7 +73,7 @@ impl SshOptions {
     pub(super) fn mentions(&self, name: &str) -> bool {
         self.options
             .iter()
-            .any(|option| super::explained::keyword(option) == name)
+            .any(|option| super::openssh::explained::keyword(option) == name)
     }
 
     /// The command that connects. For ssh the first value of an option wins, so what must be in force

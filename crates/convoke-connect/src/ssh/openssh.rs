@@ -8,13 +8,12 @@ pub(crate) mod child;
 pub(crate) mod diagnose;
 pub(crate) mod explained;
 mod filter;
-pub(crate) mod options;
-pub(crate) mod session;
-pub(crate) mod target;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::options::{Asking, SshOptions};
+use super::target::Target;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
@@ -25,10 +24,6 @@ use crate::surroundings::Surroundings;
 use child::Chatter;
 use diagnose::KeyAgent;
 use explained::{Explained, Patience};
-use options::Asking;
-use target::Target;
-
-pub use options::SshOptions;
 
 /// How much longer than its caller an ssh waits for a server. It is meant for an ssh that nobody ends,
 /// because its caller was killed.
