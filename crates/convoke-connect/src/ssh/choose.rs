@@ -8,7 +8,7 @@ use super::here;
 use super::resolve::Resolved;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
-use crate::error::{ConnectError, ConnectErrorKind};
+use crate::error::ConnectError;
 use crate::future::BoxFuture;
 use crate::local::Local;
 use crate::ssh::target::Target;
@@ -38,14 +38,7 @@ impl Ssh {
     ) -> Result<Route, ConnectError> {
         let target = self.native.target(endpoint)?;
         let is_ours = self.options().is_silent() && here::is_ours(&target, surroundings);
-        let resolved = match self.native.resolver().of(&target, surroundings).await {
-            Ok(resolved) => resolved,
-            // Without an ssh that could say otherwise, a name of ours means us.
-            Err(error) if is_ours && error.kind == ConnectErrorKind::Spawn => {
-                return Ok(local(&target));
-            }
-            Err(error) => return Err(error),
-        };
+        let resolved = self.native.resolver().of(&target, surroundings).await?;
         if is_ours {
             let login = self.native.resolver().login(surroundings).await?;
             if here::stays(&target, &resolved.settings, login.as_deref()) {

@@ -1,7 +1,7 @@
 //! The values of settings: home directories, tokens and variables in file names, and times.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{ConnectError, ConnectErrorKind};
@@ -28,6 +28,18 @@ impl Account {
             },
             name: found.map(|user| user.name).unwrap_or_default(),
         }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 }
 

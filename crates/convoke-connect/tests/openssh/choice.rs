@@ -1,7 +1,6 @@
 //! Who reaches an `ssh:` host.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
-use convoke_connect::error::ConnectErrorKind;
 use convoke_connect::ssh::SshOptions;
 
 use crate::stub::Stub;
@@ -60,13 +59,12 @@ async fn a_configuration_or_an_option_can_send_our_own_name_elsewhere() {
 }
 
 #[tokio::test]
-async fn without_an_ssh_the_machine_itself_is_still_reached() {
+async fn without_an_ssh_the_native_client_serves() {
     let options = SshOptions {
         program: "ssh-that-is-not-there".into(),
         ..SshOptions::default()
     };
     let stub = Stub::with("", options);
     assert_eq!(by(&stub, "localhost").await, "local");
-    let error = stub.choose("web1").await.unwrap_err();
-    assert_eq!(error.kind, ConnectErrorKind::Spawn);
+    assert_eq!(by(&stub, "web1").await, "ssh+native");
 }

@@ -70,15 +70,53 @@ async fn ssh_says_what_is_wrong() {
     assert!(error.text.contains("line 1: Bad port 'x'"), "{error}");
 }
 
-#[tokio::test]
-async fn without_an_ssh_nothing_is_told() {
-    let configuration = Configuration::new(SshOptions {
+/// A configuration for a machine without an ssh.
+fn without_ssh(text: &str) -> (tempfile::TempDir, Configuration) {
+    let (directory, configuration) = configuration(text);
+    let options = SshOptions {
         program: "/nonexistent/ssh".into(),
-        ..SshOptions::default()
-    });
-    let failed = configuration
-        .of(&web1(), &Surroundings::of_this_process())
-        .await;
+        ..configuration.options().clone()
+    };
+    (directory, Configuration::new(options))
+}
+
+#[tokio::test]
+async fn without_an_ssh_its_defaults_are_known() {
+    let text = "Host web*\n  HostName %h.far\n  IdentityFile ~/.ssh/fleet\n";
+    let surroundings = Surroundings::of_this_process();
+    let (_directory, absent) = without_ssh(text);
+    let told = absent.of(&web1(), &surroundings).await.unwrap().unwrap();
+    assert_eq!(told.settings.get("hostname"), Some("web1.far"));
+    assert_eq!(told.settings.get("stricthostkeychecking"), Some("ask"));
+    if installed().is_none() {
+        return;
+    }
+    // What belongs to the account is the same as an ssh says.
+    let (_directory, present) = configuration(text);
+    let theirs = present.of(&web1(), &surroundings).await.unwrap().unwrap();
+    for name in [
+        "hostname",
+        "user",
+        "port",
+        "userknownhostsfile",
+        "identityfile",
+    ] {
+        assert_eq!(told.settings.all(name), theirs.settings.all(name), "{name}");
+    }
+    let (ours, theirs) = tokio::join!(
+        absent.defaults(&surroundings),
+        present.defaults(&surroundings)
+    );
+    for name in ["user", "userknownhostsfile", "globalknownhostsfile"] {
+        let (ours, theirs) = (ours.as_ref().unwrap(), theirs.as_ref().unwrap());
+        assert_eq!(ours.all(name), theirs.all(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_an_ssh_what_only_that_can_tell_fails() {
+    let (_directory, absent) = without_ssh("Match exec true\n  HostName far\n");
+    let failed = absent.of(&web1(), &Surroundings::of_this_process()).await;
     assert_eq!(failed.unwrap_err().kind, ConnectErrorKind::Spawn);
 }
 

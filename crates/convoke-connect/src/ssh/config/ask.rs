@@ -136,8 +136,8 @@ impl Configuration {
         }
     }
 
-    /// The defaults of the installed ssh: the settings of a host that nothing is configured for.
-    /// Empty when it does not tell.
+    /// The settings of a host that nothing is configured for: those of the installed ssh, or of OpenSSH 9.2
+    /// where there is none. Empty when it does not tell.
     ///
     /// # Errors
     /// When ssh cannot be started.
@@ -151,15 +151,23 @@ impl Configuration {
             let (plain, marked) = (texts(&PLAIN), texts(&MARKED));
             let plain = self.printed(&plain, surroundings);
             let (plain, marked) = tokio::join!(plain, self.printed(&marked, surroundings));
-            let (plain, marked) = (plain?.unwrap_or_default(), marked?.unwrap_or_default());
-            let parsed = match Installed::parse(&plain, &marked) {
+            let (defaults, installed) = match plain.and_then(|plain| Ok((plain, marked?))) {
+                Ok((plain, marked)) => {
+                    let (plain, marked) = (plain.unwrap_or_default(), marked.unwrap_or_default());
+                    let installed = Installed::parse(&plain, &marked);
+                    (Settings::parse(&plain), installed)
+                }
+                Err(error) if error.kind == ConnectErrorKind::Spawn => {
+                    let absent = Installed::absent(surroundings).ok_or(error)?;
+                    (absent.defaults().clone(), Some(absent))
+                }
+                Err(error) => return Err(error),
+            };
+            let parsed = match installed {
                 Some(installed) => self.read(installed, surroundings).await?,
                 None => Err("a version of ssh that is not known".into()),
             };
-            Ok::<_, ConnectError>(Known {
-                defaults: Settings::parse(&plain),
-                parsed,
-            })
+            Ok::<_, ConnectError>(Known { defaults, parsed })
         });
         known.await
     }

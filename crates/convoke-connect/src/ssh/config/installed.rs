@@ -1,11 +1,14 @@
 //! What the ssh of this machine says about itself: its defaults, its algorithms, and who we are.
 //!
-//! Nothing of that is written down here, so that it is true whatever version is installed. Two runs of
-//! `ssh -G` without a configuration tell it: one as it is, one with markers for what the first hides.
+//! Two runs of `ssh -G` without a configuration tell it: one as it is, one with markers for what the first
+//! hides. So it is true whatever version is installed. Only for a machine without an ssh it is written
+//! down here.
 
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use crate::ssh::settings::Settings;
+use crate::ssh::words;
+use crate::surroundings::Surroundings;
 
 /// The arguments of the first run: the defaults.
 pub const PLAIN: [&str; 5] = ["-G", "-F", "/dev/null", "--", "host"];
@@ -85,6 +88,9 @@ pub(super) fn connection(parts: [&str; 4]) -> String {
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What OpenSSH 9.2 has as defaults, as it prints them, without what belongs to an account.
+const DEFAULTS: &str = include_str!("installed/defaults.txt");
+
 /// Printed since 8.7, the first version that splits lines as we do.
 const SINCE: &str = "stdinnull";
 
@@ -124,6 +130,22 @@ impl Installed {
             listed: Vec::new(),
             defaults,
         })
+    }
+
+    /// What an ssh would say that is not installed. None for an account that nobody knows.
+    pub(super) fn absent(surroundings: &Surroundings) -> Option<Self> {
+        let account = words::Account::of(surroundings);
+        let (name, home) = (account.name(), account.home()?.to_str()?);
+        let (uid, here) = (account.number(), &surroundings.host_name);
+        let hash = connection([here, "host", "22", name]);
+        let known_hosts = format!("{home}/.ssh/known_hosts {home}/.ssh/known_hosts2");
+        let plain = format!(
+            "host host\nhostname host\nuser {name}\nuserknownhostsfile {known_hosts}\n{DEFAULTS}"
+        );
+        // The first value of an option counts.
+        let control_path = format!("controlpath /{name}|{uid}|{here}|{hash}|{home}");
+        let marked = format!("{control_path}\nloglevel SILENT\n{plain}");
+        Self::parse(&plain, &marked)
     }
 
     /// What is printed for a host that nothing is configured for.
