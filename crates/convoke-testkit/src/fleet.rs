@@ -35,12 +35,11 @@ pub use dead_end::DeadEnd;
 pub use keys::{HostKey, Known};
 pub use login::{Noise, Shell};
 pub use proxy::{Counts, Direction, Proxy, ProxyBuilder};
-pub(crate) use site::{Range, random};
+pub(crate) use site::{Range, Site, random};
 
 use builder::Plan;
 use login::{Homes, Place};
 use processes::Family;
-use site::Site;
 use watcher::Watcher;
 
 /// How long killed processes may take to be gone on a busy machine.

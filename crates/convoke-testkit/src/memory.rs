@@ -2,8 +2,6 @@
 //!
 //! No process, no socket, no clock but tokio's, so that a test with paused time takes none.
 
-mod bootstrap;
-mod emulated;
 mod player;
 mod script;
 
@@ -22,17 +20,18 @@ use convoke_proto::command::Start;
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
 
-pub use emulated::{Emulated, Said};
+pub use crate::emulated::{Emulated, PLATFORM, Said};
 pub use script::{Gate, Script};
 
+use crate::emulated::Witness;
 use player::Player;
 use script::Opening;
 
-/// The platform of every host in memory.
-pub const PLATFORM: &str = "x86_64-linux";
-
 /// How much each pipe to a host in memory holds, in bytes: what a pipe of Linux does.
 const PIPE: usize = 64 * 1024;
+
+/// What an emulated host sets aside for what waits to be sent, in bytes.
+const ROOM: usize = 64 * 1024;
 
 /// Plays hosts. Clones are the same.
 ///
@@ -239,6 +238,20 @@ impl Log {
     fn note(&self, change: impl FnOnce(&mut Record)) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         change(records.entry(self.name.clone()).or_default());
+    }
+}
+
+impl Witness for Log {
+    fn start(&self, request: &Start) {
+        self.note(|record| record.starts.push(request.clone()));
+    }
+
+    fn kill(&self) {
+        self.note(|record| record.kills += 1);
+    }
+
+    fn stdin(&self, bytes: &[u8]) {
+        self.note(|record| record.stdin.extend_from_slice(bytes));
     }
 }
 

@@ -27,6 +27,11 @@ use outbox::Outbox;
 
 pub use effect::{Effect, Inbound};
 
+/// How much room there is for what waits to be sent, in bytes: what may wait before the children are
+/// no longer read, twice, so that moving what waits to the front is rare. The kernel gives the pages
+/// only once they are used.
+const ROOM: usize = 512 * 1024;
+
 /// The state of one link.
 ///
 /// Bytes from the peer go in by [`Serve::feed`]; the caller then takes every [`Effect`], carries it
@@ -60,6 +65,12 @@ enum Phase {
 impl Serve {
     /// A link on which nothing has been said, for a host of this `platform`.
     pub fn new(platform: impl Into<String>) -> Self {
+        Self::with_room(platform, ROOM)
+    }
+
+    /// The same with room for so many bytes that wait to be sent, where there are many links in one
+    /// process; it grows when more have to wait.
+    pub fn with_room(platform: impl Into<String>, room: usize) -> Self {
         Serve {
             platform: platform.into(),
             phase: Phase::Greeting,
@@ -68,7 +79,7 @@ impl Serve {
             channels: BTreeMap::new(),
             budget: Budget::new(AGENT_BUDGET),
             effects: VecDeque::new(),
-            outbox: Outbox::new(),
+            outbox: Outbox::new(room),
             urgent: false,
             finishing: false,
         }

@@ -3,11 +3,6 @@
 use convoke_proto::frame::{HEADER_LEN, Header};
 use convoke_proto::message::{Message, Oversized};
 
-/// How much room an outbox has from the start, in bytes: what may wait before the children are no
-/// longer read, twice, so that moving what waits to the front is rare. The kernel gives the pages
-/// only once they are used.
-const ROOM: usize = 512 * 1024;
-
 /// Bytes that wait to be sent.
 ///
 /// The part of `bytes` beyond `tail` is initialised room: the bytes of a data frame are read straight
@@ -21,9 +16,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new() -> Self {
+    /// One with room for so many bytes from the start.
+    pub(super) fn new(room: usize) -> Self {
         Outbox {
-            bytes: vec![0; ROOM],
+            bytes: vec![0; room],
             head: 0,
             tail: 0,
             scratch: Vec::new(),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use super::account;
@@ -206,6 +207,15 @@ impl Builder {
         self.start_in(None, &|_| ())
     }
 
+    /// Makes a site for hosts without a sshd: the keys, and what clients read.
+    pub(crate) fn site(&self, directory: &Path) -> Site {
+        let site = Site::new(directory, None);
+        self.plan.write_client_files(&site);
+        let text = sshd::client(&self.plan, &site, &account::own(), &[]);
+        fs::write(site.file("ssh_config"), text).unwrap();
+        site
+    }
+
     /// Starts it, in a network namespace when it is given a range; `connect` is called with the number
     /// of a process in there, and makes the addresses.
     pub(crate) fn start_in(
@@ -224,6 +234,13 @@ impl Builder {
 }
 
 impl Plan {
+    /// The keys, and what is known of them.
+    fn write_client_files(&self, site: &Site) {
+        keys::make(site, &self.host_keys, &self.known);
+        let known = self.known.text(site, &self.host_keys);
+        fs::write(site.file("known_hosts"), known).unwrap();
+    }
+
     fn place(&self, needs_namespace: bool) -> Result<Place, Unavailable> {
         let probe = Command::new("unshare").args(["--mount", "true"]).output();
         let is_root = rustix::process::getuid().is_root();
@@ -261,13 +278,11 @@ fn attempt(
         .unwrap();
     let site = Site::new(directory.path(), range);
     let account = plan.account.clone().unwrap_or_else(account::own);
-    keys::make(&site, &plan.host_keys, &plan.known);
+    plan.write_client_files(&site);
     plan.login.make(&site, plan.hosts, place);
     if place == Place::Own {
         account::write(&site, &plan.login, &account);
     }
-    let known = plan.known.text(&site, &plan.host_keys);
-    fs::write(site.file("known_hosts"), known).unwrap();
     let server = sshd::server(plan, &site, place, &account);
     fs::write(site.file("sshd_config"), server).unwrap();
     let prepare = Prepare::of(plan, &site, place, range);

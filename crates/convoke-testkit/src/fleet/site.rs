@@ -74,6 +74,18 @@ impl Range {
         }
     }
 
+    /// The number of the host with this address.
+    pub(crate) fn number(self, address: Ipv4Addr) -> Option<usize> {
+        let [_, _, row, place] = address.octets();
+        let (row, place) = (usize::from(row), usize::from(place));
+        let n = match self {
+            Range::Loopback(_) => row * ROW + place,
+            Range::Private(..) => place,
+        };
+        let is_one = (1..=self.last()).contains(&n);
+        (is_one && self.address(n) == address).then_some(n)
+    }
+
     /// The number of the last host that there can be.
     pub(crate) fn last(self) -> usize {
         match self {
@@ -139,6 +151,10 @@ mod tests {
             (251, "127.77.1.1"),
         ] {
             assert_eq!(range.address(n).to_string(), address);
+            assert_eq!(range.number(address.parse().unwrap()), Some(n));
+        }
+        for no_host in ["127.78.0.1", "127.77.0.0", "127.77.0.251", "127.77.255.1"] {
+            assert_eq!(range.number(no_host.parse().unwrap()), None, "{no_host}");
         }
     }
 

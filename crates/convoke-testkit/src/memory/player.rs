@@ -13,9 +13,9 @@ use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness};
 use convoke_proto::message::{Credit, Message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
-use super::bootstrap::Facts;
 use super::script::{Act, Script};
-use super::{Log, PLATFORM, emulated};
+use super::{Log, PLATFORM, ROOM};
+use crate::emulated::{self, bootstrap::Facts};
 
 /// One connection of a host in memory.
 pub(super) struct Player {
@@ -120,7 +120,7 @@ impl Player {
             Act::Close => Err(Stop::Closed),
             Act::Cat => self.cat().await,
             Act::Emulate(host) => {
-                emulated::serve(&mut self.stdin, &mut self.stdout, &host, &self.log).await?;
+                emulated::serve(&mut self.stdin, &mut self.stdout, &host, &self.log, ROOM).await?;
                 Err(Stop::Closed)
             }
         }

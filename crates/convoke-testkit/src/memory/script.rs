@@ -13,7 +13,7 @@ use convoke_proto::hello::LinkId;
 use convoke_proto::message::{Message, Started};
 use tokio::sync::Semaphore;
 
-use super::emulated::Emulated;
+use super::Emulated;
 
 /// What a host in memory does, from the first byte to the last.
 ///

@@ -1,16 +1,16 @@
-//! What a host in memory understands of the bootstrap's command line.
+//! What an emulated host understands of the bootstrap's command line.
 
 /// The facts of a bootstrap's command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) nonce: String,
+pub(crate) struct Facts {
+    pub(crate) nonce: String,
     /// How long the gzipped agent for our platform is.
-    pub(super) gzip_bytes: usize,
+    pub(crate) gzip_bytes: usize,
 }
 
 impl Facts {
     /// What `command` says; `None` when it is not the bootstrap's.
-    pub(super) fn of(command: &str) -> Option<Self> {
+    pub(crate) fn of(command: &str) -> Option<Self> {
         let after = |name: &str| {
             let (_, rest) = command.split_once(name)?;
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric());
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn the_facts_of_the_real_command_line_are_found() {
-        let agent = Agent::from_bytes(crate::memory::PLATFORM, b"an agent").unwrap();
+        let agent = Agent::from_bytes(crate::emulated::PLATFORM, b"an agent").unwrap();
         let gzip_bytes = agent.gzip().len();
         let nonce = Nonce::new([0xab; 16]);
         let line = command(&Agents::new(vec![agent]), &nonce);
