@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
+use std::process::Command;
 
-use super::login::Login;
+use super::builder::Plan;
 use super::site::Site;
 
 /// The number of an account that the fleet adds: above those of people, below those of systemd.
@@ -23,8 +24,8 @@ pub(super) fn own() -> String {
 
 /// Writes account files in which `name` has the home and the shell of the fleet, and gives it the
 /// homes. An account that the machine does not have is added.
-pub(super) fn write(site: &Site, login: &Login, name: &str) {
-    let shell = login.program(site);
+pub(super) fn write(site: &Site, plan: &Plan, name: &str) {
+    let shell = plan.login.program(site);
     let (home, shell) = (site.home(), shell.display());
     let mut numbers = None;
     let mut passwd = String::new();
@@ -50,13 +51,23 @@ pub(super) fn write(site: &Site, login: &Login, name: &str) {
         .lines()
         .filter(|line| line.split(':').next() != Some(name));
     let mut shadow: String = others.map(|line| format!("{line}\n")).collect();
-    shadow += &format!("{name}:*:19000:0:99999:7:::\n");
+    let password = plan.password.as_deref();
+    let password = password.map_or_else(|| "*".to_owned(), hashed);
+    shadow += &format!("{name}:{password}:19000:0:99999:7:::\n");
     fs::write(site.file("shadow"), shadow).unwrap();
     fs::set_permissions(site.file("shadow"), fs::Permissions::from_mode(0o600)).unwrap();
     let (uid, gid) = numbers.unwrap_or((ADDED, ADDED));
     if uid != 0 {
         give(&site.file("homes"), uid, gid);
     }
+}
+
+fn hashed(password: &str) -> String {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["passwd", "-6", "-salt", "fleet", password]);
+    let made = openssl.output().expect("openssl is missing");
+    assert!(made.status.success(), "{made:?}");
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
 fn give(path: &Path, uid: u32, gid: u32) {

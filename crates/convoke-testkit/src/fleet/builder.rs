@@ -55,6 +55,7 @@ pub(super) struct Plan {
     pub(super) login: Login,
     pub(super) read_only_home: bool,
     pub(super) account: Option<String>,
+    pub(super) password: Option<String>,
     pub(super) options: Vec<String>,
     pub(super) client_options: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
@@ -71,6 +72,7 @@ impl Builder {
                 login: Login::default(),
                 read_only_home: false,
                 account: None,
+                password: None,
                 options: Vec::new(),
                 client_options: by_system.into_iter().collect(),
                 environment: Vec::new(),
@@ -124,6 +126,14 @@ impl Builder {
     pub fn account(mut self, name: &str) -> Self {
         self.plan.account = Some(name.to_owned());
         self
+    }
+
+    /// The account has a password, which lets in; keys do not. Needs a mount namespace.
+    pub fn password(mut self, password: &str) -> Self {
+        self.plan.password = Some(password.to_owned());
+        let builder = self.option("PermitRootLogin yes");
+        let builder = builder.option("PasswordAuthentication yes");
+        builder.option("PubkeyAuthentication no")
     }
 
     /// `MaxStartups`, such as `10:30:100`; practically without limit unless given.
@@ -250,6 +260,7 @@ impl Plan {
         let needed = [
             (needs_namespace, "a network namespace"),
             (self.account.is_some(), "another account"),
+            (self.password.is_some(), "a password"),
             (
                 is_root && self.read_only_home,
                 "a home that root cannot write",
@@ -281,7 +292,7 @@ fn attempt(
     plan.write_client_files(&site);
     plan.login.make(&site, plan.hosts, place);
     if place == Place::Own {
-        account::write(&site, &plan.login, &account);
+        account::write(&site, plan, &account);
     }
     let server = sshd::server(plan, &site, place, &account);
     fs::write(site.file("sshd_config"), server).unwrap();
