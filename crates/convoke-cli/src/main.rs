@@ -13,6 +13,8 @@ mod selection;
 
 mod plan;
 
+mod operator;
+
 mod descriptors;
 mod signals;
 mod stdin;

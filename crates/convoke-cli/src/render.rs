@@ -4,6 +4,7 @@
 //! the bounded queue of events; when it stops reading, the hosts stop writing.
 
 pub(crate) mod escape;
+pub(crate) mod floor;
 pub(crate) mod sink;
 
 pub(crate) mod screen;

@@ -74,6 +74,7 @@ const CRATES: &[Layers] = &[
             &["error"],
             &["args", "config", "exit", "render", "selection"],
             &["plan"],
+            &["operator"],
             &["descriptors", "signals", "stdin", "trace"],
             &["cmd"],
         ],

@@ -25,6 +25,9 @@ pub(crate) struct Reaching {
     /// Set an option of ssh, written as in its configuration; may be repeated
     #[arg(short = 'o', long, value_name = "KEY=VALUE")]
     pub(crate) ssh_option: Vec<String>,
+    /// Ask for a password once, beforehand, and give it to every host that wants one
+    #[arg(long)]
+    pub(crate) ask_pass: bool,
     /// Connect to so many hosts at the same time, and to 8 by one server [default: 64]
     #[arg(long, value_name = "N", value_parser = super::fanout)]
     #[arg(allow_negative_numbers = true)]

@@ -20,8 +20,10 @@ use crate::args::ExitRule;
 use crate::config::{Output, Paper, PaperKind, Volume};
 use crate::error::{Usage, in_words};
 use crate::exit::{self, Stop};
+use crate::operator::{Echo, Operator};
 use crate::render::Mode;
 use crate::render::drive::{self, Job, Note, Shown};
+use crate::render::floor::Floor;
 use crate::render::outdir::Outdir;
 use crate::render::recap::Facts;
 use crate::render::screen::{Broken, Line};
@@ -34,8 +36,10 @@ const NOTES: usize = 8;
 pub(super) struct Undertaking {
     /// What is done.
     pub(super) action: Action,
-    /// By which means hosts are reached.
+    /// By which means hosts are reached; the operator answers.
     pub(super) reach: Reach,
+    /// Who is asked.
+    pub(super) operator: Operator,
     /// All hosts, in host order.
     pub(super) hosts: Vec<Arc<str>>,
     /// Whether our stdin is typed meanwhile.
@@ -65,14 +69,24 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         output, exit_rule, ..
     } = undertaking;
     let runtime = runtime().map_err(no_threads)?;
-    let signals = {
+    let mut signals = {
         let _inside = runtime.enter();
         Signals::listen().map_err(no_threads)?
     };
-    let (cancel, line) = (Cancel::new(), Line::default());
-    if output.stderr.kind == PaperKind::Terminal {
-        signals::tidy_before_suspension(line.clone()).map_err(no_threads)?;
+    let operator = Arc::new(undertaking.operator);
+    let (mut floor, line) = operator.stage();
+    if !output.stdout.is_terminal() && !output.stderr.is_terminal() {
+        // What we write elsewhere is in the way of no question.
+        floor = Floor::default();
     }
+    let echo = operator.echo();
+    if output.stderr.kind == PaperKind::Terminal || echo.is_some() {
+        signals::tidy_before_suspension(line.clone(), echo.clone()).map_err(no_threads)?;
+    }
+    if let Some(stop) = runtime.block_on(prepare(&operator, &mut signals))? {
+        return Ok(stop.code());
+    }
+    let cancel = Cancel::new();
     let (note, notes) = mpsc::channel(NOTES);
     let (events_in, events) = mpsc::channel(QUEUE);
     let (report_in, report) = oneshot::channel();
@@ -91,6 +105,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         output,
         events,
         notes,
+        floor,
         line: line.clone(),
         report,
         outdir: undertaking.outdir,
@@ -98,7 +113,10 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
     let engine = Engine {
         runtime: self::runtime().map_err(no_threads)?,
         action: undertaking.action,
-        reach: undertaking.reach,
+        reach: Reach {
+            ask: operator,
+            ..undertaking.reach
+        },
         cancel: cancel.clone(),
     };
     // None is joined: when we leave at once it may be stuck, and else it is at its end.
@@ -110,11 +128,29 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         cancel,
         note,
         line,
+        echo: echo.clone(),
         stderr,
         stop: None,
     };
     let ended = runtime.block_on(attention.until(shown));
+    if let Some(echo) = echo {
+        echo.restore();
+    }
     Ok(code(ended, exit_rule))
+}
+
+/// Asks the operator for what must be known beforehand; what stops that stops everything.
+async fn prepare(operator: &Operator, signals: &mut Signals) -> Result<Option<Stop>, Usage> {
+    tokio::select! {
+        biased;
+        stop = signals.next() => {
+            if let Some(echo) = operator.echo() {
+                echo.restore();
+            }
+            Ok(Some(stop))
+        }
+        prepared = operator.prepare() => prepared.map(|()| None),
+    }
 }
 
 /// Starts a thread of ours.
@@ -165,6 +201,7 @@ struct Attention {
     cancel: Cancel,
     note: mpsc::Sender<Note>,
     line: Line,
+    echo: Option<Echo>,
     stderr: Paper,
     /// What stopped the run; the first of them.
     stop: Option<Stop>,
@@ -179,7 +216,13 @@ impl Attention {
                 stop = self.signals.next() => match self.stop {
                     Some(first) => return self.leave(first),
                     None if self.cancel.is_fired() => return self.leave(stop),
-                    None => self.stop(stop, Note::Answer(stopping(stop))),
+                    None => {
+                        let was_asked = self.echo.as_ref().is_some_and(Echo::restore);
+                        self.stop(stop, match was_asked {
+                            true => Note::Plain(stopping(stop)),
+                            false => Note::Answer(stopping(stop)),
+                        });
+                    }
                 },
                 Some(error) = self.alarms.recv() => {
                     let error = in_words(&error);
@@ -199,6 +242,9 @@ impl Attention {
     }
 
     fn leave(self, stop: Stop) -> Ended {
+        if let Some(echo) = &self.echo {
+            echo.restore();
+        }
         let words = "left at once; the hosts end what runs\n";
         self.line.leave(words, self.stderr);
         Ended::Left(stop)

@@ -14,6 +14,7 @@ use crate::config::{Check, Environment, Hosts, HostsForm, OutputForm, Stdin};
 use crate::descriptors;
 use crate::error::Usage;
 use crate::exit;
+use crate::operator::Operator;
 use crate::plan;
 use crate::render::Mode;
 use crate::render::recap::Facts;
@@ -54,6 +55,8 @@ fn check(config: Check, here: &Environment) -> Result<u8, Usage> {
         return Ok(exit::OK);
     }
     let crowd = plan::Crowd::of(hosts.len(), None, descriptors::hosts_that_fit(0)?);
+    let terminal = here.operator(Stdin::Unread, hosts.len());
+    let operator = Operator::new(terminal, hosts.len(), config.reaching.asks_beforehand)?;
     let (_, alarms) = mpsc::channel(1);
     conduct::carry_out(Undertaking {
         is_typed: false,
@@ -69,6 +72,7 @@ fn check(config: Check, here: &Environment) -> Result<u8, Usage> {
         outdir: None,
         exit_rule: ExitRule::Kind,
         reach,
+        operator,
         alarms,
     })
 }

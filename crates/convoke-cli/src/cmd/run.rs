@@ -15,6 +15,7 @@ use crate::config::{Environment, Output, OutputForm, Rehearsal, Run, Stdin};
 use crate::descriptors;
 use crate::error::{Usage, in_words};
 use crate::exit;
+use crate::operator::Operator;
 use crate::plan::{Parts, Plan};
 use crate::render::Mode;
 use crate::render::outdir::{self, Outdir};
@@ -31,6 +32,7 @@ pub(crate) fn run(config: Run, here: &Environment) -> Result<u8, Usage> {
     let may_ask = hosts.len() == 1 && config.stdin == Stdin::Unread;
     let terminal = may_ask.then(|| here.terminal()).flatten();
     let reach = config.reaching.reach(terminal);
+    let asks_beforehand = config.reaching.asks_beforehand;
     let parts = Parts {
         reaching: config.reaching,
         hosts: &hosts,
@@ -50,7 +52,11 @@ pub(crate) fn run(config: Run, here: &Environment) -> Result<u8, Usage> {
     match config.rehearsal {
         Rehearsal::Dry => show(&plan, &config.output),
         Rehearsal::Wet if plan.hosts.is_empty() => Ok(exit::OK),
-        Rehearsal::Wet => carry_out(plan, reach, config.output, here),
+        Rehearsal::Wet => {
+            let terminal = here.operator(plan.stdin, plan.hosts.len());
+            let operator = Operator::new(terminal, plan.hosts.len(), asks_beforehand)?;
+            carry_out(plan, reach, operator, config.output, here)
+        }
     }
 }
 
@@ -65,7 +71,13 @@ fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
     Ok(print(&text))
 }
 
-fn carry_out(plan: Plan, reach: Reach, output: Output, here: &Environment) -> Result<u8, Usage> {
+fn carry_out(
+    plan: Plan,
+    reach: Reach,
+    operator: Operator,
+    output: Output,
+    here: &Environment,
+) -> Result<u8, Usage> {
     let (alarm, alarms) = mpsc::channel(1);
     let command = Command {
         input: input(&plan, &output, alarm)?,
@@ -87,6 +99,7 @@ fn carry_out(plan: Plan, reach: Reach, output: Output, here: &Environment) -> Re
         exit_rule: plan.exit_rule,
         action,
         reach,
+        operator,
         output,
         alarms,
     };

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use convoke::connect::terminal::Terminal;
 
+use super::Stdin;
 use crate::args::Color;
 
 /// What we know about the process we run in.
@@ -71,16 +72,20 @@ impl Environment {
     /// there, and it is ours alone: a pager after us in the pipeline would be stopped when it touches the terminal while
     /// somebody else has it.
     pub(crate) fn terminal(&self) -> Option<Terminal> {
-        let is_ours = |terminal: &File| {
-            rustix::termios::tcgetpgrp(terminal)
-                .is_ok_and(|group| group == rustix::process::getpgrp())
-        };
         if !self.is_all_terminal() {
             return None;
         }
-        let terminal = File::options().read(true).write(true).open("/dev/tty");
-        let terminal = terminal.ok().filter(is_ours)?;
-        Some(Terminal::new(terminal.into()))
+        Some(Terminal::new(our_terminal()?.into()))
+    }
+
+    /// The terminal that we may ask questions on ourselves, wherever our streams lead: there is one, and it is ours now.
+    /// Not while what is typed there is `stdin` of several `hosts`, since that is read from the beginning.
+    pub(crate) fn operator(&self, stdin: Stdin, hosts: usize) -> Option<File> {
+        let is_typed = stdin == Stdin::Sent && self.is_stdin_terminal;
+        match is_typed && hosts > 1 {
+            true => None,
+            false => our_terminal(),
+        }
     }
 
     /// Whether stdin, stdout and stderr are terminals.
@@ -108,6 +113,15 @@ impl Environment {
             is_coloured: color.applies(self, is_terminal),
         }
     }
+}
+
+/// The terminal that controls us, if we are not in the background.
+fn our_terminal() -> Option<File> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty");
+    terminal.ok().filter(|terminal| {
+        let ours = rustix::process::getpgrp();
+        rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == ours)
+    })
 }
 
 impl Paper {

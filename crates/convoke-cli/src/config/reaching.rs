@@ -21,6 +21,8 @@ use crate::error::{Usage, in_words};
 pub(crate) struct Reaching {
     /// What every ssh is told.
     pub(crate) ssh: SshOptions,
+    /// Whether a password is asked for beforehand.
+    pub(crate) asks_beforehand: bool,
     /// How many hosts are connected at once, when the operator said.
     pub(crate) connecting: Option<usize>,
     /// How long a host may take until its shell answers, when the operator said.
@@ -57,6 +59,7 @@ impl Reaching {
         }
         Ok(Reaching {
             ssh,
+            asks_beforehand: reaching.ask_pass,
             connecting: reaching.connecting,
             connect_limit: reaching.connect_timeout,
         })

@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::escape::one_line;
+use super::floor::Floor;
 use super::outdir::Outdir;
 use super::progress::Progress;
 use super::recap::{self, Count, Facts};
@@ -43,6 +44,8 @@ pub(crate) struct Job {
     pub(crate) events: mpsc::Receiver<Event>,
     /// Lines of our own for stderr.
     pub(crate) notes: mpsc::Receiver<Note>,
+    /// When it may be written to the terminal.
+    pub(crate) floor: Floor,
     /// Whether a progress line is shown, for those who leave without us.
     pub(crate) line: Line,
     /// What became of it all; comes when `events` is closed.
@@ -94,6 +97,7 @@ pub(crate) fn run(job: Job) -> Option<Shown> {
         job,
         broken: None,
     };
+    drive.job.floor.enter();
     loop {
         match drive.next(&clock) {
             Next::Event(event) => drive.event(event),
@@ -119,6 +123,11 @@ struct Drive {
 impl Drive {
     /// What to do next. Everything is written before it waits.
     fn next(&mut self, clock: &Runtime) -> Next {
+        if self.job.floor.is_wanted() {
+            self.write();
+            self.job.floor.leave();
+            self.job.floor.enter();
+        }
         if let Ok(note) = self.job.notes.try_recv() {
             return Next::Note(note);
         }
@@ -127,11 +136,24 @@ impl Drive {
             Err(mpsc::error::TryRecvError::Disconnected) => return Next::Over,
             Err(mpsc::error::TryRecvError::Empty) => {}
         }
+        self.write();
+        self.job.floor.leave();
+        let next = self.wait(clock);
+        self.job.floor.enter();
+        next
+    }
+
+    /// Writes everything that waits.
+    fn write(&mut self) {
         if self.broken.is_none()
             && let Err(broken) = self.screen.flush()
         {
             self.give_up(broken);
         }
+    }
+
+    /// Waits for something to do.
+    fn wait(&mut self, clock: &Runtime) -> Next {
         let (events, notes) = (&mut self.job.events, &mut self.job.notes);
         let wait = async {
             tokio::select! {

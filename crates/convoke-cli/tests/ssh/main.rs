@@ -9,6 +9,7 @@ mod console;
 mod live;
 mod operator;
 
+mod answers;
 mod asking;
 mod breaks;
 mod bytes;

@@ -1,0 +1,167 @@
+//! The operator, who answers questions on the terminal: what is asked, and of whom never.
+//!
+//! A passphrase opens a key file, whichever hosts need it, so it is asked for at first need. A password belongs to a host:
+//! it is asked for when there is only one, or once beforehand for all (`--ask-pass`), and then given to each host once.
+//! Whatever else a server wants to know is asked for one host only.
+
+mod console;
+mod echo;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use convoke::connect::ask::{Ask, Question, Topic, Unanswered, Visible, Zeroizing};
+use convoke::connect::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use crate::error::Usage;
+use crate::render::floor::Floor;
+use crate::render::screen::Line;
+use console::Console;
+pub(crate) use echo::Echo;
+
+/// Answers the questions of a run. An answer is kept until the run is over.
+pub(crate) struct Operator {
+    /// None without a terminal: then nobody is asked.
+    console: Option<Console>,
+    hosts: Crowd,
+    password: Password,
+    /// By what was asked, and how many answers were wrong before.
+    answers: Mutex<HashMap<(String, u32), Arc<Answer>>>,
+}
+
+/// An answer, once it is there; None if nothing was typed.
+type Answer = OnceCell<Option<Zeroizing<String>>>;
+
+/// How many hosts there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crowd {
+    /// One, whose questions may be asked.
+    One,
+    /// Several, whose questions would not end.
+    Several,
+}
+
+/// Where passwords come from.
+enum Password {
+    /// They are asked for when a host wants one.
+    AtNeed,
+    /// One is asked for beforehand; None until it is there.
+    Beforehand(Mutex<Option<Zeroizing<String>>>),
+}
+
+impl Operator {
+    /// The operator at `terminal`, if there is one, who may be asked on behalf of so many `hosts`.
+    ///
+    /// # Errors
+    /// A password is to be asked for beforehand (`asks_beforehand`), and there is nobody.
+    pub(crate) fn new(
+        terminal: Option<File>,
+        hosts: usize,
+        asks_beforehand: bool,
+    ) -> Result<Self, Usage> {
+        if asks_beforehand && terminal.is_none() {
+            return Err(nobody());
+        }
+        let (floor, line) = (Floor::default(), Line::default());
+        Ok(Operator {
+            console: terminal.map(|terminal| Console::new(terminal, floor, line)),
+            hosts: match hosts {
+                1 => Crowd::One,
+                _ => Crowd::Several,
+            },
+            password: match asks_beforehand {
+                true => Password::Beforehand(Mutex::default()),
+                false => Password::AtNeed,
+            },
+            answers: Mutex::default(),
+        })
+    }
+
+    /// What the renderer shares with whoever is asked: the right to write, and the progress line.
+    pub(crate) fn stage(&self) -> (Floor, Line) {
+        let stage = self.console.as_ref().map(Console::stage);
+        stage.unwrap_or_default()
+    }
+
+    /// What is typed unseen; to be put in order whatever ends the run.
+    pub(crate) fn echo(&self) -> Option<Echo> {
+        self.console.as_ref().map(Console::echo)
+    }
+
+    /// Asks for what is to be asked before anything is done.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub(crate) async fn prepare(&self) -> Result<(), Usage> {
+        let Password::Beforehand(password) = &self.password else {
+            return Ok(());
+        };
+        let Some(console) = &self.console else {
+            return Err(nobody());
+        };
+        let answer = console.ask("Password for all hosts: ", Visible::No).await;
+        let answer = answer.ok_or_else(|| Usage::new("--ask-pass: no password was typed"))?;
+        *password.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        Ok(())
+    }
+
+    async fn typed(&self, question: &Question) -> Option<Zeroizing<String>> {
+        let console = self.console.as_ref()?;
+        let answer = {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = (question.what.clone(), question.wrong);
+            Arc::clone(answers.entry(key).or_default())
+        };
+        let prompt = match (question.wrong, question.topic) {
+            (1.., Topic::Password) => {
+                format!("Permission denied, please try again.\n{}: ", question.what)
+            }
+            _ => format!("{}: ", question.what),
+        };
+        let typed = answer.get_or_init(|| console.ask(&prompt, question.visible));
+        typed.await.clone()
+    }
+
+    async fn answer(&self, question: &Question) -> Option<Zeroizing<String>> {
+        if !self.answers(question.topic) {
+            return None;
+        }
+        match (&self.password, question.topic) {
+            (Password::Beforehand(password), Topic::Password) => {
+                // A second try with the same password could lock the account.
+                let password = password.lock().unwrap_or_else(PoisonError::into_inner);
+                password.clone().filter(|_| question.wrong == 0)
+            }
+            _ => self.typed(question).await,
+        }
+    }
+}
+
+fn nobody() -> Usage {
+    Usage::new("--ask-pass: there is no terminal to ask on").hint(
+        "without one, hosts are reached by keys: of ssh-agent, or of files without a passphrase",
+    )
+}
+
+impl Ask for Operator {
+    fn answers(&self, topic: Topic) -> bool {
+        let is_there = self.console.is_some();
+        is_there
+            && match (topic, &self.password) {
+                (Topic::Passphrase, _) | (Topic::Password, Password::Beforehand(_)) => true,
+                _ => self.hosts == Crowd::One,
+            }
+    }
+
+    fn ask<'a>(
+        &'a self,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
+        Box::pin(async move {
+            let answer = self.answer(question).await;
+            answer.ok_or_else(|| question.unanswered())
+        })
+    }
+}
