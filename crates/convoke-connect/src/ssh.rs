@@ -14,17 +14,24 @@ pub mod config;
 mod openssh;
 
 pub mod force;
+
+mod chain;
 mod resolve;
 mod words;
 
 mod algorithms;
+mod proxy;
 mod terms;
 
 pub mod known_hosts;
 mod verify;
 
 mod fault;
+mod greeting;
 mod line;
+mod noise;
+mod process;
+mod wire;
 
 mod dial;
 
@@ -36,6 +43,11 @@ mod keys;
 mod pipes;
 
 mod auth;
+mod contact;
+
+mod hop;
+mod hops;
+mod lane;
 
 mod client;
 

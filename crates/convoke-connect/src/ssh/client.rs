@@ -1,68 +1,55 @@
 //! The connector: hosts over ssh, in this process.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use russh::client::{Config, Handle, Msg};
-use russh::{Channel, SshId};
+use russh::Channel;
+use russh::client::{Handle, Msg};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{self, Door};
+use super::auth;
+use super::chain::Leg;
 use super::config::Configuration;
-use super::dial::{Dialed, GREETING, dial};
-use super::fault::{self, Peer, Stage};
+use super::contact::{Beginning, Caller, Contact};
+use super::fault::Stage;
 use super::force::Way;
-use super::handler::Handler;
+use super::handler::{Command, Handler, Streams};
+use super::hops::Hops;
 use super::keys::KeyFiles;
-use super::notes::Notes;
+use super::noise::{Both, Noise};
 use super::pipes::{Connection, Input};
+use super::proxy::Proxy;
 use super::resolve::{Resolved, Resolver, not_served};
-use super::settings::Settings;
 use super::terms::Terms;
-use super::verify::{Books, Named};
-use super::words::Account;
+use super::verify::Books;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::future::BoxFuture;
 use crate::ssh::SshOptions;
-use crate::ssh::openssh::explained::place;
 use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
-
-/// How much a server may send before it must be told that there is room, in bytes.
-const WINDOW: u32 = 2 * 1024 * 1024;
 
 /// How much output waits here for its reader, in bytes, beside what the kernel holds.
 const PIPE: usize = 128 * 1024;
 
 /// Reaches hosts over ssh without the system's `ssh`, but as that is configured.
 ///
-/// Each connection is one TCP connection with one channel. What is read from files (known hosts, keys)
+/// Each host has a connection and a channel of its own; a hop has one connection for all behind it. What is read from files (known hosts, keys)
 /// and what is asked (passphrases) is kept: an instance serves one run.
 pub struct Native {
     resolver: Arc<Resolver>,
+    hops: Hops,
     books: Books,
     keys: KeyFiles,
-    account: OnceLock<Account>,
 }
 
 impl fmt::Debug for Native {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Native").finish_non_exhaustive()
     }
-}
-
-/// What came of opening a connection, before its command runs.
-struct Open {
-    session: Handle<Handler>,
-    notes: Notes,
-    peer: Peer,
-    stdout: DuplexStream,
-    stderr: DuplexStream,
-    ending: oneshot::Receiver<Ending>,
 }
 
 impl Native {
@@ -75,9 +62,9 @@ impl Native {
     pub fn sharing(configuration: Arc<Configuration>) -> Self {
         Native {
             resolver: Arc::new(Resolver::new(configuration)),
+            hops: Hops::default(),
             books: Books::default(),
             keys: KeyFiles::default(),
-            account: OnceLock::new(),
         }
     }
 
@@ -94,7 +81,7 @@ impl Native {
         Ok(target)
     }
 
-    /// By which ssh a host is reached of which this is known: its keys may be beyond us.
+    /// By which ssh a host is reached of which this is known: keys may be beyond us.
     pub(super) async fn way(
         &self,
         resolved: &Resolved,
@@ -104,136 +91,110 @@ impl Native {
         if resolved.way != Way::Native {
             return Ok(resolved.way.clone());
         }
-        let terms = self.read(&resolved.settings, target, surroundings)?;
-        let beyond = auth::beyond(&terms.login, &self.keys).await;
+        let account = self.resolver.account(surroundings);
+        let terms = Terms::read(&resolved.settings, target, account, surroundings)?;
+        let beyond = self.beyond(&terms, &resolved.legs).await;
         Ok(beyond.map_or(Way::Native, Way::System))
     }
 
-    fn read(
-        &self,
-        settings: &Settings,
-        target: &Target,
-        surroundings: &Surroundings,
-    ) -> Result<Terms, ConnectError> {
-        let account = self.account.get_or_init(|| Account::of(surroundings));
-        Terms::read(settings, target, account, surroundings)
+    /// The first key file of a host or a hop that only the system's ssh can use.
+    async fn beyond(&self, terms: &Terms, legs: &[Arc<Leg>]) -> Option<String> {
+        for leg in legs {
+            if let Some(option) = auth::beyond(&leg.terms.login, &self.keys).await {
+                return Some(leg.names(&option));
+            }
+        }
+        auth::beyond(&terms.login, &self.keys).await
     }
 
+    /// How `endpoint` is reached, and over which hops.
     async fn terms(
         &self,
         endpoint: &Endpoint,
         surroundings: &Surroundings,
-    ) -> Result<Terms, ConnectError> {
+    ) -> Result<(Terms, Vec<Arc<Leg>>), ConnectError> {
         let target = self.target(endpoint)?;
         let resolved = self.resolver.of(&target, surroundings).await?;
-        let terms = self.read(resolved.native()?, &target, surroundings)?;
-        match auth::beyond(&terms.login, &self.keys).await {
+        let account = self.resolver.account(surroundings);
+        let terms = Terms::read(resolved.native()?, &target, account, surroundings)?;
+        match self.beyond(&terms, &resolved.legs).await {
             Some(option) => Err(not_served(&option)),
-            None => Ok(terms),
+            None => Ok((terms, resolved.legs.clone())),
         }
     }
 
     async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
-        let terms = self.terms(request.endpoint, request.surroundings).await?;
+        let (terms, legs) = self.terms(request.endpoint, request.surroundings).await?;
+        let caller = Caller {
+            books: &self.books,
+            keys: &self.keys,
+            ask: request.ask,
+            surroundings: request.surroundings,
+        };
+        let hop = self.hops.reach(&legs, caller).await?;
         let cut = CancellationToken::new();
         // Whatever happens from here on, dropping it ends the connection.
         let guard = cut.clone().drop_guard();
-        let mut open = self.connect(&terms, &cut).await?;
-        let door = Door {
-            session: &mut open.session,
-            notes: &open.notes,
-            peer: &open.peer,
-            host: &terms.host,
-            login: &terms.login,
-            keys: &self.keys,
-            ask: request.ask,
+        let noise = Noise::default();
+        let (streams, far) = pipes();
+        let beginning = Beginning {
+            from: hop.as_ref(),
+            noise: &noise,
+            cut: &cut,
         };
-        door.enter().await?;
-        let channel = match run(&open.session, &terms, request.command).await {
+        let mut contact = Contact::make(&terms, beginning, streams, caller).await?;
+        contact.enter(&terms, caller).await?;
+        let channel = match run(&contact.session, &terms, request.command).await {
             Ok(channel) => channel,
-            Err(error) => return Err(open.notes.why(&open.peer, Stage::Session, error)),
+            Err(error) => return Err(contact.why(Stage::Session, error)),
         };
         // Output does not come through the channel, but through the handler.
         let (_, writing) = channel.split();
+        if let Some(hop) = &hop {
+            noise.add(&hop.said());
+            noise.end();
+        }
+        let is_quiet = hop.is_none() && !matches!(terms.proxy, Proxy::Command(_));
         Ok(Pipes {
-            reader: Box::new(open.stdout),
+            reader: Box::new(far.stdout),
             writer: Box::new(Input::new(writing)),
-            stderr: Box::new(open.stderr),
+            stderr: match is_quiet {
+                true => Box::new(far.stderr),
+                false => Box::new(Both::new(noise, far.stderr)),
+            },
             close: Box::new(Connection {
-                session: open.session,
-                ending: open.ending,
+                session: contact.session,
+                ending: far.ending,
                 cut: guard,
             }),
             lent: None,
         })
     }
+}
 
-    /// A connection to the right server, which knows nothing of us yet.
-    async fn connect(&self, terms: &Terms, cut: &CancellationToken) -> Result<Open, ConnectError> {
-        let Some(limit) = terms.limit else {
-            let dialed = dial(terms, cut).await?;
-            return self.exchange(terms, dialed, cut).await;
-        };
-        let deadline = tokio::time::Instant::now() + limit;
-        let dialed = tokio::time::timeout_at(deadline, dial(terms, cut)).await;
-        let dialed = dialed.map_err(|_| fault::timeout(&terms.host, terms.port, limit))??;
-        let peer = dialed.peer.clone();
-        let exchange = self.exchange(terms, dialed, cut);
-        let exchanged = tokio::time::timeout_at(deadline, exchange).await;
-        exchanged.map_err(|_| fault::late_timeout(&peer))?
-    }
+/// The far ends of the pipes of a command.
+struct Far {
+    stdout: DuplexStream,
+    stderr: DuplexStream,
+    ending: oneshot::Receiver<Ending>,
+}
 
-    /// Exchanges keys, and judges the server's.
-    async fn exchange(
-        &self,
-        terms: &Terms,
-        dialed: Dialed,
-        cut: &CancellationToken,
-    ) -> Result<Open, ConnectError> {
-        let Dialed { line, peer } = dialed;
-        let named = Named {
-            host: &terms.host,
-            port: terms.port,
-            alias: terms.alias.as_deref(),
-            smallest_rsa: terms.smallest_rsa,
-        };
-        let expected = self.books.expected(&named, &terms.known_hosts);
-        let mut preferred = terms.offered.clone();
-        expected.order(preferred.key.to_mut());
-        let config = Config {
-            client_id: SshId::Standard(GREETING.into()),
-            window_size: WINDOW,
-            preferred,
-            keepalive_interval: terms.alive.interval,
-            keepalive_max: terms.alive.missing,
-            nodelay: true,
-            ..Config::default()
-        };
-        let (near_out, stdout) = duplex(PIPE);
-        let (near_err, stderr) = duplex(PIPE);
-        let (told, ending) = oneshot::channel();
-        let notes = Notes::default();
-        let handler = Handler {
-            expected,
-            notes: notes.clone(),
-            stdout: Some(near_out),
-            stderr: Some(near_err),
-            ending: Some(told),
-            cut: cut.clone(),
-            banner: 0,
-        };
-        match russh::client::connect_stream(Arc::new(config), line, handler).await {
-            Ok(session) => Ok(Open {
-                session,
-                notes,
-                peer,
-                stdout,
-                stderr,
-                ending,
-            }),
-            Err(error) => Err(notes.why(&peer, Stage::Exchange, error)),
-        }
-    }
+/// Both ends of the pipes of a command.
+fn pipes() -> (Streams, Far) {
+    let (near_out, stdout) = duplex(PIPE);
+    let (near_err, stderr) = duplex(PIPE);
+    let (told, ending) = oneshot::channel();
+    let near = Command {
+        stdout: Some(near_out),
+        stderr: Some(near_err),
+        ending: Some(told),
+    };
+    let far = Far {
+        stdout,
+        stderr,
+        ending,
+    };
+    (Streams::Command(near), far)
 }
 
 /// Starts the command. Nothing here waits for the server but the number of the channel.
@@ -267,9 +228,10 @@ impl Connector for Native {
         surroundings: &'a Surroundings,
     ) -> BoxFuture<'a, Result<Route, ConnectError>> {
         Box::pin(async {
-            let terms = self.terms(endpoint, surroundings).await?;
+            let (terms, legs) = self.terms(endpoint, surroundings).await?;
+            let first = legs.first().map_or(&terms, |leg| &leg.terms);
             Ok(Route {
-                server: Some(place(&terms.host, terms.port)),
+                server: Some(first.server.clone()),
                 ..Route::default()
             })
         })

@@ -33,6 +33,8 @@ pub use installed::{Installed, LISTS, MARKED, PLAIN};
 pub use parsed::Parsed;
 pub use source::{Content, Disk, Files as FileSystem, Link};
 
+pub(super) use jump::Jump;
+
 /// The names of the options that may be printed.
 #[cfg(test)]
 pub(super) fn printed_names() -> impl Iterator<Item = &'static str> {

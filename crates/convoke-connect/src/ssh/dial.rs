@@ -1,58 +1,95 @@
-//! The way to a server up to its greeting: addresses, connections, who answers first.
+//! The way to a server up to its greeting: through a hop, through a program, or over the network with
+//! its addresses, and who of them answers first.
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
+use super::contact::Beginning;
 use super::fault::{self, Peer};
+use super::greeting::{SENT, Ungreeted, greet};
+use super::hop::Hop;
 use super::line::Line;
+use super::process::Process;
+use super::proxy::Proxy;
 use super::terms::{Family, Terms};
+use super::wire::Wire;
 use crate::error::ConnectError;
-
-/// What we call ourselves (RFC 4253, 4.2).
-pub(super) const GREETING: &str = concat!("SSH-2.0-Convoke_", env!("CARGO_PKG_VERSION"));
+use crate::surroundings::Surroundings;
 
 /// After this an address that has not answered is given company (RFC 8305 has 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// How much a server may say before its greeting, in bytes. ssh takes 1,024 lines.
-const PREAMBLE: usize = 64 * 1024;
-
-/// The longest greeting, with its end of line (RFC 4253, 4.2).
-const LONGEST: usize = 255;
-
 /// A server that has greeted.
 pub(super) struct Dialed {
-    pub(super) line: Line<TcpStream>,
+    pub(super) line: Line<Wire>,
     pub(super) peer: Peer,
 }
 
-/// Connects to the host of `terms`: its addresses in order, each with a head start, and the first that
-/// greets wins. The line ends with `cut`.
-pub(super) async fn dial(terms: &Terms, cut: &CancellationToken) -> Result<Dialed, ConnectError> {
+/// Connects to the host of `terms`, by the way that these say. The line ends with the `cut` of
+/// `beginning`.
+pub(super) async fn dial(
+    terms: &Terms,
+    beginning: Beginning<'_>,
+    surroundings: &Surroundings,
+) -> Result<Dialed, ConnectError> {
+    let (wire, ahead, peer) = match (beginning.from, &terms.proxy) {
+        (Some(hop), _) => over(hop, terms).await?,
+        (None, Proxy::Command(line)) => {
+            let process = Process::start(line, beginning.noise.clone(), surroundings)?;
+            by(process).await?
+        }
+        (None, Proxy::None | Proxy::Jump(_)) => directly(terms).await?,
+    };
+    Ok(Dialed {
+        line: Line::new(wire, ahead, SENT, beginning.cut.clone()),
+        peer,
+    })
+}
+
+/// What carries a connection that was greeted on, and what was read, from the greeting on.
+type Reached = (Wire, Vec<u8>, Peer);
+
+/// Through a hop.
+async fn over(hop: &Arc<Hop>, terms: &Terms) -> Result<Reached, ConnectError> {
+    let mut lane = hop.lane(&terms.host, terms.port).await?;
+    match greet(&mut lane).await {
+        Ok(ahead) => Ok((Wire::Lane(Box::new(lane)), ahead, Peer::unknown())),
+        Err(ungreeted) => Err(fault::ungreeted(&Peer::unknown(), ungreeted)),
+    }
+}
+
+/// Through a program.
+async fn by(mut process: Process) -> Result<Reached, ConnectError> {
+    match greet(&mut process).await {
+        Ok(ahead) => Ok((Wire::Process(Box::new(process)), ahead, Peer::unknown())),
+        Err(ungreeted) => {
+            process.hear_out().await;
+            Err(fault::ungreeted(&Peer::unknown(), ungreeted))
+        }
+    }
+}
+
+/// Over the network: the addresses in order, each with a head start, and the first that greets wins.
+async fn directly(terms: &Terms) -> Result<Reached, ConnectError> {
     let addresses = addresses(terms).await?;
     let attempts: Vec<_> = addresses
         .iter()
         .map(|one| Attempt::new(terms, *one))
         .collect();
     let greeted = match attempts.as_slice() {
-        [only] => greet(*only).await,
+        [only] => knock(*only).await,
         several => race(several).await,
     };
     let (stream, ahead, address) = greeted.map_err(|failed| failed.error(&terms.host))?;
-    let sent = GREETING.len() + 2;
-    Ok(Dialed {
-        line: Line::new(stream, ahead, sent, cut.clone()),
-        peer: Peer::new(address),
-    })
+    Ok((Wire::Socket(stream), ahead, Peer::new(address)))
 }
 
 async fn addresses(terms: &Terms) -> Result<Vec<SocketAddr>, ConnectError> {
@@ -88,7 +125,7 @@ async fn race(attempts: &[Attempt]) -> Result<Greeted, Failed> {
     let mut failed = None;
     loop {
         if let Some(next) = waiting.next() {
-            running.spawn(greet(*next));
+            running.spawn(knock(*next));
         }
         let more = waiting.len() > 0;
         tokio::select! {
@@ -123,40 +160,17 @@ impl Attempt {
 }
 
 /// Connects, and exchanges greetings.
-async fn greet(attempt: Attempt) -> Result<Greeted, Failed> {
+async fn knock(attempt: Attempt) -> Result<Greeted, Failed> {
     let address = attempt.address;
     let mut stream = connect(&attempt)
         .await
         .map_err(|error| Failed::broken(error, address))?;
-    let mut said = Vec::new();
-    let lost = |error: io::Error, said: &[u8]| Failed {
-        address,
-        moment: Moment::Greeting(said.to_vec()),
-        error,
-    };
-    let greeting = format!("{GREETING}\r\n");
-    if let Err(error) = stream.write_all(greeting.as_bytes()).await {
-        return Err(lost(error, &said));
-    }
-    loop {
-        match beginning(&said) {
-            Beginning::Found(at) => return Ok((stream, said.split_off(at), address)),
-            Beginning::Wrong => {
-                let moment = Moment::NotSsh(said);
-                let error = io::ErrorKind::InvalidData.into();
-                return Err(Failed {
-                    address,
-                    moment,
-                    error,
-                });
-            }
-            Beginning::Missing => {}
-        }
-        match stream.read_buf(&mut said).await {
-            Ok(0) => return Err(lost(io::ErrorKind::UnexpectedEof.into(), &said)),
-            Ok(_) => {}
-            Err(error) => return Err(lost(error, &said)),
-        }
+    match greet(&mut stream).await {
+        Ok(ahead) => Ok((stream, ahead, address)),
+        Err(ungreeted) => Err(Failed {
+            address,
+            moment: Moment::Greeting(ungreeted),
+        }),
     }
 }
 
@@ -174,60 +188,23 @@ async fn connect(attempt: &Attempt) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Where the greeting stands in what a server has said.
-#[derive(Debug, PartialEq, Eq)]
-enum Beginning {
-    /// The whole line begins here.
-    Found(usize),
-    /// It may still come.
-    Missing,
-    /// This is not a server that we can talk to.
-    Wrong,
-}
-
-fn beginning(said: &[u8]) -> Beginning {
-    let mut start = 0;
-    while let Some(length) = said[start..].iter().position(|byte| *byte == b'\n') {
-        let line = &said[start..start + length];
-        if line.starts_with(b"SSH-") {
-            let is_ours = line.starts_with(b"SSH-2.0-") || line.starts_with(b"SSH-1.99-");
-            let fits = length < LONGEST;
-            return if is_ours && fits {
-                Beginning::Found(start)
-            } else {
-                Beginning::Wrong
-            };
-        }
-        start += length + 1;
-    }
-    let endless = said[start..].starts_with(b"SSH-") && said.len() - start > LONGEST;
-    if said.len() > PREAMBLE || endless {
-        Beginning::Wrong
-    } else {
-        Beginning::Missing
-    }
-}
-
 /// An attempt that did not lead to a greeting.
 struct Failed {
     address: SocketAddr,
     moment: Moment,
-    error: io::Error,
 }
 
 enum Moment {
-    Connecting,
-    /// After the connection stood; what the server has said.
-    Greeting(Vec<u8>),
-    NotSsh(Vec<u8>),
+    Connecting(io::Error),
+    /// After the connection stood.
+    Greeting(Ungreeted),
 }
 
 impl Failed {
     fn broken(error: io::Error, address: SocketAddr) -> Self {
         Failed {
             address,
-            moment: Moment::Connecting,
-            error,
+            moment: Moment::Connecting(error),
         }
     }
 
@@ -241,9 +218,8 @@ impl Failed {
     fn error(self, host: &str) -> ConnectError {
         let peer = Peer::new(self.address);
         match self.moment {
-            Moment::Connecting => fault::connecting(host, &peer, self.error),
-            Moment::Greeting(said) => fault::before_greeting(&peer, &said, self.error),
-            Moment::NotSsh(said) => fault::not_ssh(&peer, &said),
+            Moment::Connecting(error) => fault::connecting(host, &peer, error),
+            Moment::Greeting(ungreeted) => fault::ungreeted(&peer, ungreeted),
         }
     }
 }

@@ -4,12 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use russh::AlgorithmKind;
+use russh::{AlgorithmKind, ChannelOpenFailure};
 use rustix::io::Errno;
 
+use super::greeting::Ungreeted;
+use super::lane::Broken;
+use crate::connector::Ending;
 use crate::error::{Again, ConnectError, ConnectErrorKind as Kind};
+use crate::ssh::openssh::child::Chatter;
 use crate::ssh::openssh::diagnose::hints::{ALGORITHMS, CROWDED, NOT_SSH, TOO_MANY};
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::openssh::diagnose::{KeyAgent, diagnose, printable};
 
 /// What sshd says when too many keys were offered.
 const TOO_MANY_FAILURES: &str = "Too many authentication failures";
@@ -21,6 +25,11 @@ pub(super) struct Peer(String);
 impl Peer {
     pub(super) fn new(address: SocketAddr) -> Self {
         Peer(format!("{} port {}", address.ip(), address.port()))
+    }
+
+    /// One that we have no connection of our own to, as ssh calls it.
+    pub(super) fn unknown() -> Self {
+        Peer("UNKNOWN port 65535".to_owned())
     }
 }
 
@@ -91,8 +100,19 @@ pub(super) fn connecting(host: &str, peer: &Peer, error: io::Error) -> ConnectEr
     }
 }
 
+/// There was no greeting.
+pub(super) fn ungreeted(peer: &Peer, why: Ungreeted) -> ConnectError {
+    match why {
+        Ungreeted::Ended(said, error) => before_greeting(peer, &said, error),
+        Ungreeted::NotSsh(said) => not_ssh(peer, &said),
+    }
+}
+
 /// The connection ended before the server had greeted.
-pub(super) fn before_greeting(peer: &Peer, said: &[u8], error: io::Error) -> ConnectError {
+fn before_greeting(peer: &Peer, said: &[u8], error: io::Error) -> ConnectError {
+    if let Some(broken) = broken(&error) {
+        return again(broken);
+    }
     let ended = ended(peer, &error);
     let said = String::from_utf8_lossy(said);
     let said = said
@@ -109,7 +129,7 @@ pub(super) fn before_greeting(peer: &Peer, said: &[u8], error: io::Error) -> Con
 }
 
 /// Something else than a server of this protocol answered.
-pub(super) fn not_ssh(peer: &Peer, said: &[u8]) -> ConnectError {
+fn not_ssh(peer: &Peer, said: &[u8]) -> ConnectError {
     let said = String::from_utf8_lossy(said);
     let first = said.lines().next().unwrap_or_default();
     let text = format!("{} is not an SSH 2 server: {first}", peer.0);
@@ -120,6 +140,12 @@ pub(super) fn not_ssh(peer: &Peer, said: &[u8]) -> ConnectError {
 pub(super) fn timeout(host: &str, port: u16, limit: Duration) -> ConnectError {
     let text = format!("ssh: connect to host {host} port {port}: no answer within {limit:?}");
     again(plain(Kind::Timeout, &text))
+}
+
+/// No greeting from beyond a program within `ConnectTimeout`. Not tried again: nobody knows whether
+/// the program has logged in somewhere.
+pub(super) fn greeting_timeout() -> ConnectError {
+    plain(Kind::Timeout, "Connection timed out during banner exchange")
 }
 
 /// No end of the key exchange within it. Not tried again: the server is there, and works.
@@ -136,6 +162,90 @@ fn ended(peer: &Peer, error: &io::Error) -> String {
         _ => "closed",
     };
     format!("Connection {how} by {}", peer.0)
+}
+
+/// A stream that broke because a hop did.
+fn broken(error: &io::Error) -> Option<ConnectError> {
+    let broken: &Broken = error.get_ref()?.downcast_ref()?;
+    Some(plain(Kind::Closed, &broken.to_string()))
+}
+
+/// The connection to a hop had ended.
+pub(super) fn hop_gone(cause: &str) -> ConnectError {
+    again(plain(Kind::Closed, cause))
+}
+
+/// A failure of a hop.
+pub(super) fn through(hop: &str, error: ConnectError) -> ConnectError {
+    let text = match error.text.starts_with("through ") {
+        // What broke is further away than this hop, and is named already.
+        true => error.text,
+        false => format!("through {}: {}", printable(hop), error.text),
+    };
+    ConnectError { text, ..error }
+}
+
+/// A hop did not connect further.
+///
+/// Another attempt costs no login there, so it may be made as for a connection of our own.
+pub(super) fn not_further(reason: &ChannelOpenFailure, why: &str) -> ConnectError {
+    let (before, rest) = match reason {
+        ChannelOpenFailure::AdministrativelyProhibited => ("administratively prohibited", why),
+        ChannelOpenFailure::ConnectFailed => ("connect failed", why),
+        ChannelOpenFailure::UnknownChannelType => ("unknown channel type", why),
+        ChannelOpenFailure::ResourceShortage => ("resource shortage", why),
+        _ => ("open failed", why),
+    };
+    let text = format!("open failed: {before}: {rest}");
+    let text = text.trim_end_matches([' ', ':']);
+    match why {
+        "Connection refused" => again(plain(Kind::Refused, text)),
+        "Connection reset by peer" => again(plain(Kind::Closed, text)),
+        "Connection timed out" => again(plain(Kind::Timeout, text)),
+        _ => plain(Kind::NoRoute, text),
+    }
+}
+
+/// The program of a `ProxyCommand` ended, or the server beyond it did. What it said last is the cause,
+/// and is read as what the system's ssh would have said.
+pub(super) fn by_command(error: ConnectError, noise: &[u8]) -> ConnectError {
+    let said = String::from_utf8_lossy(noise);
+    match error.kind {
+        Kind::Closed if error.source.is_some() => {
+            let ended = "Connection closed by UNKNOWN port 65535";
+            let words = format!("{said}\n{ended}\n");
+            let ending = Ending::Unknown {
+                remark: String::new(),
+            };
+            let read = diagnose(
+                Some(&ending),
+                words.as_bytes(),
+                KeyAgent::Named,
+                Chatter::Ours,
+            );
+            read.unwrap_or(error)
+        }
+        Kind::Timeout => match said.lines().rfind(|line| !line.trim().is_empty()) {
+            Some(last) => ConnectError {
+                text: format!("{} ({})", error.text, printable(last.trim_end())),
+                ..error
+            },
+            None => error,
+        },
+        _ => error,
+    }
+}
+
+/// What is said of the end of a connection to `host` that was in use.
+pub(super) fn words_of(error: &russh::Error, host: &str) -> String {
+    match error {
+        russh::Error::KeepaliveTimeout => format!("Timeout, server {host} not responding."),
+        russh::Error::Disconnect | russh::Error::HUP => {
+            format!("Connection to {host} closed by remote host.")
+        }
+        russh::Error::IO(error) => words(error),
+        error => error.to_string(),
+    }
 }
 
 /// The protocol ended at some stage.
@@ -176,6 +286,12 @@ pub(super) fn protocol(peer: &Peer, stage: Stage, error: russh::Error) -> Connec
 /// The server closed the connection, or it was reset.
 pub(super) fn closed(peer: &Peer, stage: Stage, error: Option<io::Error>) -> ConnectError {
     let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+    if let Some(broken) = broken(&error) {
+        return match stage {
+            Stage::Exchange => again(broken),
+            Stage::Authentication | Stage::Session => broken,
+        };
+    }
     let (when, may_help) = match stage {
         Stage::Exchange => (" during the key exchange", true),
         Stage::Authentication => (" during authentication", false),

@@ -9,6 +9,7 @@ mod table;
 use std::path::Path;
 
 use super::algorithms::{self, NoneLeft};
+use super::proxy::{is_command, is_jump};
 use super::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -54,14 +55,38 @@ pub fn way(settings: &Settings, world: &World<'_>) -> Way {
     }
 }
 
+/// What is not in force for a host that is only on the way to another: ssh opens one forwarding there
+/// and runs nothing (`-W`).
+const NOT_ON_THE_WAY: [&str; 5] = [
+    "dynamicforward",
+    "forwardagent",
+    "forwardx11",
+    "localforward",
+    "remoteforward",
+];
+
+/// The same for a host on the way to another.
+pub(super) fn way_over(settings: &Settings, world: &World<'_>) -> Way {
+    let mut settings = settings.clone();
+    for name in NOT_ON_THE_WAY {
+        settings.remove(name);
+    }
+    way(&settings, world)
+}
+
 impl Ruling {
     /// Whether an option with these values is in force and not native.
     fn in_force(&self, values: &[String], settings: &Settings, world: &World<'_>) -> bool {
         let are = |known: &[&str]| values.iter().all(|value| known.contains(&value.as_str()));
+        let is_set = |name: &str| !matches!(settings.get(name), None | Some("none" | ""));
         let is_on = |name: &str| matches!(settings.get(name), Some("yes" | "true"));
         match self {
             Ruling::Native | Ruling::Irrelevant => false,
             Ruling::NativeIf(known) => !are(known),
+            Ruling::NativeIfCommand => !are(&["none"]) && !values.iter().all(|one| is_command(one)),
+            Ruling::NativeIfJump => !are(&["none"]) && !values.iter().all(|one| is_jump(one)),
+            Ruling::DelegatedIf(these) => values.iter().any(|one| these.contains(&one.as_str())),
+            Ruling::DelegatedIfOnWith(other) => !are(&["no", "false"]) && is_set(other),
             Ruling::NativeIfAddress => values.iter().any(|value| !is_address(value)),
             Ruling::DelegatedIfSet => !are(&["none", ""]),
             Ruling::DelegatedUnlessDefault(name) => values != world.defaults.all(name),
@@ -134,8 +159,11 @@ mod tests {
             ("stricthostkeychecking", "true", true),
             ("stricthostkeychecking", "accept-new", false),
             ("stricthostkeychecking", "false", false),
-            ("proxyjump", "gate", false),
-            ("proxycommand", "nc", false),
+            ("proxyjump", "gate", true),
+            ("proxyjump", "$x", false),
+            ("proxycommand", "nc %h", true),
+            ("proxycommand", "nc %x", false),
+            ("proxyusefdpass", "yes", true),
             ("bindaddress", "127.0.0.1", true),
             ("bindaddress", "eth0.lan", false),
             ("ciphers", "aes128-ctr,nope", true),
@@ -144,17 +172,18 @@ mod tests {
             ("controlpath", "/nonexistent/socket", true),
             ("forwardx11", "yes", true),
             ("localcommand", "true", true),
-            ("rekeylimit", "1024 0", false),
+            ("rekeylimit", "1024 0", true),
+            ("serveralivecountmax", "0", false),
             ("newoption", "x", false),
             ("updatehostkeys", "true", true),
         ] {
             let native = with(name, value, &none) == Way::Native;
             assert_eq!(native, expected, "{name} {value}");
         }
-        let Way::System(reason) = with("proxyjump", "gate", &none) else {
-            panic!("a jump is delegated");
+        let Way::System(reason) = with("pkcs11provider", "x", &none) else {
+            panic!("a token is delegated");
         };
-        assert_eq!(reason, "proxyjump gate");
+        assert_eq!(reason, "pkcs11provider x");
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! What becomes of what a server sends: its key is judged, output goes into the pipes, everything that
-//! was not asked for is refused.
+//! What becomes of what a server sends: its key is judged, output goes into the pipes and what comes
+//! through a hop to those behind it, everything that was not asked for is refused.
+
+use std::time::Duration;
 
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
-use russh::{Channel, ChannelId, Names, Sig};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Names, Sig};
 use tokio::io::{AsyncWriteExt as _, DuplexStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::fault;
+use super::lane::Lanes;
+use super::noise::Noise;
 use super::notes::{Ended, Notes};
 use super::signals;
 use super::verify::Expected;
@@ -16,18 +21,57 @@ use crate::connector::Ending;
 /// How much of what a server says before the login is kept, in bytes: nobody reads it meanwhile.
 const BANNER: usize = 8 * 1024;
 
-/// The near ends of the pipes.
+/// How long it is waited for somebody who asked for a channel to hear why it was refused.
+pub(super) const HEARING: Duration = Duration::from_secs(1);
+
+/// What one connection does with what it hears.
 pub(super) struct Handler {
     pub(super) expected: Expected,
     pub(super) notes: Notes,
-    pub(super) stdout: Option<DuplexStream>,
-    pub(super) stderr: Option<DuplexStream>,
-    pub(super) ending: Option<oneshot::Sender<Ending>>,
+    /// The server, as it is called in words.
+    pub(super) host: String,
+    pub(super) streams: Streams,
     pub(super) cut: CancellationToken,
     pub(super) banner: usize,
 }
 
-impl Handler {
+/// What a connection is for.
+pub(super) enum Streams {
+    /// One command; the near ends of its pipes.
+    Command(Command),
+    /// Ways to other servers, over the hop of that name.
+    Lanes {
+        hop: String,
+        lanes: Lanes,
+        noise: Noise,
+        refuse: mpsc::Sender<Refusal>,
+    },
+}
+
+/// The near ends of the pipes of a command.
+pub(super) struct Command {
+    pub(super) stdout: Option<DuplexStream>,
+    pub(super) stderr: Option<DuplexStream>,
+    pub(super) ending: Option<oneshot::Sender<Ending>>,
+}
+
+/// Why a hop opened no channel, for the one who asked for it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    why: String,
+    taken: oneshot::Sender<()>,
+}
+
+impl Refusal {
+    /// The words of the hop, which may go on now.
+    pub(super) fn take(self) -> String {
+        // Nobody waits any more when it took too long.
+        let _ = self.taken.send(());
+        self.why
+    }
+}
+
+impl Command {
     fn end(&mut self, ending: Ending) {
         if let Some(waiting) = self.ending.take() {
             // Nobody may wait for it.
@@ -39,6 +83,14 @@ impl Handler {
     fn end_output(&mut self) {
         self.stdout = None;
         self.stderr = None;
+    }
+
+    /// It ended, and if nothing is known of how, this is all that can be said.
+    fn break_off(&mut self, remark: &str) {
+        self.end(Ending::Unknown {
+            remark: remark.to_owned(),
+        });
+        self.end_output();
     }
 }
 
@@ -90,17 +142,63 @@ impl client::Handler for Handler {
         let fits = banner.len().min(BANNER - self.banner);
         self.banner += fits;
         let kept = banner.as_bytes().get(..fits).unwrap_or_default();
-        pass_on(&mut self.stderr, kept, &self.cut).await;
+        match &mut self.streams {
+            Streams::Command(command) => pass_on(&mut command.stderr, kept, &self.cut).await,
+            Streams::Lanes { noise, .. } => noise.add(kept),
+        }
+        Ok(())
+    }
+
+    async fn channel_open_confirmation(
+        &mut self,
+        id: ChannelId,
+        _: u32,
+        _: u32,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        if let Streams::Lanes { lanes, .. } = &self.streams {
+            lanes.begin(id);
+        }
+        Ok(())
+    }
+
+    async fn channel_open_failure(
+        &mut self,
+        _: ChannelId,
+        _: ChannelOpenFailure,
+        why: &str,
+        _: &str,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let Streams::Lanes { refuse, .. } = &self.streams else {
+            return Ok(());
+        };
+        let (taken, hearing) = oneshot::channel();
+        let refusal = Refusal {
+            why: why.to_owned(),
+            taken,
+        };
+        // One at a time, since the answer does not say to whom it is given.
+        if refuse.try_send(refusal).is_ok() {
+            let _ = tokio::time::timeout(HEARING, hearing).await;
+        }
         Ok(())
     }
 
     async fn data(
         &mut self,
-        _: ChannelId,
+        id: ChannelId,
         data: &[u8],
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), russh::Error> {
-        pass_on(&mut self.stdout, data, &self.cut).await;
+        match &mut self.streams {
+            Streams::Command(command) => pass_on(&mut command.stdout, data, &self.cut).await,
+            Streams::Lanes { lanes, .. } => {
+                if !lanes.add(id, data) {
+                    session.close(id)?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -112,8 +210,8 @@ impl client::Handler for Handler {
         _: &mut Session,
     ) -> Result<(), russh::Error> {
         // RFC 4254, 5.2: stderr is the only kind.
-        if kind == 1 {
-            pass_on(&mut self.stderr, data, &self.cut).await;
+        if let (1, Streams::Command(command)) = (kind, &mut self.streams) {
+            pass_on(&mut command.stderr, data, &self.cut).await;
         }
         Ok(())
     }
@@ -124,9 +222,11 @@ impl client::Handler for Handler {
         status: u32,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.end(Ending::Exited {
-            code: status as i32,
-        });
+        if let Streams::Command(command) = &mut self.streams {
+            command.end(Ending::Exited {
+                code: status as i32,
+            });
+        }
         Ok(())
     }
 
@@ -139,34 +239,40 @@ impl client::Handler for Handler {
         _: &str,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.end(match signals::number(&signal) {
-            Some(signal) => Ending::Killed { signal },
-            None => Ending::Unknown {
-                remark: format!("the command was ended by signal {signal:?}"),
-            },
-        });
+        if let Streams::Command(command) = &mut self.streams {
+            command.end(match signals::number(&signal) {
+                Some(signal) => Ending::Killed { signal },
+                None => Ending::Unknown {
+                    remark: format!("the command was ended by signal {signal:?}"),
+                },
+            });
+        }
         Ok(())
     }
 
     async fn channel_failure(&mut self, _: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
         // Only the command asks for an answer.
-        self.end(Ending::Unknown {
-            remark: "the server refused to run the command".into(),
-        });
-        self.end_output();
+        if let Streams::Command(command) = &mut self.streams {
+            command.break_off("the server refused to run the command");
+        }
         Ok(())
     }
 
-    async fn channel_eof(&mut self, _: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
-        self.end_output();
+    async fn channel_eof(&mut self, id: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
+        match &mut self.streams {
+            Streams::Command(command) => command.end_output(),
+            Streams::Lanes { lanes, .. } => lanes.end(id),
+        }
         Ok(())
     }
 
-    async fn channel_close(&mut self, _: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
-        self.end(Ending::Unknown {
-            remark: "the server did not say how the command ended".into(),
-        });
-        self.end_output();
+    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
+        match &mut self.streams {
+            Streams::Command(command) => {
+                command.break_off("the server did not say how the command ended");
+            }
+            Streams::Lanes { lanes, .. } => lanes.close(id),
+        }
         Ok(())
     }
 
@@ -181,13 +287,20 @@ impl client::Handler for Handler {
                 (Ended::Said { code, reason }, remark)
             }
             DisconnectReason::Error(error) => {
-                let remark = format!("the connection broke: {error}");
+                let remark = format!(
+                    "the connection broke: {}",
+                    fault::words_of(&error, &self.host)
+                );
                 (Ended::Broke(error), remark)
             }
         };
         self.notes.end(ended);
-        self.end(Ending::Unknown { remark });
-        self.end_output();
+        match &mut self.streams {
+            Streams::Command(command) => command.break_off(&remark),
+            Streams::Lanes { hop, lanes, .. } => {
+                lanes.break_all(&format!("through {hop}: {remark}"))
+            }
+        }
         Ok(())
     }
 

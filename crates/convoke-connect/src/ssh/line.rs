@@ -137,7 +137,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
         if self.is_cut(context) {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        // A stream that broke has no end that could fail to be said; the cause was read from it.
+        Pin::new(&mut self.stream)
+            .poll_shutdown(context)
+            .map(|_| Ok(()))
     }
 }
 

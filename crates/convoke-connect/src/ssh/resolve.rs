@@ -1,20 +1,23 @@
 //! What ssh's configuration makes of a host, and which ssh serves it: found out once a run.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use super::chain::{Around, Chain, Leg, Unreachable};
 use super::config::{Configuration, Destination};
 use super::force::{Credentials, Way, World, way};
 use super::settings::Settings;
+use super::terms::Terms;
+use super::words::Account;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::SshOptions;
 use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
 
 /// Why a host is left to an ssh that does not say what it would do.
-const UNTOLD: &str = "a configuration that only it understands";
+pub(super) const UNTOLD: &str = "a configuration that only it understands";
 
 const ELSEWHERE: &str = "openssh:HOST is reached with every option that ssh has";
 
@@ -32,6 +35,8 @@ pub(super) fn not_served(option: &str) -> ConnectError {
 pub(super) struct Resolver {
     configuration: Arc<Configuration>,
     hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Resolved>>>>>,
+    chain: Chain,
+    account: OnceLock<Account>,
     credentials: OnceCell<Credentials>,
 }
 
@@ -42,13 +47,17 @@ pub(super) struct Resolved {
     /// Why only ssh itself could tell them, if that was so.
     pub(super) asked: Option<String>,
     pub(super) way: Way,
+    /// The hops on the way, in the order in which they are connected to.
+    pub(super) legs: Vec<Arc<Leg>>,
 }
 
 impl Resolver {
     pub(super) fn new(configuration: Arc<Configuration>) -> Self {
         Resolver {
+            chain: Chain::new(configuration.options()),
             configuration,
             hosts: Mutex::default(),
+            account: OnceLock::new(),
             credentials: OnceCell::new(),
         }
     }
@@ -56,6 +65,11 @@ impl Resolver {
     /// What was asked of every ssh beside its configuration.
     pub(super) fn options(&self) -> &SshOptions {
         self.configuration.options()
+    }
+
+    /// The account that we run as.
+    pub(super) fn account(&self, surroundings: &Surroundings) -> &Account {
+        self.account.get_or_init(|| Account::of(surroundings))
     }
 
     /// The account that ssh connects as where nothing says otherwise.
@@ -98,6 +112,7 @@ impl Resolver {
                 settings: Settings::default(),
                 asked: None,
                 way: Way::System(UNTOLD.into()),
+                legs: Vec::new(),
             }));
         };
         let credentials = self
@@ -108,13 +123,39 @@ impl Resolver {
             surroundings,
             credentials: *credentials.await,
         };
-        let way = way(&told.settings, &world);
+        let mut way = way(&told.settings, &world);
+        let mut legs = Vec::new();
+        if way == Way::Native && told.settings.get("proxyjump").is_some() {
+            match self.legs(target, &told.settings, &world).await {
+                Ok(found) => legs = found,
+                Err(Unreachable::Lacks(option)) => way = Way::System(option),
+                Err(Unreachable::Wrong(error)) => return Err(error),
+            }
+        }
         let told = Arc::unwrap_or_clone(told);
         Ok(Arc::new(Resolved {
             settings: told.settings,
             asked: told.asked,
             way,
+            legs,
         }))
+    }
+
+    /// The hops on the way to a host.
+    async fn legs(
+        &self,
+        target: &Target,
+        settings: &Settings,
+        world: &World<'_>,
+    ) -> Result<Vec<Arc<Leg>>, Unreachable> {
+        let around = Around {
+            surroundings: world.surroundings,
+            account: self.account(world.surroundings),
+            credentials: world.credentials,
+        };
+        let terms = Terms::read(settings, target, around.account, around.surroundings);
+        let terms = terms.map_err(|error| Unreachable::Lacks(error.text))?;
+        self.chain.to(&terms, &around).await
     }
 }
 

@@ -37,6 +37,16 @@ impl Target {
         }
     }
 
+    /// A host on the way to another.
+    pub(crate) fn hop(user: Option<String>, host: String, port: Option<u16>) -> Self {
+        Target {
+            user,
+            host,
+            port,
+            written: Written::Full,
+        }
+    }
+
     /// Parses and checks the parts of `endpoint`.
     pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         let refuse = |why: String| {

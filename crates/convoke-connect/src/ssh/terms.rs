@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use russh::Preferred;
+use russh::{Limits, Preferred};
 
 use super::algorithms;
+use super::proxy::Proxy;
 use super::settings::Settings;
 use super::words::{Account, Tokens, fits, is_set, seconds};
 use crate::error::{ConnectError, ConnectErrorKind};
+use crate::ssh::openssh::explained::{place, runs_ssh};
 use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
 
@@ -22,17 +24,26 @@ const SMALLEST_RSA: u32 = 1024;
 /// `NumberOfPasswordPrompts` unless it is configured.
 const PROMPTS: u32 = 3;
 
+/// What is sent or received with one key at most, in bytes (RFC 4253, 9).
+const GIGABYTE: usize = 1 << 30;
+
 /// How a host is reached.
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) host: String,
     pub(super) port: u16,
+    /// What stands between us and the server.
+    pub(super) proxy: Proxy,
+    /// The server that has the work of the connection when there is no hop.
+    pub(super) server: String,
     pub(super) family: Family,
     pub(super) bind: Option<IpAddr>,
     /// For the connection and the key exchange together.
     pub(super) limit: Option<Duration>,
     pub(super) keep_alive: bool,
     pub(super) alive: Alive,
+    /// When keys are exchanged again.
+    pub(super) rekey: Limits,
     pub(super) alias: Option<String>,
     pub(super) smallest_rsa: u32,
     pub(super) known_hosts: Vec<PathBuf>,
@@ -132,6 +143,9 @@ impl Terms {
                 interval: seconds(set("serveraliveinterval")),
                 missing: missing.unwrap_or(3),
             },
+            rekey: rekey(set("rekeylimit")),
+            proxy: Proxy::read(settings, &tokens)?,
+            server: server(settings, &host, port),
             smallest_rsa,
             known_hosts: files(
                 settings,
@@ -162,6 +176,36 @@ impl Terms {
 
 fn wrong(text: String) -> ConnectError {
     ConnectError::new(ConnectErrorKind::Configuration, text)
+}
+
+/// A jump in other words is spared as one: equal commands lead over equal hops.
+fn server(settings: &Settings, host: &str, port: u16) -> String {
+    match settings.get("proxycommand") {
+        Some(command) if runs_ssh(command) => command.to_owned(),
+        _ => place(host, port),
+    }
+}
+
+/// `RekeyLimit`: bytes and seconds, 0 for those that are not limited.
+///
+/// ssh's own limit depends on the cipher, and is not below a gigabyte, which is the most that there is
+/// here.
+fn rekey(value: Option<&str>) -> Limits {
+    let mut numbers = value.unwrap_or_default().split_whitespace();
+    let mut number = || numbers.next().and_then(|number| number.parse::<u64>().ok());
+    let (bytes, time) = (number().unwrap_or(0), number().unwrap_or(0));
+    let bytes = match usize::try_from(bytes) {
+        Ok(0) | Err(_) => GIGABYTE,
+        Ok(bytes) => bytes.min(GIGABYTE),
+    };
+    Limits {
+        rekey_write_limit: bytes,
+        rekey_read_limit: bytes,
+        rekey_time_limit: match time {
+            0 => Duration::MAX,
+            seconds => Duration::from_secs(seconds),
+        },
+    }
 }
 
 fn literal(address: &str) -> Result<IpAddr, ConnectError> {

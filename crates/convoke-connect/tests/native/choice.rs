@@ -32,18 +32,18 @@ const IN_FORCE: &[(&str, &str)] = &[
         "NoHostAuthenticationForLocalhost yes",
     ),
     ("pkcs11provider", "PKCS11Provider /p.so"),
-    ("proxycommand", "ProxyCommand nc %h %p"),
-    ("proxyjump", "ProxyJump gate"),
+    ("proxycommand", "ProxyCommand nc %h %u"),
+    ("proxyjump", "ProxyJump $gate"),
     (
         "proxyusefdpass",
         "ProxyUseFdpass yes\nProxyCommand nc %h %p",
     ),
     ("pubkeyauthentication", "PubkeyAuthentication host-bound"),
     ("refuseconnection", "RefuseConnection never"),
-    ("rekeylimit", "RekeyLimit 1G 1h"),
     ("remoteforward", "RemoteForward 8080 web:80"),
     ("revokedhostkeys", "RevokedHostKeys /r"),
     ("securitykeyprovider", "SecurityKeyProvider /s.so"),
+    ("serveralivecountmax", "ServerAliveCountMax 0"),
     ("stricthostkeychecking", "StrictHostKeyChecking accept-new"),
     ("tunnel", "Tunnel yes"),
     ("verifyhostkeydns", "VerifyHostKeyDNS yes"),
@@ -105,6 +105,20 @@ async fn each_option_that_is_left_to_the_system_is_named() {
         let told = format!("left to the system's ssh, which serves {name} ");
         assert!(remark.starts_with(&told), "{remark}");
     }
+}
+
+#[tokio::test]
+async fn a_hop_leaves_the_hosts_behind_it_to_the_system_or_has_their_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let jump = "Host web1\n  ProxyJump gate,mid\nHost gate\n  HostName 10.0.0.7\n";
+    let native = route(directory.path(), jump).await.unwrap();
+    assert_eq!(native.instead.unwrap().name(), "ssh+native");
+    assert_eq!(native.server.as_deref(), Some("10.0.0.7:22"));
+    let jump = format!("{jump}  PKCS11Provider /p.so\n");
+    let system = route(directory.path(), &jump).await.unwrap();
+    assert_eq!(system.instead.unwrap().name(), "openssh");
+    let told = "left to the system's ssh, which serves pkcs11provider /p.so, of the jump host gate";
+    assert_eq!(system.remark.as_deref(), Some(told));
 }
 
 #[tokio::test]

@@ -30,6 +30,14 @@ fn table() -> String {
                 format!("native with `{}`, else delegated", values.join("`, `"))
             }
             Ruling::NativeIfAddress => "native with an address, else delegated".to_owned(),
+            Ruling::NativeIfCommand => {
+                "native with the tokens `%h %k %n %p %r %%`, else delegated".to_owned()
+            }
+            Ruling::NativeIfJump => {
+                "native with names that a shell leaves alone, else delegated".to_owned()
+            }
+            Ruling::DelegatedIf(values) => format!("delegated with `{}`", values.join("`, `")),
+            Ruling::DelegatedIfOnWith(other) => format!("delegated when on and `{other}` is set"),
             Ruling::DelegatedIfSet => "delegated when set".to_owned(),
             Ruling::DelegatedUnlessDefault(_) => "delegated unless it is the default".to_owned(),
             Ruling::DelegatedWithCredentials => {

@@ -212,8 +212,6 @@ async fn what_would_accept_unknown_keys_is_refused_as_not_served() {
     for option in [
         "StrictHostKeyChecking=no",
         "StrictHostKeyChecking=accept-new",
-        "ProxyCommand=nc %h %p",
-        "ProxyJump=h2",
         "VerifyHostKeyDNS=yes",
         "RevokedHostKeys=/dev/null",
         "KnownHostsCommand=/bin/echo %H",

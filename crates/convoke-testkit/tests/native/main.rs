@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
 mod host_keys;
+mod jumps;
 mod login;
 mod questions;
 mod streams;
@@ -9,6 +10,7 @@ mod ways;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -41,8 +43,13 @@ impl Client {
 
     /// One with options as after `-o`.
     fn with(fleet: &Fleet, options: &[&str]) -> Self {
+        Self::by(fleet.ssh_config(), options)
+    }
+
+    /// One that reads `config`, with options as after `-o`.
+    fn by(config: PathBuf, options: &[&str]) -> Self {
         let options = SshOptions {
-            config: Some(fleet.ssh_config()),
+            config: Some(config),
             options: options.iter().map(|option| option.to_string()).collect(),
             ..SshOptions::default()
         };

@@ -4,7 +4,7 @@ use super::own::number;
 
 /// Over which hosts the way leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Jump {
+pub(in crate::ssh) enum Jump {
     /// Over none, said explicitly.
     None,
     /// Over one, and those before it.
@@ -17,15 +17,15 @@ pub(super) enum Jump {
 
 /// One host on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hop {
-    pub(super) user: Option<String>,
-    pub(super) host: String,
-    pub(super) port: Option<u32>,
+pub(in crate::ssh) struct Hop {
+    pub(in crate::ssh) user: Option<String>,
+    pub(in crate::ssh) host: String,
+    pub(in crate::ssh) port: Option<u32>,
 }
 
 impl Jump {
     /// Reads the value of the option: hosts with commas, maybe a comment.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::ssh) fn parse(text: &str) -> Result<Self, String> {
         if text.eq_ignore_ascii_case("none") {
             return Ok(Jump::None);
         }

@@ -1,23 +1,5 @@
 use super::*;
 
-#[test]
-fn a_greeting_is_found_behind_what_is_said_before() {
-    for (said, found) in [
-        (&b""[..], Beginning::Missing),
-        (b"SSH-2.0-x", Beginning::Missing),
-        (b"SSH-2.0-x\r\n", Beginning::Found(0)),
-        (b"SSH-1.99-x\n", Beginning::Found(0)),
-        (b"SSH-1.5-x\n", Beginning::Wrong),
-        (b"hello\r\nSSH-2.0-x\r\nmore", Beginning::Found(7)),
-        (b"HTTP/1.1 400 Bad Request\r\n", Beginning::Missing),
-    ] {
-        assert_eq!(beginning(said), found, "{said:?}");
-    }
-    let long = [&b"SSH-2.0-"[..], &[b'x'; 300]].concat();
-    assert_eq!(beginning(&long), Beginning::Wrong);
-    assert_eq!(beginning(&[b'x'; PREAMBLE + 1]), Beginning::Wrong);
-}
-
 fn attempt(address: SocketAddr) -> Attempt {
     Attempt {
         address,
@@ -44,7 +26,7 @@ async fn an_address_that_says_nothing_does_not_hold_up_the_next() {
     let (address, server) = greeting();
     let attempts = [silent.local_addr().unwrap(), address].map(attempt);
     let began = std::time::Instant::now();
-    let greeted = race(&attempts).await.map_err(|failed| failed.error);
+    let greeted = race(&attempts).await.map_err(|failed| failed.error("x"));
     let (_, ahead, winner) = greeted.unwrap();
     assert_eq!((winner, &ahead[..]), (address, &b"SSH-2.0-x\r\n"[..]));
     assert!(began.elapsed() >= HEAD_START);
@@ -60,5 +42,6 @@ async fn when_all_have_failed_the_last_says_why() {
     let attempts = [closed(), closed()].map(attempt);
     let failed = race(&attempts).await.err().unwrap();
     assert_eq!(failed.address, attempts[1].address);
-    assert_eq!(failed.error.kind(), io::ErrorKind::ConnectionRefused);
+    let error = failed.error("x");
+    assert_eq!(error.kind, crate::error::ConnectErrorKind::Refused);
 }

@@ -22,6 +22,14 @@ pub enum Ruling {
     NativeIf(&'static [&'static str]),
     /// Native with an address, delegated with a name.
     NativeIfAddress,
+    /// Native with a command whose tokens are known.
+    NativeIfCommand,
+    /// Native with hosts that a shell reads as they are.
+    NativeIfJump,
+    /// Delegated with these values, native with others.
+    DelegatedIf(&'static [&'static str]),
+    /// Delegated when it is on and the option named is set.
+    DelegatedIfOnWith(&'static str),
     /// Delegated when it is set to anything but `none`.
     DelegatedIfSet,
     /// Delegated when it is not what the installed ssh has as the default of the option named.
@@ -37,8 +45,9 @@ pub enum Ruling {
 }
 
 use Ruling::{
-    DelegatedIfAllowed, DelegatedIfSet, DelegatedIfSocket, DelegatedUnlessDefault,
-    DelegatedWithCredentials, DelegatedWithDisplay, Irrelevant, Native, NativeIf, NativeIfAddress,
+    DelegatedIf, DelegatedIfAllowed, DelegatedIfOnWith, DelegatedIfSet, DelegatedIfSocket,
+    DelegatedUnlessDefault, DelegatedWithCredentials, DelegatedWithDisplay, Irrelevant, Native,
+    NativeIf, NativeIfAddress, NativeIfCommand, NativeIfJump,
 };
 
 /// All options, by name.
@@ -144,13 +153,13 @@ static ROWS: [Row; 108] = [
     is("pkcs11provider", DelegatedIfSet, "keys on a token"),
     is("port", Native, "done by the native client"),
     is("preferredauthentications", Native, "done by the native client"),
-    is("proxycommand", DelegatedIfSet, "another way to the host"),
-    is("proxyjump", DelegatedIfSet, "another way to the host"),
-    is("proxyusefdpass", Irrelevant, "a matter of ProxyCommand, which is delegated"),
+    is("proxycommand", NativeIfCommand, "a shell runs it; its stdin and stdout are the way"),
+    is("proxyjump", NativeIfJump, "one connection a hop, if the native client serves each hop"),
+    is("proxyusefdpass", DelegatedIfOnWith("proxycommand"), "the program passes a socket on"),
     is("pubkeyacceptedalgorithms", Native, FILTER),
     is("pubkeyauthentication", NativeIf(SWITCH), "the other values bind a key to the host"),
     is("refuseconnection", DelegatedIfSet, "ssh says why"),
-    is("rekeylimit", DelegatedUnlessDefault("rekeylimit"), "the native client has limits of its own"),
+    is("rekeylimit", Native, "done by the native client; keys are good for 1 GiB at most"),
     is("remotecommand", Irrelevant, OVERRULED),
     is("remoteforward", DelegatedIfSet, "a way from the host to here"),
     is("requesttty", Irrelevant, OVERRULED),
@@ -158,7 +167,7 @@ static ROWS: [Row; 108] = [
     is("revokedhostkeys", DelegatedIfSet, "keys that are refused"),
     is("securitykeyprovider", DelegatedUnlessDefault("securitykeyprovider"), "keys on a token"),
     is("sendenv", Native, "done by the native client"),
-    is("serveralivecountmax", Native, "done by the native client"),
+    is("serveralivecountmax", DelegatedIf(&["0"]), "without an answer that may be missing"),
     is("serveraliveinterval", Native, "done by the native client"),
     is("sessiontype", Irrelevant, OVERRULED),
     is("setenv", Native, "done by the native client"),

@@ -28,7 +28,7 @@ const INTERRUPT: i32 = 2;
 
 /// Whether the stderr of ssh holds its own account, which was asked for only to be read by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chatter {
+pub(crate) enum Chatter {
     /// It is taken out.
     Ours,
     /// The user asked for it.

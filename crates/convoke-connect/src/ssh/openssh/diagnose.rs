@@ -49,7 +49,7 @@ impl KeyAgent {
 
 /// Says why an ssh that ended like this, with this last noise, did not connect; without an ending, what
 /// it was still waiting for. None when it did connect.
-pub(super) fn diagnose(
+pub(crate) fn diagnose(
     ending: Option<&Ending>,
     noise: &[u8],
     key_agent: KeyAgent,

@@ -122,7 +122,7 @@ fn first_hop(jump: &str) -> String {
     place(host.trim_matches(['[', ']']), port)
 }
 
-fn runs_ssh(command: &str) -> bool {
+pub(crate) fn runs_ssh(command: &str) -> bool {
     let mut words = command.split_whitespace().filter(|word| *word != "exec");
     let program = words.next().unwrap_or_default();
     program.rsplit('/').next() == Some("ssh")

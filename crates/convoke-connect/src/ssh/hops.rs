@@ -1,0 +1,229 @@
+//! The hops of a run: each is connected to once, for all hosts behind it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::chain::Leg;
+use super::contact::Caller;
+use super::hop::Hop;
+use super::proxy::Jump;
+use crate::error::{Again, ConnectError, ConnectErrorKind as Kind};
+use crate::future::BoxFuture;
+
+/// How long a hop stays open that nobody uses: the next host of a run may be behind it.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Every hop by the command that ssh would be started with for it.
+#[derive(Default)]
+pub(super) struct Hops(Mutex<HashMap<Jump, Arc<Slot>>>);
+
+/// One hop.
+#[derive(Default)]
+struct Slot(Mutex<State>);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Closed,
+    /// Somebody connects. Whoever waits hears what came of it.
+    Opening(watch::Receiver<Option<Outcome>>),
+    Open(Kept),
+    /// Another attempt must not be made, or could not help.
+    Refused(Failure),
+}
+
+/// A hop that is held open for those who come.
+struct Kept {
+    hop: Arc<Hop>,
+    _keeper: AbortOnDropHandle<()>,
+}
+
+type Outcome = Result<Arc<Hop>, Failure>;
+
+/// A failure that several hosts share.
+#[derive(Clone)]
+struct Failure(Arc<ConnectError>);
+
+impl Failure {
+    /// The same for another host. What lay beneath is in the words already.
+    fn again(&self) -> ConnectError {
+        let ConnectError {
+            kind,
+            text,
+            hint,
+            again,
+            ..
+        } = &*self.0;
+        ConnectError {
+            hint: hint.clone(),
+            again: *again,
+            ..ConnectError::new(*kind, text.as_str())
+        }
+    }
+}
+
+/// Whether a hop that failed like this must be left alone for the rest of the run.
+fn is_final(error: &ConnectError) -> bool {
+    let is_verdict = matches!(
+        error.kind,
+        Kind::HostKeyUnknown
+            | Kind::HostKeyChanged
+            | Kind::HostKeyRevoked
+            | Kind::Authentication
+            | Kind::Configuration
+    );
+    // Closed without the hint that another attempt may help: we had begun to log in.
+    is_verdict || error.kind == Kind::Closed && error.again == Again::Pointless
+}
+
+/// What somebody who needs a hop is to do.
+enum Turn {
+    Take(Arc<Hop>),
+    GiveUp(ConnectError),
+    Wait(watch::Receiver<Option<Outcome>>),
+    Connect(Attempt),
+}
+
+/// The one attempt to connect to a hop. When it is dropped, the next who waits makes another.
+struct Attempt {
+    slot: Arc<Slot>,
+    tell: watch::Sender<Option<Outcome>>,
+}
+
+impl Hops {
+    fn slot(&self, jump: &Jump) -> Arc<Slot> {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(jump.clone()).or_default())
+    }
+
+    /// The last of `legs`, each of which is reached through the one before it. None without any.
+    ///
+    /// # Errors
+    /// With the name of the hop that failed.
+    pub(super) fn reach<'a>(
+        &'a self,
+        legs: &'a [Arc<Leg>],
+        caller: Caller<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Hop>>, ConnectError>> {
+        Box::pin(async move {
+            let Some((leg, before)) = legs.split_last() else {
+                return Ok(None);
+            };
+            let slot = self.slot(&leg.jump);
+            loop {
+                match slot.turn() {
+                    Turn::Take(hop) => return Ok(Some(hop)),
+                    Turn::GiveUp(error) => return Err(error),
+                    Turn::Wait(mut outcome) => {
+                        if let Ok(outcome) = outcome.wait_for(Option::is_some).await
+                            && let Some(outcome) = &*outcome
+                        {
+                            let hop = outcome.as_ref().map_err(Failure::again)?;
+                            return Ok(Some(Arc::clone(hop)));
+                        }
+                    }
+                    Turn::Connect(attempt) => {
+                        // A failure on the way there is not one of this hop.
+                        let from = match self.reach(before, caller).await {
+                            Ok(from) => from,
+                            Err(error) => return attempt.failed(error, false),
+                        };
+                        return match Hop::open(leg, from.as_ref(), caller).await {
+                            Ok(hop) => Ok(Some(attempt.done(hop))),
+                            Err(error) => {
+                                let is_final = is_final(&error);
+                                attempt.failed(error, is_final)
+                            }
+                        };
+                    }
+                }
+            }
+        })
+    }
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(self: &Arc<Self>) -> Turn {
+        let mut state = self.state();
+        match &*state {
+            State::Open(kept) if !kept.hop.is_closed() => {
+                return Turn::Take(Arc::clone(&kept.hop));
+            }
+            State::Refused(failure) => return Turn::GiveUp(failure.again()),
+            // Whoever was connecting was given up, unless the channel is open.
+            State::Opening(outcome) if outcome.has_changed().is_ok() => {
+                return Turn::Wait(outcome.clone());
+            }
+            State::Closed | State::Open(_) | State::Opening(_) => {}
+        }
+        let (tell, outcome) = watch::channel(None);
+        *state = State::Opening(outcome);
+        Turn::Connect(Attempt {
+            slot: Arc::clone(self),
+            tell,
+        })
+    }
+
+    /// Closes a hop that nobody has or had since it was used so often.
+    fn close_unused(&self, uses: u64) -> Unused {
+        let mut state = self.state();
+        let State::Open(Kept { hop, .. }) = &*state else {
+            return Unused::Closed;
+        };
+        if Arc::strong_count(hop) > 1 || hop.uses() != uses {
+            return Unused::No(hop.uses());
+        }
+        *state = State::Closed;
+        Unused::Closed
+    }
+}
+
+enum Unused {
+    Closed,
+    /// It was used so often.
+    No(u64),
+}
+
+/// Closes the hop of a slot when nobody uses it any more.
+async fn keep(slot: Weak<Slot>) {
+    let mut uses = 0;
+    loop {
+        tokio::time::sleep(LINGER).await;
+        let Some(slot) = slot.upgrade() else { return };
+        match slot.close_unused(uses) {
+            Unused::Closed => return,
+            Unused::No(now) => uses = now,
+        }
+    }
+}
+
+impl Attempt {
+    fn done(self, hop: Hop) -> Arc<Hop> {
+        let hop = Arc::new(hop);
+        let keeper = tokio::spawn(keep(Arc::downgrade(&self.slot)));
+        *self.slot.state() = State::Open(Kept {
+            hop: Arc::clone(&hop),
+            _keeper: AbortOnDropHandle::new(keeper),
+        });
+        let _ = self.tell.send(Some(Ok(Arc::clone(&hop))));
+        hop
+    }
+
+    fn failed(self, error: ConnectError, is_final: bool) -> Result<Option<Arc<Hop>>, ConnectError> {
+        let failure = Failure(Arc::new(error));
+        *self.slot.state() = match is_final {
+            true => State::Refused(failure.clone()),
+            false => State::Closed,
+        };
+        let _ = self.tell.send(Some(Err(failure.clone())));
+        Err(failure.again())
+    }
+}
