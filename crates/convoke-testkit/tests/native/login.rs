@@ -219,26 +219,60 @@ async fn the_agent_signs() {
     assert_eq!(client.refused("h1").await.kind, Kind::Authentication);
 }
 
+/// Signs `of` for the account, into the usual file beside it.
+fn certify(fleet: &Fleet, authority: &Path, of: &Path) -> PathBuf {
+    let signed = Command::new("ssh-keygen")
+        .args(["-q", "-I", "somebody", "-n", fleet.account(), "-s"])
+        .args([authority, &of.with_extension("pub")])
+        .output()
+        .unwrap();
+    assert!(signed.status.success(), "{signed:?}");
+    let name = of.file_name().unwrap().to_str().unwrap();
+    of.with_file_name(format!("{name}-cert.pub"))
+}
+
+/// Keys in files and in the agent, certificates beside them, named, and in the agent.
 #[tokio::test]
 async fn keys_are_offered_in_the_order_of_ssh() {
     let fleet = Fleet::builder().option("LogLevel DEBUG2").start();
     let agent = KeyAgent::start(fleet.directory());
-    let files: Vec<_> = (1..=5)
-        .map(|n| key(&fleet, &format!("k{n}"), &["-t", "ed25519", "-N", ""]))
+    let authority = key(&fleet, "authority", &["-t", "ed25519", "-N", ""]);
+    let files: Vec<_> = (1..=6)
+        .map(|n| {
+            let kind = if n % 3 == 0 { "rsa" } else { "ed25519" };
+            key(&fleet, &format!("k{n}"), &["-t", kind, "-N", ""])
+        })
         .collect();
+    let aside = |number: usize| {
+        let certificate = certify(&fleet, &authority, &files[number]);
+        let name = fleet.directory().join(format!("c{}.pub", number + 1));
+        fs::rename(certificate, &name).unwrap();
+        name
+    };
+    let named = [aside(1), aside(4)];
+    certify(&fleet, &authority, &files[2]);
+    certify(&fleet, &authority, &files[3]);
     for file in [&files[0], &files[3], &files[1]] {
         agent.add(file);
     }
-    let options: Vec<_> = [&files[1], &files[2], &files[3]]
-        .iter()
-        .map(|file| option("IdentityFile", file))
-        .collect();
-    for more in [&[][..], &["IdentitiesOnly=yes"]] {
-        let options: Vec<&str> = options
-            .iter()
-            .map(String::as_str)
-            .chain(more.iter().copied())
-            .collect();
+    let identities: Vec<_> = [1, 2, 3, 4]
+        .map(|number| option("IdentityFile", &files[number]))
+        .into();
+    let certificates = named.map(|name| option("CertificateFile", &name));
+    let filter = "PubkeyAcceptedAlgorithms=rsa-sha2-256-cert-v01@openssh.com,ssh-ed25519";
+    for more in [
+        &[][..],
+        &["IdentitiesOnly=yes"],
+        &[certificates[0].as_str()],
+        &[certificates[0].as_str(), certificates[1].as_str()],
+        &[certificates[1].as_str(), "IdentitiesOnly=yes"],
+        &[filter],
+        &["PubkeyAcceptedAlgorithms=-ssh-ed25519"],
+        &["IdentityAgent=none"],
+        &["RequiredRSASize=4096"],
+    ] {
+        let options = identities.iter().map(String::as_str);
+        let options: Vec<&str> = options.chain(more.iter().copied()).collect();
         let client = only(&fleet, &options).agent(&agent.socket);
         let before = fleet.log().len();
         client.refused("h1").await;
@@ -246,25 +280,56 @@ async fn keys_are_offered_in_the_order_of_ssh() {
         let before = fleet.log().len();
         let output = client.ssh("h1").arg("true").output().unwrap();
         assert_eq!(output.status.code(), Some(255));
-        assert_eq!(ours, offered(&fleet, before).await, "{options:?}");
-        assert!(ours.len() >= 3, "{ours:?}");
+        assert_eq!(ours, offered(&fleet, before).await, "{more:?}");
+        assert!(ours.len() >= 3, "{more:?}: {ours:?}");
     }
 }
 
-/// The fingerprints that the sshd was offered since then.
+/// What the sshd was offered since then.
 async fn offered(fleet: &Fleet, before: usize) -> Vec<String> {
     let mut log = fleet.log();
     while !log[before..].contains("Connection closed by") {
         tokio::task::yield_now().await;
         log = fleet.log();
     }
-    let lines = log[before..]
-        .lines()
-        .filter(|line| line.contains("Failed publickey"));
-    let prints = lines.filter_map(|line| line.split("SHA256:").nth(1));
-    prints
-        .map(|print| print.split(' ').next().unwrap().to_owned())
+    let lines = log[before..].lines();
+    let lines = lines.filter(|line| line.contains("Failed publickey"));
+    lines
+        .filter_map(|line| Some(line.split_once(" ssh2: ")?.1.to_owned()))
         .collect()
+}
+
+#[tokio::test]
+async fn with_a_key_at_hand_nothing_else_is_tried_first() {
+    let fleet = Fleet::builder().option("LogLevel DEBUG2").start();
+    Client::new(&fleet).said("h1", "true").await.unwrap();
+    let log = fleet.log();
+    assert_eq!(log.matches("ssh-connection method none").count(), 0, "{log}");
+    assert_eq!(log.matches("ssh-connection method publickey").count(), 2, "{log}");
+    // Without one it is.
+    let client = only(&fleet, &["IdentityFile=none"]);
+    client.refused("h1").await;
+    let log = fleet.log();
+    assert_eq!(log.matches("ssh-connection method none").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn the_right_one_of_many_keys_can_be_named() {
+    let fleet = Fleet::builder().max_auth_tries(3).start();
+    let agent = KeyAgent::start(fleet.directory());
+    let keys: Vec<_> = (1..=6)
+        .map(|n| key(&fleet, &format!("k{n}"), &["-t", "ed25519", "-N", ""]))
+        .collect();
+    keys.iter().for_each(|key| agent.add(key));
+    authorize(&fleet, &keys[5]);
+    let right = option("IdentityFile", &keys[5].with_extension("pub"));
+    for options in [&[right.as_str()][..], &[&right, "IdentitiesOnly=yes"]] {
+        let client = only(&fleet, options).agent(&agent.socket);
+        client.said("h1", "true").await.unwrap();
+    }
+    let client = only(&fleet, &["IdentitiesOnly=yes"]).agent(&agent.socket);
+    let error = client.refused("h1").await;
+    assert!(!error.text.contains("Too many"), "{error}");
 }
 
 #[tokio::test]
@@ -291,24 +356,174 @@ async fn too_many_keys_are_said_to_be_too_many() {
 async fn a_certificate_lets_in() {
     let fleet = Fleet::start();
     let authority = key(&fleet, "authority", &["-t", "ed25519", "-N", ""]);
-    let user = key(&fleet, "user", &["-t", "ed25519", "-N", ""]);
-    let signed = Command::new("ssh-keygen")
-        .args(["-q", "-I", "somebody", "-n", fleet.account(), "-s"])
-        .args([&authority, &user.with_extension("pub")])
-        .output()
-        .unwrap();
-    assert!(signed.status.success(), "{signed:?}");
     let public = fs::read_to_string(authority.with_extension("pub")).unwrap();
     let list = fleet.directory().join("authorized_keys");
     fs::write(list, format!("cert-authority {public}")).unwrap();
-    let client = only(
+    for kind in ["ed25519", "rsa", "ecdsa"] {
+        let user = key(&fleet, &format!("user-{kind}"), &["-t", kind, "-N", ""]);
+        let beside = certify(&fleet, &authority, &user);
+        let agent = KeyAgent::start(tempfile::tempdir().unwrap().keep().as_path());
+        let identity = option("IdentityFile", &user);
+        only(&fleet, &[&identity]).said("h1", "true").await.unwrap();
+        agent.add(&user);
+        let aside = fleet.directory().join(format!("named-{kind}.pub"));
+        fs::rename(&beside, &aside).unwrap();
+        let named = option("CertificateFile", &aside);
+        // The key in a file, and in the agent, which has the certificate, too.
+        let client = only(&fleet, &[&identity, &named, "IdentityAgent=none"]);
+        client.said("h1", "true").await.unwrap();
+        fs::remove_file(&user).unwrap();
+        let client = only(&fleet, &[&named]).agent(&agent.socket);
+        client.said("h1", "true").await.unwrap();
+        let client = only(&fleet, &[]).agent(&agent.socket);
+        client.said("h1", "true").await.unwrap();
+        fs::remove_dir_all(agent.socket.parent().unwrap()).unwrap();
+    }
+}
+
+/// Who reads a key in some form, as `ssh-keygen` and `openssl` write it.
+#[tokio::test]
+async fn a_key_that_only_ssh_reads_is_left_to_it() {
+    let fleet = Fleet::start();
+    let plain = key(
         &fleet,
-        &[&option("IdentityFile", &user), "IdentityAgent=none"],
+        "plain",
+        &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", ""],
     );
-    client.said("h1", "true").await.unwrap();
-    let agent = KeyAgent::start(fleet.directory());
-    agent.add(&user);
-    fs::remove_file(&user).unwrap();
-    let client = only(&fleet, &[]).agent(&agent.socket);
-    client.said("h1", "true").await.unwrap();
+    let curve = key(&fleet, "curve", &["-t", "ecdsa", "-m", "PEM", "-N", ""]);
+    authorize(&fleet, &plain);
+    authorize(&fleet, &curve);
+    let written = |name: &str, arguments: &[&str], of: &Path| {
+        let file = fleet.directory().join(name);
+        let mut openssl = Command::new("openssl");
+        openssl
+            .args(arguments)
+            .arg("-in")
+            .arg(of)
+            .arg("-out")
+            .arg(&file);
+        let made = openssl.output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file
+    };
+    let pass = ["-passout", "pass:secret"];
+    let mut forms = Vec::new();
+    for (name, arguments, of, is_native) in [
+        (
+            "old-128",
+            &["rsa", "-aes128", "-traditional"][..],
+            &plain,
+            true,
+        ),
+        (
+            "old-256",
+            &["rsa", "-aes256", "-traditional"],
+            &plain,
+            false,
+        ),
+        ("old-3des", &["rsa", "-des3", "-traditional"], &plain, false),
+        ("old-ec", &["ec", "-aes128"], &curve, false),
+        (
+            "new-128",
+            &["pkcs8", "-topk8", "-v2", "aes-128-cbc"],
+            &plain,
+            true,
+        ),
+        (
+            "new-256",
+            &["pkcs8", "-topk8", "-v2", "aes-256-cbc"],
+            &curve,
+            true,
+        ),
+        (
+            "new-3des",
+            &["pkcs8", "-topk8", "-v2", "des3"],
+            &plain,
+            false,
+        ),
+    ] {
+        let arguments = [arguments, &pass[..]].concat();
+        forms.push((written(name, &arguments, of), is_native));
+    }
+    let ciphers = Command::new("ssh").args(["-Q", "cipher"]).output().unwrap();
+    let ciphers = String::from_utf8(ciphers.stdout).unwrap();
+    for (number, cipher) in ciphers.lines().enumerate() {
+        let arguments = ["-t", "ed25519", "-Z", cipher, "-N", "secret"];
+        let file = key(&fleet, &format!("cipher{number}"), &arguments);
+        authorize(&fleet, &file);
+        forms.push((file, cipher != "3des-cbc"));
+    }
+    for (file, is_native) in forms {
+        let client = only(
+            &fleet,
+            &[&option("IdentityFile", &file), "IdentityAgent=none"],
+        );
+        let what = format!("Enter passphrase for key '{}'", file.display());
+        let ask = Answers::of(&[(&what, "secret")]);
+        let opened = client.asking("h1", "true", &ask).await;
+        match (opened, is_native) {
+            (Ok(pipes), true) => drop(end(pipes).await),
+            (Err(error), false) => {
+                assert_eq!(error.kind, Kind::Configuration, "{file:?}");
+                assert!(error.text.contains("identityfile"), "{file:?}: {error}");
+            }
+            (opened, _) => panic!("{file:?}: {:?}", opened.map(drop)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_ssh_would_not_use_changes_nothing() {
+    let fleet = Fleet::start();
+    let old = key(&fleet, "old", &["-t", "dsa", "-N", ""]);
+    let (old, right) = (
+        option("IdentityFile", &old),
+        option("IdentityFile", &fleet.identity()),
+    );
+    only(&fleet, &[&old, &right])
+        .said("h1", "true")
+        .await
+        .unwrap();
+    let allowed = "PubkeyAcceptedAlgorithms=+ssh-dss";
+    let error = only(&fleet, &[&old, &right, allowed]).refused("h1").await;
+    assert!(error.text.contains("(a DSA key)"), "{error}");
+}
+
+/// The public half is enough for it to be known as what it is.
+#[tokio::test]
+async fn a_key_on_a_token_is_left_to_ssh_unless_the_agent_has_it() {
+    use russh::keys::ssh_key::private::{KeypairData, SkEd25519};
+    use russh::keys::ssh_key::public;
+    let fleet = Fleet::start();
+    let point = public::Ed25519PublicKey::try_from(&[7; 32][..]).unwrap();
+    let token = public::SkEd25519::new(point, "ssh:");
+    let token = SkEd25519::new(token, 1, vec![1, 2, 3]).unwrap();
+    let token = russh::keys::PrivateKey::new(KeypairData::SkEd25519(token), "token").unwrap();
+    let text = token.to_openssh(Default::default()).unwrap();
+    let file = fleet.directory().join("token");
+    fs::write(&file, text.as_bytes()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let client = only(&fleet, &[&option("IdentityFile", &file)]);
+    let error = client.refused("h1").await;
+    assert!(error.text.contains("(a key on a token)"), "{error}");
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_answer_is_done_without() {
+    let fleet = Fleet::start();
+    let socket = fleet.directory().join("hung");
+    let _hung = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let right = option("IdentityFile", &fleet.identity());
+    only(&fleet, &[&right])
+        .agent(&socket)
+        .said("h1", "true")
+        .await
+        .unwrap();
+    let error = only(&fleet, &["IdentityFile=none"])
+        .agent(&socket)
+        .refused("h1")
+        .await;
+    let hint = error.hint.unwrap();
+    assert!(hint.contains("does not answer"), "{hint}");
 }
