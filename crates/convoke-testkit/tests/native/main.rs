@@ -4,8 +4,10 @@
 mod host_keys;
 mod jumps;
 mod login;
+mod proxy_commands;
 mod questions;
 mod streams;
+mod upkeep;
 mod ways;
 
 use std::collections::HashMap;

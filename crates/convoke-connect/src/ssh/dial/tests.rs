@@ -45,3 +45,17 @@ async fn when_all_have_failed_the_last_says_why() {
     let error = failed.error("x");
     assert_eq!(error.kind, crate::error::ConnectErrorKind::Refused);
 }
+
+#[tokio::test]
+async fn a_connection_is_kept_alive_by_the_kernel_unless_told_otherwise() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for keep_alive in [true, false] {
+        let attempt = Attempt {
+            keep_alive,
+            ..attempt(listener.local_addr().unwrap())
+        };
+        let stream = connect(&attempt).await.unwrap();
+        let is_kept = rustix::net::sockopt::socket_keepalive(&stream).unwrap();
+        assert_eq!(is_kept, keep_alive);
+    }
+}
