@@ -41,6 +41,31 @@ fn a_server_with_many_names_turns_nobody_away() {
     }
 }
 
+#[test]
+fn a_crowd_behind_a_gate_is_one_connection_there() {
+    let fleet = Fleet::builder()
+        .max_startups("10:30:100")
+        .max_sessions(1)
+        .client_option("Host name*\n  ProxyJump h1\nHost *")
+        .start();
+    for n in 1..=NAMES {
+        fleet.alias(
+            &format!("name{n}"),
+            (fleet.address(n + 1), fleet.port()).into(),
+        );
+    }
+    let operator = Operator::new();
+    let ran = operator.run(&fleet, ["-v", "name[1-100]", "true"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("100 hosts: 100 ok\n"));
+    if crate::connector() == "ssh+native" {
+        let logins = fleet.log().matches("Accepted publickey").count();
+        assert_eq!(logins, NAMES + 1);
+        assert!(!ran.stderr.contains("attempt"), "somebody was tried twice");
+    }
+    operator.end(&fleet);
+}
+
 /// Takes the only place of a server, by saying nothing.
 fn guest(fleet: &Fleet) -> TcpStream {
     let mut guest = None;

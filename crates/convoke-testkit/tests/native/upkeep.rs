@@ -41,7 +41,7 @@ async fn keys_are_exchanged_again_after_as_many_bytes_as_configured() {
     echo(&Client::with(&fleet, &["RekeyLimit=1M"]), length).await;
     let more = exchanges(&fleet) - usual;
     println!("{more} exchanges with RekeyLimit 1M");
-    assert!(more >= usual + 8, "{more}");
+    assert!(more > usual + 5, "{more}");
     // A server may want it, too, also at the same time.
     let fleet = Fleet::builder().option("RekeyLimit 1M").start();
     echo(&Client::new(&fleet), length).await;
