@@ -46,7 +46,9 @@ pub(super) async fn dial(
             let process = Process::start(line, beginning.noise.clone(), surroundings)?;
             by(process).await?
         }
-        (None, Proxy::None | Proxy::Jump(_)) => directly(terms).await?,
+        (None, Proxy::None) => directly(terms).await?,
+        // Never around it.
+        (None, Proxy::Jump(jump)) => return Err(fault::without_hop(&jump.hop.host)),
     };
     Ok(Dialed {
         line: Line::new(wire, ahead, SENT, beginning.cut.clone()),

@@ -165,7 +165,7 @@ fn ended(peer: &Peer, error: &io::Error) -> String {
 }
 
 /// A stream that broke because a hop did.
-fn broken(error: &io::Error) -> Option<ConnectError> {
+pub(super) fn broken(error: &io::Error) -> Option<ConnectError> {
     let broken: &Broken = error.get_ref()?.downcast_ref()?;
     Some(plain(Kind::Closed, &broken.to_string()))
 }
@@ -173,6 +173,12 @@ fn broken(error: &io::Error) -> Option<ConnectError> {
 /// The connection to a hop had ended.
 pub(super) fn hop_gone(cause: &str) -> ConnectError {
     again(plain(Kind::Closed, cause))
+}
+
+/// The hops of a host are not those of its settings.
+pub(super) fn without_hop(hop: &str) -> ConnectError {
+    let text = format!("nothing led to the jump host {hop}");
+    plain(Kind::Configuration, &text)
 }
 
 /// A failure of a hop.

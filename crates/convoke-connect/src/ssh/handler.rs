@@ -287,20 +287,16 @@ impl client::Handler for Handler {
                 (Ended::Said { code, reason }, remark)
             }
             DisconnectReason::Error(error) => {
-                let remark = format!(
-                    "the connection broke: {}",
-                    fault::words_of(&error, &self.host)
-                );
+                let words = fault::words_of(&error, &self.host);
+                let remark = format!("the connection broke: {words}");
                 (Ended::Broke(error), remark)
             }
         };
-        self.notes.end(ended);
         match &mut self.streams {
             Streams::Command(command) => command.break_off(&remark),
-            Streams::Lanes { hop, lanes, .. } => {
-                lanes.break_all(&format!("through {hop}: {remark}"))
-            }
+            Streams::Lanes { hop, lanes, .. } => lanes.break_all(&ended.through(hop, &remark)),
         }
+        self.notes.end(ended);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::fault::{self, Stage};
 use super::handler::{HEARING, Refusal, Streams};
 use super::lane::{Lane, Lanes};
 use super::noise::Noise;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, ConnectErrorKind as Kind};
 
 /// What ssh calls itself towards a hop when the way does not begin at a port of this machine.
 const ORIGIN: (&str, u32) = ("127.0.0.1", 65535);
@@ -37,6 +37,33 @@ struct Inner {
     refusals: Mutex<mpsc::Receiver<Refusal>>,
 }
 
+/// Why there is no connection to a hop.
+pub(super) struct Unopened {
+    pub(super) error: ConnectError,
+    /// Whether another attempt must not be made, or cannot help.
+    pub(super) is_final: bool,
+}
+
+impl Unopened {
+    /// It failed before we began to log in.
+    fn early(error: ConnectError) -> Self {
+        let is_final = matches!(
+            error.kind,
+            Kind::HostKeyUnknown
+                | Kind::HostKeyChanged
+                | Kind::HostKeyRevoked
+                | Kind::Configuration
+        );
+        Unopened { error, is_final }
+    }
+
+    /// It failed when we had begun to: one attempt more may lock an account.
+    fn late(error: ConnectError) -> Self {
+        let is_final = true;
+        Unopened { error, is_final }
+    }
+}
+
 impl Hop {
     /// Connects to the hop of `leg` and logs in, through `from` if that is not the first.
     ///
@@ -46,16 +73,19 @@ impl Hop {
         leg: &Leg,
         from: Option<&Arc<Hop>>,
         caller: Caller<'_>,
-    ) -> Result<Self, ConnectError> {
+    ) -> Result<Self, Unopened> {
         let opened = Self::log_in(leg, from, caller).await;
-        opened.map_err(|error| fault::through(leg.name(), error))
+        opened.map_err(|Unopened { error, is_final }| Unopened {
+            error: fault::through(leg.name(), error),
+            is_final,
+        })
     }
 
     async fn log_in(
         leg: &Leg,
         from: Option<&Arc<Hop>>,
         caller: Caller<'_>,
-    ) -> Result<Self, ConnectError> {
+    ) -> Result<Self, Unopened> {
         let cut = CancellationToken::new();
         // Whatever happens from here on, dropping it ends the connection.
         let guard = cut.clone().drop_guard();
@@ -76,8 +106,10 @@ impl Hop {
             noise: &noise,
             cut: &cut,
         };
-        let mut contact = Contact::make(&leg.terms, beginning, streams, caller).await?;
-        contact.enter(&leg.terms, caller).await?;
+        let contact = Contact::make(&leg.terms, beginning, streams, caller).await;
+        let mut contact = contact.map_err(Unopened::early)?;
+        let entered = contact.enter(&leg.terms, caller).await;
+        entered.map_err(Unopened::late)?;
         Ok(Hop {
             inner: Arc::new(Inner {
                 name: leg.name().to_owned(),

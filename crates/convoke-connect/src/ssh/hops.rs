@@ -9,9 +9,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::chain::Leg;
 use super::contact::Caller;
-use super::hop::Hop;
+use super::hop::{Hop, Unopened};
 use super::proxy::Jump;
-use crate::error::{Again, ConnectError, ConnectErrorKind as Kind};
+use crate::error::ConnectError;
 use crate::future::BoxFuture;
 
 /// How long a hop stays open that nobody uses: the next host of a run may be behind it.
@@ -64,20 +64,6 @@ impl Failure {
             ..ConnectError::new(*kind, text.as_str())
         }
     }
-}
-
-/// Whether a hop that failed like this must be left alone for the rest of the run.
-fn is_final(error: &ConnectError) -> bool {
-    let is_verdict = matches!(
-        error.kind,
-        Kind::HostKeyUnknown
-            | Kind::HostKeyChanged
-            | Kind::HostKeyRevoked
-            | Kind::Authentication
-            | Kind::Configuration
-    );
-    // Closed without the hint that another attempt may help: we had begun to log in.
-    is_verdict || error.kind == Kind::Closed && error.again == Again::Pointless
 }
 
 /// What somebody who needs a hop is to do.
@@ -134,10 +120,7 @@ impl Hops {
                         };
                         return match Hop::open(leg, from.as_ref(), caller).await {
                             Ok(hop) => Ok(Some(attempt.done(hop))),
-                            Err(error) => {
-                                let is_final = is_final(&error);
-                                attempt.failed(error, is_final)
-                            }
+                            Err(Unopened { error, is_final }) => attempt.failed(error, is_final),
                         };
                     }
                 }

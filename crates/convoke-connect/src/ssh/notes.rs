@@ -30,6 +30,18 @@ pub(super) enum Ended {
     Broke(russh::Error),
 }
 
+impl Ended {
+    /// The same for those behind the hop whose connection it was; `remark` tells of it.
+    pub(super) fn through(&self, hop: &str, remark: &str) -> String {
+        // What broke may be further away, and is named then.
+        let further = match self {
+            Ended::Broke(russh::Error::IO(error)) => fault::broken(error),
+            Ended::Broke(_) | Ended::Said { .. } => None,
+        };
+        further.map_or_else(|| format!("through {hop}: {remark}"), |error| error.text)
+    }
+}
+
 impl Notes {
     fn noted(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

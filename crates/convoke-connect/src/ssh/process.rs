@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 
 use super::noise::Noise;
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::ssh::openssh::child::not_started;
+use crate::ssh::openssh::diagnose::printable;
 use crate::ssh::session::{self, Session};
 use crate::start::start;
 use crate::surroundings::Surroundings;
@@ -53,15 +53,19 @@ impl Process {
         noise: Noise,
         surroundings: &Surroundings,
     ) -> Result<Self, ConnectError> {
-        let mut command = session::command(&shell(surroundings), Session::Own, surroundings);
+        let shell = shell(surroundings);
+        let mut command = session::command(&shell, Session::Own, surroundings);
         command
             .args(["-c", &format!("exec {line}")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let mut child =
-            start(&mut command, SigSet::empty()).map_err(|error| not_started(&command, error))?;
+        let started = start(&mut command, SigSet::empty());
+        let mut child = started.map_err(|error| {
+            let text = format!("{} could not be started: {error}", shell.display());
+            ConnectError::not_started(printable(&text), error)
+        })?;
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
             let text = "a pipe of the ProxyCommand is missing";
