@@ -29,6 +29,7 @@ use args::{Args, Refused, Verb};
 use config::{Environment, Volume};
 use error::Usage;
 use exit::Stop;
+use render::floor::Floor;
 
 fn main() -> ExitCode {
     let code = std::panic::catch_unwind(|| begin(std::env::args_os().collect()));
@@ -55,10 +56,13 @@ fn begin(words: Vec<OsString>) -> u8 {
 }
 
 fn carry_out(args: Args, here: &Environment) -> Result<u8, Usage> {
-    trace::begin(Volume::of(&args.talk));
+    let floor = Floor::default();
+    trace::begin(Volume::of(&args.talk), &floor);
     match args.verb {
-        Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, here)?, here),
-        Verb::Hosts(hosts) => cmd::hosts::run(config::Hosts::new(hosts, &args.talk, here)?, here),
+        Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, here)?, here, floor),
+        Verb::Hosts(hosts) => {
+            cmd::hosts::run(config::Hosts::new(hosts, &args.talk, here)?, here, floor)
+        }
         Verb::Completions(completions) => Ok(cmd::completions::run(completions.shell)),
         Verb::Man(man) => Ok(cmd::man::run(man.verb.as_deref())),
     }

@@ -58,13 +58,14 @@ impl Operator {
     /// A password is to be asked for beforehand (`asks_beforehand`), and there is nobody.
     pub(crate) fn new(
         terminal: Option<File>,
+        floor: Floor,
         hosts: usize,
         asks_beforehand: bool,
     ) -> Result<Self, Usage> {
         if asks_beforehand && terminal.is_none() {
             return Err(nobody());
         }
-        let (floor, line) = (Floor::default(), Line::default());
+        let line = Line::default();
         Ok(Operator {
             console: terminal.map(|terminal| Console::new(terminal, floor, line)),
             hosts: match hosts {
@@ -163,5 +164,49 @@ impl Ask for Operator {
             let answer = self.answer(question).await;
             answer.ok_or_else(|| question.unanswered())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operator(is_there: bool, hosts: usize, asks_beforehand: bool) -> Result<Operator, Usage> {
+        let terminal = is_there.then(|| File::open("/dev/null").unwrap());
+        Operator::new(terminal, Floor::default(), hosts, asks_beforehand)
+    }
+
+    #[test]
+    fn what_is_asked_depends_on_how_many_hosts_there_are() {
+        let topics = [Topic::Passphrase, Topic::Password, Topic::Other];
+        for (is_there, hosts, asks_beforehand, answered) in [
+            (true, 1, false, [true, true, true]),
+            (true, 2, false, [true, false, false]),
+            (true, 1, true, [true, true, true]),
+            (true, 2, true, [true, true, false]),
+            (false, 1, false, [false, false, false]),
+        ] {
+            let operator = operator(is_there, hosts, asks_beforehand).unwrap();
+            assert_eq!(topics.map(|topic| operator.answers(topic)), answered);
+        }
+        assert!(operator(false, 2, true).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_password_for_all_hosts_is_given_to_a_host_once() {
+        let operator = operator(true, 2, true).unwrap();
+        if let Password::Beforehand(password) = &operator.password {
+            *password.lock().unwrap() = Some(Zeroizing::new("secret".to_owned()));
+        }
+        let mut question = Question {
+            what: "root@web1's password".to_owned(),
+            topic: Topic::Password,
+            visible: Visible::No,
+            wrong: 0,
+        };
+        let answer = operator.ask(&question).await.unwrap();
+        assert_eq!(answer.as_str(), "secret");
+        question.wrong = 1;
+        assert!(operator.ask(&question).await.is_err());
     }
 }

@@ -2,22 +2,24 @@
 //! a connection said.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, debug_fn};
-use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::Volume;
+use crate::render::floor::Floor;
 
 /// How the library begins what a connection said, and what it puts between the lines of it.
 const SAID: &str = "the connection said: ";
 const BETWEEN: &str = " / ";
 
 /// Lets the library say on stderr what it does.
-pub(crate) fn begin(volume: Volume) {
+pub(crate) fn begin(volume: Volume, floor: &Floor) {
     let level = match volume {
         Volume::Quiet | Volume::Normal => return,
         Volume::Verbose => LevelFilter::INFO,
@@ -25,13 +27,38 @@ pub(crate) fn begin(volume: Volume) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(Stage(floor.clone()))
         // It would be said on the stderr that has just failed, and panic.
         .log_internal_errors(false)
         .with_ansi(false)
         .fmt_fields(Fields)
         .event_format(Line)
         .init();
+}
+
+/// Our stderr, where the operator may be asked something.
+struct Stage(Floor);
+
+impl MakeWriter<'_> for Stage {
+    type Writer = Aside;
+
+    fn make_writer(&self) -> Aside {
+        Aside(self.0.clone())
+    }
+}
+
+/// One text for it.
+struct Aside(Floor);
+
+impl Write for Aside {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.say_aside(text)?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Texts and names of hosts as they are, other fields with their names.

@@ -17,6 +17,7 @@ use crate::exit;
 use crate::operator::Operator;
 use crate::plan;
 use crate::render::Mode;
+use crate::render::floor::Floor;
 use crate::render::recap::Facts;
 use crate::selection;
 
@@ -24,13 +25,13 @@ use crate::selection;
 ///
 /// # Errors
 /// What is wrong with the selection; nothing has been started then.
-pub(crate) fn run(config: Hosts, here: &Environment) -> Result<u8, Usage> {
+pub(crate) fn run(config: Hosts, here: &Environment, floor: Floor) -> Result<u8, Usage> {
     match config {
         Hosts::List { selection, form } => {
             let hosts = selection::hosts(&selection, Stdin::Unread)?;
             Ok(list(&hosts, form))
         }
-        Hosts::Check(config) => check(*config, here),
+        Hosts::Check(config) => check(*config, here, floor),
     }
 }
 
@@ -46,7 +47,7 @@ fn list(hosts: &HostList, form: HostsForm) -> u8 {
     print(text.as_bytes())
 }
 
-fn check(config: Check, here: &Environment) -> Result<u8, Usage> {
+fn check(config: Check, here: &Environment, floor: Floor) -> Result<u8, Usage> {
     let names = selection::hosts(&config.selection, Stdin::Unread)?;
     let terminal = (names.len() == 1).then(|| here.terminal()).flatten();
     let reach = config.reaching.reach(terminal);
@@ -56,7 +57,12 @@ fn check(config: Check, here: &Environment) -> Result<u8, Usage> {
     }
     let crowd = plan::Crowd::of(hosts.len(), None, descriptors::hosts_that_fit(0)?);
     let terminal = here.operator(Stdin::Unread, hosts.len());
-    let operator = Operator::new(terminal, hosts.len(), config.reaching.asks_beforehand)?;
+    let operator = Operator::new(
+        terminal,
+        floor,
+        hosts.len(),
+        config.reaching.asks_beforehand,
+    )?;
     let (_, alarms) = mpsc::channel(1);
     conduct::carry_out(Undertaking {
         is_typed: false,

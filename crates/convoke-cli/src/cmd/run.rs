@@ -18,6 +18,7 @@ use crate::exit;
 use crate::operator::Operator;
 use crate::plan::{Parts, Plan};
 use crate::render::Mode;
+use crate::render::floor::Floor;
 use crate::render::outdir::{self, Outdir};
 use crate::selection;
 use crate::stdin::{Alarm, Spool, Straight};
@@ -26,7 +27,7 @@ use crate::stdin::{Alarm, Spool, Straight};
 ///
 /// # Errors
 /// What the operator has to mend; nothing has been started then.
-pub(crate) fn run(config: Run, here: &Environment) -> Result<u8, Usage> {
+pub(crate) fn run(config: Run, here: &Environment, floor: Floor) -> Result<u8, Usage> {
     let hosts = selection::hosts(&config.selection, config.stdin)?;
     // Our stdin may be that terminal.
     let may_ask = hosts.len() == 1 && config.stdin == Stdin::Unread;
@@ -54,7 +55,7 @@ pub(crate) fn run(config: Run, here: &Environment) -> Result<u8, Usage> {
         Rehearsal::Wet if plan.hosts.is_empty() => Ok(exit::OK),
         Rehearsal::Wet => {
             let terminal = here.operator(plan.stdin, plan.hosts.len());
-            let operator = Operator::new(terminal, plan.hosts.len(), asks_beforehand)?;
+            let operator = Operator::new(terminal, floor, plan.hosts.len(), asks_beforehand)?;
             carry_out(plan, reach, operator, config.output, here)
         }
     }

@@ -1,6 +1,12 @@
 //! Who may write to the terminal: the renderer, or whoever asks the operator something there.
 
+use std::io::{self, Write as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::sink::Descriptor;
+
+/// How much is kept for later of what is said aside, in bytes; more than that is lost.
+const ASIDE: usize = 256 * 1024;
 
 /// The right to write to the terminal. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +24,8 @@ struct State {
     asking: bool,
     /// The renderer is at it.
     rendering: bool,
+    /// What was said aside meanwhile.
+    aside: Vec<u8>,
 }
 
 /// The right to write, until it is dropped.
@@ -51,6 +59,17 @@ impl Floor {
         self.0.changed.notify_all();
     }
 
+    /// Says something on stderr, beside the renderer, or later when somebody asks.
+    pub(crate) fn say_aside(&self, text: &[u8]) -> io::Result<()> {
+        let mut state = self.state();
+        match state.asking {
+            true if state.aside.len() < ASIDE => state.aside.extend_from_slice(text),
+            true => {}
+            false => Descriptor(rustix::stdio::stderr()).write_all(text)?,
+        }
+        Ok(())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,7 +85,12 @@ impl Floor {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.0.state().asking = false;
+        let mut state = self.0.state();
+        let aside = std::mem::take(&mut state.aside);
+        // Who cannot be told misses nothing that counts.
+        let _ = Descriptor(rustix::stdio::stderr()).write_all(&aside);
+        state.asking = false;
+        drop(state);
         self.0.0.changed.notify_all();
     }
 }
@@ -77,6 +101,16 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn what_is_said_aside_waits_while_somebody_asks() {
+        let floor = Floor::default();
+        let taken = floor.take();
+        floor.say_aside(b"later\n").unwrap();
+        assert_eq!(floor.state().aside, b"later\n");
+        drop(taken);
+        assert!(floor.state().aside.is_empty());
+    }
 
     #[test]
     fn who_asks_waits_for_the_renderer_and_the_renderer_for_the_answer() {
