@@ -27,6 +27,7 @@ use crate::link::Delivery;
 use crate::outcome::{CancelCause, Cancelled, Checked, Outcome, Unreachable};
 use crate::process::{self, Broken, Command};
 
+pub use clock::Questions;
 pub use connection::Connection;
 pub use places::Places;
 
@@ -65,12 +66,14 @@ pub struct Reach {
     pub agents: Arc<Agents>,
     /// Who answers questions about passphrases and passwords; asked by connectors of this process only.
     pub ask: Arc<dyn Ask>,
+    /// Whether somebody is being asked; no connect limit goes on meanwhile.
+    pub questions: Questions,
     /// What all links may buffer together.
     pub budget: Budget,
     /// How long silence is tolerated.
     pub liveness: Liveness,
     /// How long a host may take until its shell answers, all attempts together; the wait for a place
-    /// does not count, nor that for answers of [`Reach::ask`].
+    /// does not count, nor the time in which [`Reach::ask`] is asked something for any host.
     pub connect_limit: Duration,
     /// How many hosts are connected at once.
     pub connecting: Places,
@@ -110,6 +113,7 @@ impl Reach {
             surroundings: Arc::new(surroundings),
             agents: Arc::new(agents),
             ask: Arc::new(Nobody),
+            questions: Questions::default(),
             budget: Budget::new(CONTROLLER_BUDGET),
             liveness: Liveness::default(),
             connect_limit: CONNECT_LIMIT,

@@ -304,13 +304,25 @@ async fn with_a_key_at_hand_nothing_else_is_tried_first() {
     let fleet = Fleet::builder().option("LogLevel DEBUG2").start();
     Client::new(&fleet).said("h1", "true").await.unwrap();
     let log = fleet.log();
-    assert_eq!(log.matches("ssh-connection method none").count(), 0, "{log}");
-    assert_eq!(log.matches("ssh-connection method publickey").count(), 2, "{log}");
+    assert_eq!(
+        log.matches("ssh-connection method none").count(),
+        0,
+        "{log}"
+    );
+    assert_eq!(
+        log.matches("ssh-connection method publickey").count(),
+        2,
+        "{log}"
+    );
     // Without one it is.
     let client = only(&fleet, &["IdentityFile=none"]);
     client.refused("h1").await;
     let log = fleet.log();
-    assert_eq!(log.matches("ssh-connection method none").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("ssh-connection method none").count(),
+        1,
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ struct Attempt<'a> {
 /// Connects `host` as often as it may help, and waits for the first answer of its shell.
 ///
 /// The connect limit covers all attempts and the pauses between them, but neither the wait for a place nor
-/// that for answers of the operator. A place is kept meanwhile: the server counts the connection.
+/// the time in which the operator is asked something. A place is kept meanwhile: the server counts the connection.
 pub(super) async fn reach(
     host: &Host,
     reach: &Reach,
@@ -99,7 +99,7 @@ pub(super) async fn reach(
         if let Some(events) = &mut events {
             events.send(Kind::Connecting { attempt: number }).await;
         }
-        let clock = Clock::new(&*reach.ask);
+        let clock = Clock::new(&*reach.ask, &reach.questions);
         let attempt = Attempt {
             host,
             reach,
