@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use super::client::Native;
-use super::force::Way;
-use super::here;
 use super::resolve::Resolved;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::ConnectError;
 use crate::future::BoxFuture;
 use crate::local::Local;
+use crate::ssh::Openssh;
 use crate::ssh::target::Target;
-use crate::ssh::{Openssh, SshOptions};
 use crate::surroundings::Surroundings;
 
 /// Reaches hosts as ssh would, each by the cheapest way that is exactly that.
@@ -36,19 +34,13 @@ impl Ssh {
         endpoint: &Endpoint,
         surroundings: &Surroundings,
     ) -> Result<Route, ConnectError> {
-        let target = self.native.target(endpoint)?;
-        let is_ours = self.options().is_silent() && here::is_ours(&target, surroundings);
-        let resolved = self.native.resolver().of(&target, surroundings).await?;
-        if is_ours {
-            let login = self.native.resolver().login(surroundings).await?;
-            if here::stays(&target, &resolved.settings, login.as_deref()) {
-                return Ok(local(&target));
-            }
+        let resolved = self.native.resolved(endpoint, surroundings).await?;
+        if resolved.is_here {
+            return Ok(local(&Target::parse(endpoint)?));
         }
-        let way = self.native.way(&resolved, &target, surroundings).await?;
-        let (connector, remark): (Arc<dyn Connector>, _) = match way {
-            Way::Native => (Arc::clone(&self.native) as _, native(&resolved)),
-            Way::System(option) => (
+        let (connector, remark): (Arc<dyn Connector>, _) = match resolved.lacks() {
+            None => (Arc::clone(&self.native) as _, native(&resolved)),
+            Some(option) => (
                 Arc::clone(&self.system) as _,
                 Some(format!("left to the system's ssh, which serves {option}")),
             ),
@@ -59,10 +51,6 @@ impl Ssh {
             remark,
             ..route
         })
-    }
-
-    fn options(&self) -> &SshOptions {
-        self.native.resolver().options()
     }
 }
 

@@ -9,19 +9,15 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::auth;
-use super::chain::Leg;
 use super::config::Configuration;
 use super::contact::{Beginning, Caller, Contact};
 use super::fault::Stage;
-use super::force::Way;
 use super::handler::{Command, Handler, Streams};
 use super::hops::Hops;
-use super::keys::KeyFiles;
 use super::noise::{Both, Noise};
 use super::pipes::{Connection, Input};
 use super::proxy::Proxy;
-use super::resolve::{Resolved, Resolver, not_served};
+use super::resolve::{Course, Resolved, Resolver};
 use super::terms::Terms;
 use super::verify::Books;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
@@ -37,13 +33,13 @@ const PIPE: usize = 128 * 1024;
 
 /// Reaches hosts over ssh without the system's `ssh`, but as that is configured.
 ///
-/// Each host has a connection and a channel of its own; a hop has one connection for all behind it. What is read from files (known hosts, keys)
-/// and what is asked (passphrases) is kept: an instance serves one run.
+/// Each host has a connection and a channel of its own; a hop has one connection for all behind it.
+/// What is read from files (known hosts, keys) and what is asked (passphrases) is kept: an instance
+/// serves one run.
 pub struct Native {
-    resolver: Arc<Resolver>,
+    resolver: Resolver,
     hops: Hops,
     books: Books,
-    keys: KeyFiles,
 }
 
 impl fmt::Debug for Native {
@@ -61,16 +57,10 @@ impl Native {
     /// The same, with what others have found out of the configuration.
     pub fn sharing(configuration: Arc<Configuration>) -> Self {
         Native {
-            resolver: Arc::new(Resolver::new(configuration)),
+            resolver: Resolver::new(configuration),
             hops: Hops::default(),
             books: Books::default(),
-            keys: KeyFiles::default(),
         }
-    }
-
-    /// What it knows of configurations.
-    pub(super) fn resolver(&self) -> &Arc<Resolver> {
-        &self.resolver
     }
 
     /// Whom `endpoint` names.
@@ -81,57 +71,28 @@ impl Native {
         Ok(target)
     }
 
-    /// By which ssh a host is reached of which this is known: keys may be beyond us.
-    pub(super) async fn way(
-        &self,
-        resolved: &Resolved,
-        target: &Target,
-        surroundings: &Surroundings,
-    ) -> Result<Way, ConnectError> {
-        if resolved.way != Way::Native {
-            return Ok(resolved.way.clone());
-        }
-        let account = self.resolver.account(surroundings);
-        let terms = Terms::read(&resolved.settings, target, account, surroundings)?;
-        let beyond = self.beyond(&terms, &resolved.legs).await;
-        Ok(beyond.map_or(Way::Native, Way::System))
-    }
-
-    /// The first key file of a host or a hop that only the system's ssh can use.
-    async fn beyond(&self, terms: &Terms, legs: &[Arc<Leg>]) -> Option<String> {
-        for leg in legs {
-            if let Some(option) = auth::beyond(&leg.terms.login, &self.keys).await {
-                return Some(leg.names(&option));
-            }
-        }
-        auth::beyond(&terms.login, &self.keys).await
-    }
-
-    /// How `endpoint` is reached, and over which hops.
-    async fn terms(
+    /// What is known of `endpoint`.
+    pub(super) async fn resolved(
         &self,
         endpoint: &Endpoint,
         surroundings: &Surroundings,
-    ) -> Result<(Terms, Vec<Arc<Leg>>), ConnectError> {
+    ) -> Result<Arc<Resolved>, ConnectError> {
         let target = self.target(endpoint)?;
-        let resolved = self.resolver.of(&target, surroundings).await?;
-        let account = self.resolver.account(surroundings);
-        let terms = Terms::read(resolved.native()?, &target, account, surroundings)?;
-        match self.beyond(&terms, &resolved.legs).await {
-            Some(option) => Err(not_served(&option)),
-            None => Ok((terms, resolved.legs.clone())),
-        }
+        self.resolver.of(&target, surroundings).await
     }
 
     async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
-        let (terms, legs) = self.terms(request.endpoint, request.surroundings).await?;
+        let resolved = self
+            .resolved(request.endpoint, request.surroundings)
+            .await?;
+        let Course { terms, legs } = resolved.native()?;
         let caller = Caller {
             books: &self.books,
-            keys: &self.keys,
+            keys: self.resolver.keys(),
             ask: request.ask,
             surroundings: request.surroundings,
         };
-        let hop = self.hops.reach(&legs, caller).await?;
+        let hop = self.hops.reach(legs, caller).await?;
         let cut = CancellationToken::new();
         // Whatever happens from here on, dropping it ends the connection.
         let guard = cut.clone().drop_guard();
@@ -142,9 +103,9 @@ impl Native {
             noise: &noise,
             cut: &cut,
         };
-        let mut contact = Contact::make(&terms, beginning, streams, caller).await?;
-        contact.enter(&terms, caller).await?;
-        let channel = match run(&contact.session, &terms, request.command).await {
+        let mut contact = Contact::make(terms, beginning, streams, caller).await?;
+        contact.enter(terms, caller).await?;
+        let channel = match run(&contact.session, terms, request.command).await {
             Ok(channel) => channel,
             Err(error) => return Err(contact.why(Stage::Session, error)),
         };
@@ -228,10 +189,9 @@ impl Connector for Native {
         surroundings: &'a Surroundings,
     ) -> BoxFuture<'a, Result<Route, ConnectError>> {
         Box::pin(async {
-            let (terms, legs) = self.terms(endpoint, surroundings).await?;
-            let first = legs.first().map_or(&terms, |leg| &leg.terms);
+            let resolved = self.resolved(endpoint, surroundings).await?;
             Ok(Route {
-                server: Some(first.server.clone()),
+                server: Some(resolved.native()?.server().to_owned()),
                 ..Route::default()
             })
         })

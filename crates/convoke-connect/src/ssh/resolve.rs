@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use super::auth;
 use super::chain::{Around, Chain, Leg, Unreachable};
 use super::config::{Configuration, Destination};
 use super::force::{Credentials, Way, World, way};
+use super::here;
+use super::keys::KeyFiles;
 use super::settings::Settings;
 use super::terms::Terms;
 use super::words::Account;
@@ -22,7 +25,7 @@ pub(super) const UNTOLD: &str = "a configuration that only it understands";
 const ELSEWHERE: &str = "openssh:HOST is reached with every option that ssh has";
 
 /// Only the system's ssh serves a host, because of an option with its value.
-pub(super) fn not_served(option: &str) -> ConnectError {
+fn not_served(option: &str) -> ConnectError {
     let text = format!("the native client does not serve {option}");
     ConnectError {
         hint: Some(ELSEWHERE.into()),
@@ -36,6 +39,7 @@ pub(super) struct Resolver {
     configuration: Arc<Configuration>,
     hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Resolved>>>>>,
     chain: Chain,
+    keys: KeyFiles,
     account: OnceLock<Account>,
     credentials: OnceCell<Credentials>,
 }
@@ -43,10 +47,18 @@ pub(super) struct Resolver {
 /// What is known of one host.
 #[derive(Debug)]
 pub(super) struct Resolved {
-    pub(super) settings: Settings,
-    /// Why only ssh itself could tell them, if that was so.
+    /// Why only ssh itself could tell its settings, if that was so.
     pub(super) asked: Option<String>,
-    pub(super) way: Way,
+    /// Whether it is this machine itself.
+    pub(super) is_here: bool,
+    /// How the native client reaches it, or the option for which it cannot.
+    course: Result<Course, String>,
+}
+
+/// How the native client reaches a host.
+#[derive(Debug)]
+pub(super) struct Course {
+    pub(super) terms: Terms,
     /// The hops on the way, in the order in which they are connected to.
     pub(super) legs: Vec<Arc<Leg>>,
 }
@@ -57,6 +69,7 @@ impl Resolver {
             chain: Chain::new(configuration.options()),
             configuration,
             hosts: Mutex::default(),
+            keys: KeyFiles::default(),
             account: OnceLock::new(),
             credentials: OnceCell::new(),
         }
@@ -67,18 +80,9 @@ impl Resolver {
         self.configuration.options()
     }
 
-    /// The account that we run as.
-    pub(super) fn account(&self, surroundings: &Surroundings) -> &Account {
-        self.account.get_or_init(|| Account::of(surroundings))
-    }
-
-    /// The account that ssh connects as where nothing says otherwise.
-    pub(super) async fn login(
-        &self,
-        surroundings: &Surroundings,
-    ) -> Result<Option<String>, ConnectError> {
-        let defaults = self.configuration.defaults(surroundings).await?;
-        Ok(defaults.get("user").map(str::to_owned))
+    /// The key files of the run.
+    pub(super) fn keys(&self) -> &KeyFiles {
+        &self.keys
     }
 
     /// What is known of `target`.
@@ -109,65 +113,84 @@ impl Resolver {
         let destination = Destination::from(target);
         let Some(told) = self.configuration.of(&destination, surroundings).await? else {
             return Ok(Arc::new(Resolved {
-                settings: Settings::default(),
                 asked: None,
-                way: Way::System(UNTOLD.into()),
-                legs: Vec::new(),
+                is_here: false,
+                course: Err(UNTOLD.into()),
             }));
         };
+        let defaults = self.configuration.defaults(surroundings).await?;
+        let is_ours = self.options().is_silent() && here::is_ours(target, surroundings);
+        let is_here = is_ours && here::stays(target, &told.settings, defaults.get("user"));
         let credentials = self
             .credentials
             .get_or_init(|| Credentials::look(surroundings));
         let world = World {
-            defaults: self.configuration.defaults(surroundings).await?,
+            defaults,
             surroundings,
             credentials: *credentials.await,
         };
-        let mut way = way(&told.settings, &world);
-        let mut legs = Vec::new();
-        if way == Way::Native && told.settings.get("proxyjump").is_some() {
-            match self.legs(target, &told.settings, &world).await {
-                Ok(found) => legs = found,
-                Err(Unreachable::Lacks(option)) => way = Way::System(option),
-                Err(Unreachable::Wrong(error)) => return Err(error),
-            }
-        }
-        let told = Arc::unwrap_or_clone(told);
+        let course = match self.course(target, &told.settings, &world).await {
+            Ok(course) => Ok(course),
+            Err(Unreachable::Lacks(option)) => Err(option),
+            Err(Unreachable::Wrong(error)) => return Err(error),
+        };
         Ok(Arc::new(Resolved {
-            settings: told.settings,
-            asked: told.asked,
-            way,
-            legs,
+            asked: told.asked.clone(),
+            is_here,
+            course,
         }))
     }
 
-    /// The hops on the way to a host.
-    async fn legs(
+    /// How a host with these settings is reached.
+    async fn course(
         &self,
         target: &Target,
         settings: &Settings,
         world: &World<'_>,
-    ) -> Result<Vec<Arc<Leg>>, Unreachable> {
+    ) -> Result<Course, Unreachable> {
+        if let Way::System(option) = way(settings, world) {
+            return Err(Unreachable::Lacks(option));
+        }
+        let surroundings = world.surroundings;
         let around = Around {
-            surroundings: world.surroundings,
-            account: self.account(world.surroundings),
+            surroundings,
+            account: self.account.get_or_init(|| Account::of(surroundings)),
             credentials: world.credentials,
         };
-        let terms = Terms::read(settings, target, around.account, around.surroundings);
+        let terms = Terms::read(settings, target, around.account, surroundings);
         let terms = terms.map_err(|error| Unreachable::Lacks(error.text))?;
-        self.chain.to(&terms, &around).await
+        let legs = self.chain.to(&terms, &around).await?;
+        for leg in &legs {
+            if let Some(option) = auth::beyond(&leg.terms.login, &self.keys).await {
+                return Err(Unreachable::Lacks(leg.names(&option)));
+            }
+        }
+        match auth::beyond(&terms.login, &self.keys).await {
+            Some(option) => Err(Unreachable::Lacks(option)),
+            None => Ok(Course { terms, legs }),
+        }
+    }
+}
+
+impl Course {
+    /// The server that has the work of the connection.
+    pub(super) fn server(&self) -> &str {
+        let first = self.legs.first().map_or(&self.terms, |leg| &leg.terms);
+        &first.server
     }
 }
 
 impl Resolved {
-    /// Itself, if the native client can follow all of it.
+    /// How the native client reaches it, if it can follow all of its settings.
     ///
     /// # Errors
     /// [`ConnectErrorKind::Configuration`] when it cannot, with the option that is in force.
-    pub(super) fn native(&self) -> Result<&Settings, ConnectError> {
-        match &self.way {
-            Way::Native => Ok(&self.settings),
-            Way::System(option) => Err(not_served(option)),
-        }
+    pub(super) fn native(&self) -> Result<&Course, ConnectError> {
+        self.course.as_ref().map_err(|option| not_served(option))
+    }
+
+    /// The option for which it is left to the system's ssh.
+    pub(super) fn lacks(&self) -> Option<&str> {
+        self.course.as_ref().err().map(String::as_str)
     }
 }
