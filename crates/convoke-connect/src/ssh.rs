@@ -19,11 +19,14 @@ mod chain;
 mod resolve;
 mod words;
 
+pub mod known_hosts;
+
 mod algorithms;
 mod proxy;
+mod rules;
 mod terms;
 
-pub mod known_hosts;
+mod sight;
 mod verify;
 
 mod fault;
@@ -58,3 +61,4 @@ pub use choose::Ssh;
 pub use client::Native;
 pub use openssh::Openssh;
 pub use options::SshOptions;
+pub use sight::{Sight, Standing};

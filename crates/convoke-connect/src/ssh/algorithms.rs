@@ -3,13 +3,16 @@
 //! A list is a filter. The order is that of the user; where the list is ssh's own, ciphers that the
 //! processor computes itself come first.
 
+mod host_keys;
+
 use std::borrow::Cow;
 
-use russh::keys::Algorithm;
 use russh::{Preferred, cipher, compression, kex, mac};
 
 use super::settings::Settings;
 use crate::error::{ConnectError, ConnectErrorKind};
+
+pub(super) use host_keys::{HostKeys, host_keys};
 
 /// The ciphers of an ssh that nobody configured: up to OpenSSH 9.9, and since.
 const UNCONFIGURED: [&str; 2] = [
@@ -84,7 +87,7 @@ impl From<NoneLeft> for ConnectError {
     }
 }
 
-/// The algorithms that the settings of a host leave.
+/// The algorithms that the settings of a host leave, but for those of its keys ([`host_keys`]).
 ///
 /// # Errors
 /// When they leave none of a kind.
@@ -106,32 +109,12 @@ pub(super) fn offered(settings: &Settings) -> Result<Preferred, NoneLeft> {
     };
     Ok(Preferred {
         kex: exchanges.into(),
-        key: Cow::Owned(host_keys(settings)?),
+        key: Cow::Borrowed(&[]),
         host_key_certificates: Cow::Borrowed(&[]),
         cipher: ciphers.into(),
         mac: left(settings, "macs", MACS)?.into(),
         compression: compressions.to_vec().into(),
     })
-}
-
-/// The algorithms of host keys, certificates left out.
-fn host_keys(settings: &Settings) -> Result<Vec<Algorithm>, NoneLeft> {
-    let option = "hostkeyalgorithms";
-    let list = settings.get(option).unwrap_or_default();
-    let known = |name: &str| {
-        let algorithm = Algorithm::new(name).ok()?;
-        let is_served = matches!(
-            algorithm,
-            Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::Rsa { .. }
-        );
-        is_served.then_some(algorithm)
-    };
-    let left: Vec<_> = list.split(',').filter_map(known).collect();
-    if left.is_empty() {
-        none_left(option, list)
-    } else {
-        Ok(left)
-    }
 }
 
 /// Those of an option's list that are `ours`, in the order of the list.
@@ -201,7 +184,6 @@ mod tests {
         );
         assert_eq!(offered.kex.first(), Some(&kex::CURVE25519));
         assert_eq!(*offered.mac, [mac::HMAC_SHA256]);
-        assert_eq!(offered.key.len(), 2);
         assert_eq!(*offered.compression, [compression::NONE]);
     }
 

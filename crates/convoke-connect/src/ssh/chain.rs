@@ -139,6 +139,7 @@ impl Chain {
         }
         let terms = Terms::read(
             &told.settings,
+            world.defaults,
             &jump.hop,
             around.account,
             around.surroundings,

@@ -15,11 +15,14 @@ use super::fault::Stage;
 use super::handler::{Command, Handler, Streams};
 use super::hops::Hops;
 use super::noise::{Both, Noise};
+use super::notes::Notes;
 use super::pipes::{Connection, Input};
 use super::proxy::Proxy;
 use super::resolve::{Course, Resolved, Resolver};
+use super::sight::Sight;
 use super::terms::Terms;
-use super::verify::Books;
+use super::verify::Verifier;
+use crate::ask::Ask;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
@@ -39,7 +42,7 @@ const PIPE: usize = 128 * 1024;
 pub struct Native {
     resolver: Resolver,
     hops: Hops,
-    books: Books,
+    verifier: Arc<Verifier>,
 }
 
 impl fmt::Debug for Native {
@@ -57,9 +60,9 @@ impl Native {
     /// The same, with what others have found out of the configuration.
     pub fn sharing(configuration: Arc<Configuration>) -> Self {
         Native {
+            verifier: Arc::new(Verifier::new(configuration.options().clone())),
             resolver: Resolver::new(configuration),
             hops: Hops::default(),
-            books: Books::default(),
         }
     }
 
@@ -86,12 +89,7 @@ impl Native {
             .resolved(request.endpoint, request.surroundings)
             .await?;
         let Course { terms, legs } = resolved.native()?;
-        let caller = Caller {
-            books: &self.books,
-            keys: self.resolver.keys(),
-            ask: request.ask,
-            surroundings: request.surroundings,
-        };
+        let caller = self.caller(request.ask, request.surroundings);
         let hop = self.hops.reach(legs, caller).await?;
         let cut = CancellationToken::new();
         // Whatever happens from here on, dropping it ends the connection.
@@ -101,6 +99,7 @@ impl Native {
         let beginning = Beginning {
             from: hop.as_ref(),
             noise: &noise,
+            notes: &Notes::default(),
             cut: &cut,
         };
         let mut contact = Contact::make(terms, beginning, streams, caller).await?;
@@ -130,6 +129,53 @@ impl Native {
             }),
             lent: None,
         })
+    }
+}
+
+impl Native {
+    /// For whom connections are made.
+    fn caller<'a>(&'a self, ask: &'a dyn Ask, surroundings: &'a Surroundings) -> Caller<'a> {
+        Caller {
+            verifier: &self.verifier,
+            keys: self.resolver.keys(),
+            ask,
+            surroundings,
+        }
+    }
+
+    /// Looks at the key of a host, by the same way as a connection and without logging in there. Nothing
+    /// is written down. `ask` is for hops on the way.
+    ///
+    /// # Errors
+    /// The host was not reached, or the native client cannot reach it as ssh would.
+    pub async fn look(
+        &self,
+        endpoint: &Endpoint,
+        surroundings: &Surroundings,
+        ask: &dyn Ask,
+    ) -> Result<Sight, ConnectError> {
+        let resolved = self.resolved(endpoint, surroundings).await?;
+        let Course { terms, legs } = resolved.native()?;
+        let caller = self.caller(ask, surroundings);
+        let hop = self.hops.reach(legs, caller).await?;
+        let cut = CancellationToken::new();
+        let _guard = cut.clone().drop_guard();
+        let notes = Notes::default();
+        let beginning = Beginning {
+            from: hop.as_ref(),
+            noise: &Noise::default(),
+            notes: &notes,
+            cut: &cut,
+        };
+        let made = Contact::make(terms, beginning, Streams::Look, caller).await;
+        match (notes.looked_at(), made) {
+            (Some(sight), _) => Ok(sight),
+            (None, Err(error)) => Err(error),
+            (None, Ok(_)) => {
+                let text = "the host showed no key";
+                Err(ConnectError::new(ConnectErrorKind::Closed, text))
+            }
+        }
     }
 }
 

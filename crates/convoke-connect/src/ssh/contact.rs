@@ -18,7 +18,7 @@ use super::noise::Noise;
 use super::notes::Notes;
 use super::proxy::Proxy;
 use super::terms::Terms;
-use super::verify::{Books, Named};
+use super::verify::{Host, Verifier};
 use crate::ask::Ask;
 use crate::error::ConnectError;
 use crate::surroundings::Surroundings;
@@ -29,7 +29,7 @@ const WINDOW: u32 = 2 * 1024 * 1024;
 /// For whom a connection is made, and what all those of a run have in common.
 #[derive(Clone, Copy)]
 pub(super) struct Caller<'a> {
-    pub(super) books: &'a Books,
+    pub(super) verifier: &'a Arc<Verifier>,
     pub(super) keys: &'a KeyFiles,
     pub(super) ask: &'a dyn Ask,
     pub(super) surroundings: &'a Surroundings,
@@ -42,6 +42,8 @@ pub(super) struct Beginning<'a> {
     pub(super) from: Option<&'a Arc<Hop>>,
     /// What is said on the way.
     pub(super) noise: &'a Noise,
+    /// What is heard of its end.
+    pub(super) notes: &'a Notes,
     pub(super) cut: &'a CancellationToken,
 }
 
@@ -103,16 +105,18 @@ impl Contact {
         streams: Streams,
         caller: Caller<'_>,
     ) -> Result<Self, ConnectError> {
-        let Dialed { line, peer } = dialed;
-        let named = Named {
-            host: &terms.host,
-            port: terms.port,
-            alias: terms.alias.as_deref(),
-            smallest_rsa: terms.smallest_rsa,
-        };
-        let expected = caller.books.expected(&named, &terms.known_hosts);
+        let Dialed {
+            line,
+            peer,
+            address,
+        } = dialed;
+        let host = Host::new(&terms.host, terms.port, address);
+        let judge = caller.verifier;
+        let judge = judge.judge(host, &terms.rules, caller.surroundings);
         let mut preferred = terms.offered.clone();
-        expected.order(preferred.key.to_mut());
+        let (certified, plain) = judge.preferred();
+        preferred.host_key_certificates = certified.into();
+        preferred.key = plain.into();
         let config = Config {
             client_id: SshId::Standard(GREETING.into()),
             limits: terms.rekey.clone(),
@@ -123,24 +127,28 @@ impl Contact {
             nodelay: true,
             ..Config::default()
         };
-        let notes = Notes::default();
+        let notes = beginning.notes.clone();
         let handler = Handler {
-            expected,
+            judge,
+            shown: None,
             notes: notes.clone(),
             host: terms.host.clone(),
             streams,
             cut: beginning.cut.clone(),
             banner: 0,
         };
-        match russh::client::connect_stream(Arc::new(config), line, handler).await {
-            Ok(session) => Ok(Contact {
-                session,
-                notes,
-                peer,
-                said: None,
-            }),
-            Err(error) => Err(notes.why(&peer, Stage::Exchange, error)),
-        }
+        let exchanged = russh::client::connect_stream(Arc::new(config), line, handler).await;
+        let session = match exchanged {
+            Ok(session) => session,
+            Err(error) => return Err(notes.why(&peer, Stage::Exchange, error)),
+        };
+        notes.agree_with(session.agent_session_binding())?;
+        Ok(Contact {
+            session,
+            notes,
+            peer,
+            said: None,
+        })
     }
 
     /// Logs in.
@@ -152,12 +160,20 @@ impl Contact {
         terms: &Terms,
         caller: Caller<'_>,
     ) -> Result<(), ConnectError> {
+        let careful;
+        let login = match self.notes.is_distrusted() {
+            true => {
+                careful = terms.login.without_secrets();
+                &careful
+            }
+            false => &terms.login,
+        };
         let door = Door {
             session: &mut self.session,
             notes: &self.notes,
             peer: &self.peer,
             host: &terms.host,
-            login: &terms.login,
+            login,
             keys: caller.keys,
             ask: caller.ask,
         };

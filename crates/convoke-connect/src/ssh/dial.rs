@@ -31,6 +31,8 @@ const HEAD_START: Duration = Duration::from_millis(250);
 pub(super) struct Dialed {
     pub(super) line: Line<Wire>,
     pub(super) peer: Peer,
+    /// Where it is, if we have connected to it ourselves.
+    pub(super) address: Option<IpAddr>,
 }
 
 /// Connects to the host of `terms`, by the way that these say. The line ends with the `cut` of
@@ -40,7 +42,7 @@ pub(super) async fn dial(
     beginning: Beginning<'_>,
     surroundings: &Surroundings,
 ) -> Result<Dialed, ConnectError> {
-    let (wire, ahead, peer) = match (beginning.from, &terms.proxy) {
+    let (wire, ahead, address) = match (beginning.from, &terms.proxy) {
         (Some(hop), _) => over(hop, terms).await?,
         (None, Proxy::Command(line)) => {
             let process = Process::start(line, beginning.noise.clone(), surroundings)?;
@@ -52,18 +54,20 @@ pub(super) async fn dial(
     };
     Ok(Dialed {
         line: Line::new(wire, ahead, SENT, beginning.cut.clone()),
-        peer,
+        peer: address.map_or_else(Peer::unknown, Peer::new),
+        address: address.map(|address| address.ip()),
     })
 }
 
-/// What carries a connection that was greeted on, and what was read, from the greeting on.
-type Reached = (Wire, Vec<u8>, Peer);
+/// What carries a connection that was greeted on, what was read, from the greeting on, and where it
+/// leads if that is known.
+type Reached = (Wire, Vec<u8>, Option<SocketAddr>);
 
 /// Through a hop.
 async fn over(hop: &Arc<Hop>, terms: &Terms) -> Result<Reached, ConnectError> {
     let mut lane = hop.lane(&terms.host, terms.port).await?;
     match greet(&mut lane).await {
-        Ok(ahead) => Ok((Wire::Lane(Box::new(lane)), ahead, Peer::unknown())),
+        Ok(ahead) => Ok((Wire::Lane(Box::new(lane)), ahead, None)),
         Err(ungreeted) => Err(fault::ungreeted(&Peer::unknown(), ungreeted)),
     }
 }
@@ -71,7 +75,7 @@ async fn over(hop: &Arc<Hop>, terms: &Terms) -> Result<Reached, ConnectError> {
 /// Through a program.
 async fn by(mut process: Process) -> Result<Reached, ConnectError> {
     match greet(&mut process).await {
-        Ok(ahead) => Ok((Wire::Process(Box::new(process)), ahead, Peer::unknown())),
+        Ok(ahead) => Ok((Wire::Process(Box::new(process)), ahead, None)),
         Err(ungreeted) => {
             process.hear_out().await;
             Err(fault::ungreeted(&Peer::unknown(), ungreeted))
@@ -91,7 +95,7 @@ async fn directly(terms: &Terms) -> Result<Reached, ConnectError> {
         several => race(several).await,
     };
     let (stream, ahead, address) = greeted.map_err(|failed| failed.error(&terms.host))?;
-    Ok((Wire::Socket(stream), ahead, Peer::new(address)))
+    Ok((Wire::Socket(stream), ahead, Some(address)))
 }
 
 async fn addresses(terms: &Terms) -> Result<Vec<SocketAddr>, ConnectError> {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use russh::keys::Algorithm;
 use russh::{AlgorithmKind, ChannelOpenFailure};
 use rustix::io::Errno;
 
@@ -287,6 +288,18 @@ pub(super) fn protocol(peer: &Peer, stage: Stage, error: russh::Error) -> Connec
         ),
         error => broken(&error),
     }
+}
+
+/// The server showed another kind of key than was agreed on.
+pub(super) fn wrong_kind(agreed: &Algorithm, found: &Algorithm) -> ConnectError {
+    let text = format!("the host shows a key of {found} where {agreed} was agreed on");
+    plain(Kind::Closed, &text)
+}
+
+/// The server signed the key exchange in another way than was agreed on.
+pub(super) fn wrong_signature(agreed: &Algorithm) -> ConnectError {
+    let text = format!("the host did not sign the key exchange with {agreed}, as was agreed on");
+    plain(Kind::Closed, &text)
 }
 
 /// The server closed the connection, or it was reset.

@@ -11,6 +11,8 @@ use std::path::Path;
 use super::algorithms::{self, NoneLeft};
 use super::proxy::{is_command, is_jump};
 use super::settings::Settings;
+use super::verify::is_for_ssh_alone;
+use super::words::Account;
 use crate::surroundings::Surroundings;
 
 pub use credentials::Credentials;
@@ -37,7 +39,7 @@ pub struct World<'a> {
 }
 
 /// Decides how a host with these settings is reached. Looks whether the socket of a `ControlPath` is
-/// there, and reads nothing else.
+/// there and how the files of `RevokedHostKeys` begin, and reads nothing else.
 pub fn way(settings: &Settings, world: &World<'_>) -> Way {
     for (name, values) in settings.iter() {
         let in_force = match table::find(name) {
@@ -49,7 +51,8 @@ pub fn way(settings: &Settings, world: &World<'_>) -> Way {
             return Way::System(format!("{name} {}", values.join(" ")).trim().to_owned());
         }
     }
-    match algorithms::offered(settings) {
+    let offered = algorithms::offered(settings);
+    match offered.and_then(|_| algorithms::host_keys(settings, world.defaults)) {
         Ok(_) => Way::Native,
         Err(NoneLeft(option)) => Way::System(option),
     }
@@ -88,6 +91,7 @@ impl Ruling {
             Ruling::DelegatedIf(these) => values.iter().any(|one| these.contains(&one.as_str())),
             Ruling::DelegatedIfOnWith(other) => !are(&["no", "false"]) && is_set(other),
             Ruling::NativeIfAddress => values.iter().any(|value| !is_address(value)),
+            Ruling::NativeIfList => !values.iter().all(|file| is_list(file, world.surroundings)),
             Ruling::DelegatedIfSet => !are(&["none", ""]),
             Ruling::DelegatedUnlessDefault(name) => values != world.defaults.all(name),
             Ruling::DelegatedWithCredentials => {
@@ -105,6 +109,17 @@ impl Ruling {
 
 fn is_address(text: &str) -> bool {
     text.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Whether this is the name of one file, and what is there can be read as a list of keys.
+fn is_list(file: &str, surroundings: &Surroundings) -> bool {
+    if file.contains([' ', '%', '$']) {
+        return false;
+    }
+    match (file.strip_prefix("~/"), Account::of(surroundings).home()) {
+        (Some(file), Some(home)) => !is_for_ssh_alone(&home.join(file)),
+        _ => !file.starts_with('~') && !is_for_ssh_alone(Path::new(file)),
+    }
 }
 
 /// Whether a master may listen there.
@@ -157,8 +172,12 @@ mod tests {
         for (name, value, expected) in [
             ("port", "2222", true),
             ("stricthostkeychecking", "true", true),
-            ("stricthostkeychecking", "accept-new", false),
-            ("stricthostkeychecking", "false", false),
+            ("stricthostkeychecking", "accept-new", true),
+            ("stricthostkeychecking", "false", true),
+            ("revokedhostkeys", "/nonexistent/list", true),
+            ("revokedhostkeys", "/dev/null", true),
+            ("revokedhostkeys", "~other/list", false),
+            ("revokedhostkeys", "/list/of/%h", false),
             ("proxyjump", "gate", true),
             ("proxyjump", "$x", false),
             ("proxycommand", "nc %h", true),
@@ -193,6 +212,17 @@ mod tests {
         let _listening = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let way = with("controlpath", path.to_str().unwrap(), &surroundings());
         assert!(matches!(way, Way::System(_)));
+    }
+
+    #[test]
+    fn a_krl_is_read_by_the_ssh_of_the_system() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let way_of = || with("revokedhostkeys", path, &surroundings());
+        std::fs::write(path, "# none").unwrap();
+        assert_eq!(way_of(), Way::Native);
+        std::fs::write(path, "SSHKRL\n\0\0\0\0\x01").unwrap();
+        assert!(matches!(way_of(), Way::System(_)));
     }
 
     #[test]

@@ -14,8 +14,9 @@ use super::fault;
 use super::lane::Lanes;
 use super::noise::Noise;
 use super::notes::{Ended, Notes};
+use super::sight::Sight;
 use super::signals;
-use super::verify::Expected;
+use super::verify::{Judge, Shown, Trust};
 use crate::connector::Ending;
 
 /// How much of what a server says before the login is kept, in bytes: nobody reads it meanwhile.
@@ -26,7 +27,9 @@ pub(super) const HEARING: Duration = Duration::from_secs(1);
 
 /// What one connection does with what it hears.
 pub(super) struct Handler {
-    pub(super) expected: Expected,
+    pub(super) judge: Judge,
+    /// The host key, until it is known what was agreed on.
+    pub(super) shown: Option<Shown>,
     pub(super) notes: Notes,
     /// The server, as it is called in words.
     pub(super) host: String,
@@ -46,6 +49,22 @@ pub(super) enum Streams {
         noise: Noise,
         refuse: mpsc::Sender<Refusal>,
     },
+    /// To look at the host key, and to end.
+    Look,
+}
+
+impl Handler {
+    /// Adds to what is said before the login.
+    async fn say(&mut self, words: &str) {
+        let fits = words.len().min(BANNER - self.banner);
+        self.banner += fits;
+        let kept = words.as_bytes().get(..fits).unwrap_or_default();
+        match &mut self.streams {
+            Streams::Command(command) => pass_on(&mut command.stderr, kept, &self.cut).await,
+            Streams::Lanes { noise, .. } => noise.add(kept),
+            Streams::Look => {}
+        }
+    }
 }
 
 /// The near ends of the pipes of a command.
@@ -114,13 +133,23 @@ impl client::Handler for Handler {
         &mut self,
         shown: &PublicKeyOrCertificate,
     ) -> Result<bool, russh::Error> {
-        let verdict = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => self.expected.judge(key),
-            // None was asked for.
-            PublicKeyOrCertificate::Certificate(_) => return Ok(false),
-        };
-        match verdict {
-            Ok(()) => Ok(true),
+        let shown = Shown::new(shown);
+        if matches!(self.streams, Streams::Look) {
+            let sight = Sight::of(shown, self.judge.clone()).await;
+            self.notes.look_at(sight);
+            return Ok(false);
+        }
+        match self.judge.judge(&shown).await {
+            Ok(taken) => {
+                if taken.trust == Trust::None {
+                    self.notes.distrust();
+                }
+                for remark in taken.remarks {
+                    self.say(&format!("{remark}\n")).await;
+                }
+                self.shown = Some(shown);
+                Ok(true)
+            }
             Err(refused) => {
                 self.notes.refuse(refused);
                 Ok(false)
@@ -131,21 +160,25 @@ impl client::Handler for Handler {
     async fn kex_done(
         &mut self,
         _: Option<&[u8]>,
-        _: &Names,
+        names: &Names,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
         self.notes.greet(session.remote_sshid());
+        // Keys are exchanged again later on, but the host key is not shown again.
+        let Some(shown) = self.shown.take() else {
+            return Ok(());
+        };
+        if !shown.is_of(&names.key) {
+            let found = shown.key.algorithm();
+            self.notes.refuse(fault::wrong_kind(&names.key, &found));
+            return Err(russh::Error::UnknownKey);
+        }
+        self.notes.agree(names.key.clone());
         Ok(())
     }
 
     async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), russh::Error> {
-        let fits = banner.len().min(BANNER - self.banner);
-        self.banner += fits;
-        let kept = banner.as_bytes().get(..fits).unwrap_or_default();
-        match &mut self.streams {
-            Streams::Command(command) => pass_on(&mut command.stderr, kept, &self.cut).await,
-            Streams::Lanes { noise, .. } => noise.add(kept),
-        }
+        self.say(banner).await;
         Ok(())
     }
 
@@ -198,6 +231,7 @@ impl client::Handler for Handler {
                     session.close(id)?;
                 }
             }
+            Streams::Look => {}
         }
         Ok(())
     }
@@ -262,6 +296,7 @@ impl client::Handler for Handler {
         match &mut self.streams {
             Streams::Command(command) => command.end_output(),
             Streams::Lanes { lanes, .. } => lanes.end(id),
+            Streams::Look => {}
         }
         Ok(())
     }
@@ -272,6 +307,7 @@ impl client::Handler for Handler {
                 command.break_off("the server did not say how the command ended");
             }
             Streams::Lanes { lanes, .. } => lanes.close(id),
+            Streams::Look => {}
         }
         Ok(())
     }
@@ -295,6 +331,7 @@ impl client::Handler for Handler {
         match &mut self.streams {
             Streams::Command(command) => command.break_off(&remark),
             Streams::Lanes { hop, lanes, .. } => lanes.break_all(&ended.through(hop, &remark)),
+            Streams::Look => {}
         }
         self.notes.end(ended);
         Ok(())

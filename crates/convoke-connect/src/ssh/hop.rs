@@ -13,6 +13,7 @@ use super::fault::{self, Stage};
 use super::handler::{HEARING, Refusal, Streams};
 use super::lane::{Lane, Lanes};
 use super::noise::Noise;
+use super::notes::Notes;
 use crate::error::{ConnectError, ConnectErrorKind as Kind};
 
 /// What ssh calls itself towards a hop when the way does not begin at a port of this machine.
@@ -104,6 +105,7 @@ impl Hop {
         let beginning = Beginning {
             from,
             noise: &noise,
+            notes: &Notes::default(),
             cut: &cut,
         };
         let contact = Contact::make(&leg.terms, beginning, streams, caller).await;

@@ -1,10 +1,13 @@
 //! What a `known_hosts` file says of a name, read as ssh reads it (sshd(8), OpenSSH's hostfile.c).
 
+mod index;
+mod key;
 mod names;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +15,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use russh::keys::PublicKey;
+
+use index::Index;
+
+pub(super) use key::{NoKey, plain, read as read_key, rsa_bits, same_kind};
 
 /// The longest marker that ssh looks at, in bytes.
 const LONGEST_MARKER: usize = 31;
@@ -21,6 +28,7 @@ pub struct KnownHosts {
     path: Arc<Path>,
     text: Vec<u8>,
     lines: Vec<Line>,
+    index: Index,
 }
 
 /// A line with names on it.
@@ -86,35 +94,63 @@ impl KnownHosts {
             lines.extend(Line::split(index + 1, line, start));
             start += line.len() + 1;
         }
+        let names = lines.iter().map(|line: &Line| part(&text, &line.names));
+        let index = Index::of(names);
         KnownHosts {
             path: path.into(),
             text,
             lines,
+            index,
         }
     }
 
     /// The keys on the lines that are about `name`, in their order: a host name in lower case, or
     /// `[name]:port` for a port other than 22. Lines whose key is not understood are passed over.
     pub fn of(&self, name: &str) -> impl Iterator<Item = Known> {
-        let matching = self.lines.iter().filter(move |line| {
-            let names = self.part(&line.names);
-            names::matches(names, name.as_bytes())
-        });
-        matching.filter_map(|line| {
+        let names = |line: usize| {
+            let line = self.lines.get(line);
+            line.map_or(&[][..], |line| part(&self.text, &line.names))
+        };
+        let found = self.index.find(name.as_bytes(), names).into_iter();
+        let lines = found.filter_map(|line| self.lines.get(line));
+        lines.filter_map(|line| {
             Some(Known {
                 mark: line.mark,
-                key: key(self.part(&line.rest))?,
-                place: Place {
-                    file: Arc::clone(&self.path),
-                    line: line.number,
-                },
+                key: key::read(part(&self.text, &line.rest)).ok()?,
+                place: self.place(line.number),
             })
         })
     }
 
-    fn part(&self, range: &Range<usize>) -> &[u8] {
-        self.text.get(range.clone()).unwrap_or_default()
+    /// How many lines the file has.
+    pub(super) fn lines(&self) -> usize {
+        self.text.iter().filter(|byte| **byte == b'\n').count()
     }
+
+    /// A line of the file, from 1.
+    pub(super) fn place(&self, line: usize) -> Place {
+        Place {
+            file: Arc::clone(&self.path),
+            line,
+        }
+    }
+}
+
+/// The line that says that `key` is known under `names`, as ssh writes it.
+pub(super) fn entry(names: &str, key: &PublicKey) -> io::Result<String> {
+    let blob = STANDARD.encode(key.to_bytes().map_err(io::Error::other)?);
+    Ok(format!("{names} {} {blob}\n", key.algorithm().as_str()))
+}
+
+/// `name` with a salt of its own, as ssh writes it with `HashKnownHosts`.
+pub(super) fn hashed(name: &str) -> io::Result<String> {
+    let mut salt = [0; names::SALT];
+    getrandom::fill(&mut salt).map_err(io::Error::other)?;
+    Ok(names::hash(name, salt))
+}
+
+fn part<'a>(text: &'a [u8], range: &Range<usize>) -> &'a [u8] {
+    text.get(range.clone()).unwrap_or_default()
 }
 
 impl Line {
@@ -170,21 +206,4 @@ fn is_blank(byte: u8) -> bool {
 fn after_blanks(line: &[u8], at: usize) -> usize {
     let rest = line.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|byte| is_blank(**byte)).count()
-}
-
-/// The key in `TYPE BASE64 COMMENT`.
-fn key(text: &[u8]) -> Option<PublicKey> {
-    let mut words = text
-        .split(|byte| is_blank(*byte))
-        .filter(|word| !word.is_empty());
-    let (kind, encoded) = (words.next()?, words.next()?);
-    // White space of any other kind, such as the end of a line from Windows, is passed over.
-    let encoded: Vec<u8> = encoded
-        .iter()
-        .copied()
-        .filter(|byte| !byte.is_ascii_whitespace() && *byte != 0x0b)
-        .collect();
-    let blob = STANDARD.decode(encoded).ok()?;
-    let key = PublicKey::from_bytes(&blob).ok()?;
-    (key.algorithm().as_str().as_bytes() == kind).then_some(key)
 }

@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use russh::keys::Algorithm;
+use russh::keys::agent::AgentSessionBinding;
+
 use super::fault::{self, Peer, Stage};
+use super::sight::Sight;
 use crate::error::ConnectError;
 
 /// What is known of the end of a connection; shared with those who wait for it.
@@ -13,6 +17,12 @@ pub(super) struct Notes(Arc<Mutex<Noted>>);
 struct Noted {
     /// The verdict on the host key, if it was bad.
     refused: Option<ConnectError>,
+    /// The host key, where it was only looked at.
+    looked_at: Option<Sight>,
+    /// Whether somebody may stand between, and the user wants to go on.
+    is_distrusted: bool,
+    /// By which kind of host key the server proves itself.
+    agreed: Option<Algorithm>,
     /// How the connection ended.
     ended: Option<Ended>,
     /// How the server greeted.
@@ -62,6 +72,45 @@ impl Notes {
         self.noted().refused = Some(refused);
     }
 
+    /// Notes a host key that was only looked at.
+    pub(super) fn look_at(&self, sight: Sight) {
+        self.noted().looked_at = Some(sight);
+    }
+
+    /// The host key that was looked at.
+    pub(super) fn looked_at(&self) -> Option<Sight> {
+        self.noted().looked_at.take()
+    }
+
+    /// Notes that somebody may stand between.
+    pub(super) fn distrust(&self) {
+        self.noted().is_distrusted = true;
+    }
+
+    /// Whether somebody may stand between.
+    pub(super) fn is_distrusted(&self) -> bool {
+        self.noted().is_distrusted
+    }
+
+    /// Notes what was agreed on.
+    pub(super) fn agree(&self, algorithm: Algorithm) {
+        self.noted().agreed = Some(algorithm);
+    }
+
+    /// Whether the server has signed the key exchange as was agreed on.
+    pub(super) fn agree_with(
+        &self,
+        binding: Option<&AgentSessionBinding>,
+    ) -> Result<(), ConnectError> {
+        let noted = self.noted();
+        match (&noted.agreed, binding) {
+            (Some(agreed), Some(binding)) if !is_signed_with(agreed, binding.signature()) => {
+                Err(fault::wrong_signature(agreed))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Notes the end.
     pub(super) fn end(&self, ended: Ended) {
         self.noted().ended = Some(ended);
@@ -78,5 +127,32 @@ impl Notes {
             Some(Ended::Broke(error)) => fault::protocol(peer, stage, error),
             None => fault::protocol(peer, stage, error),
         }
+    }
+}
+
+/// Whether a signature names this algorithm: RSA has several for one kind of key.
+fn is_signed_with(algorithm: &Algorithm, signature: &[u8]) -> bool {
+    let name = algorithm.as_str().as_bytes();
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let rest = signature.strip_prefix(&length);
+    rest.is_some_and(|rest| rest.starts_with(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use russh::keys::HashAlg;
+
+    use super::*;
+
+    #[test]
+    fn a_signature_of_another_kind_is_noticed() {
+        let with = |hash| Algorithm::Rsa { hash };
+        let signature = b"\0\0\0\x0crsa-sha2-512\0\0\0\x01x";
+        assert!(is_signed_with(&with(Some(HashAlg::Sha512)), signature));
+        for other in [with(None), with(Some(HashAlg::Sha256)), Algorithm::Ed25519] {
+            assert!(!is_signed_with(&other, signature));
+        }
+        assert!(!is_signed_with(&with(None), b"\0\0\0\x0cssh-rsa"));
+        assert!(!is_signed_with(&with(None), b""));
     }
 }

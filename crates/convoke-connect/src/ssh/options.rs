@@ -118,6 +118,13 @@ impl SshOptions {
         ssh
     }
 
+    /// The command that prints the version of ssh, to stderr.
+    pub(crate) fn version(&self, surroundings: &Surroundings) -> Command {
+        let mut ssh = session::command(&self.program, Session::Own, surroundings);
+        ssh.arg("-V");
+        ssh
+    }
+
     fn add(&self, ssh: &mut Command, target: &Target) {
         if let Some(config) = &self.config {
             ssh.arg("-F").arg(config);

@@ -157,7 +157,8 @@ impl Resolver {
             account: self.account.get_or_init(|| Account::of(surroundings)),
             credentials: world.credentials,
         };
-        let terms = Terms::read(settings, target, around.account, surroundings);
+        let account = around.account;
+        let terms = Terms::read(settings, world.defaults, target, account, surroundings);
         let terms = terms.map_err(|error| Unreachable::Lacks(error.text))?;
         let legs = self.chain.to(&terms, &around).await?;
         for leg in &legs {

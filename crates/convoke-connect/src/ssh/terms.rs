@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::{Limits, Preferred};
 
 use super::algorithms;
 use super::proxy::Proxy;
+use super::rules::Rules;
 use super::settings::Settings;
-use super::words::{Account, Tokens, fits, is_set, seconds};
+use super::words::{Account, Tokens, files, fits, is_set, seconds};
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::openssh::explained::{place, runs_ssh};
 use crate::ssh::target::Target;
@@ -17,9 +19,6 @@ use crate::surroundings::Surroundings;
 
 /// Where ssh connects unless it is told otherwise.
 const PORT: u16 = 22;
-
-/// `RequiredRSASize` of an ssh that does not know the option.
-const SMALLEST_RSA: u32 = 1024;
 
 /// `NumberOfPasswordPrompts` unless it is configured.
 const PROMPTS: u32 = 3;
@@ -44,9 +43,8 @@ pub(super) struct Terms {
     pub(super) alive: Alive,
     /// When keys are exchanged again.
     pub(super) rekey: Limits,
-    pub(super) alias: Option<String>,
-    pub(super) smallest_rsa: u32,
-    pub(super) known_hosts: Vec<PathBuf>,
+    pub(super) rules: Arc<Rules>,
+    /// Without the types of host keys.
     pub(super) offered: Preferred,
     pub(super) login: Login,
     /// What the command's environment is asked to hold.
@@ -69,7 +67,7 @@ pub(super) struct Alive {
 }
 
 /// As whom, and by which means.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Login {
     pub(super) user: String,
     /// In the order in which they are tried.
@@ -92,6 +90,16 @@ pub(super) struct Login {
 }
 
 impl Login {
+    /// Only what somebody who stands between could not make use of.
+    pub(super) fn without_secrets(&self) -> Self {
+        let is_harmless = |method: &&String| method.as_str() == "publickey";
+        let methods = self.methods.iter().filter(is_harmless);
+        Login {
+            methods: methods.cloned().collect(),
+            ..self.clone()
+        }
+    }
+
     /// Whether `PubkeyAcceptedAlgorithms` has an algorithm.
     pub(super) fn accepts(&self, name: &str) -> bool {
         self.accepted.iter().any(|one| one == name)
@@ -100,12 +108,13 @@ impl Login {
 
 impl Terms {
     /// Reads the settings of `target`, of which none that is in force may be missing here: see
-    /// [`super::force`].
+    /// [`super::force`]. `defaults` are those of the installed ssh.
     ///
     /// # Errors
     /// [`ConnectErrorKind::Configuration`] for what this client cannot do as ssh would.
     pub(super) fn read(
         settings: &Settings,
+        defaults: &Settings,
         target: &Target,
         account: &Account,
         surroundings: &Surroundings,
@@ -126,8 +135,7 @@ impl Terms {
             user,
             alias: alias.as_deref(),
         };
-        let smallest_rsa = set("requiredrsasize").and_then(|bits| bits.parse().ok());
-        let smallest_rsa = smallest_rsa.unwrap_or(SMALLEST_RSA);
+        let rules = Rules::read(settings, defaults, &tokens)?;
         let prompts = set("numberofpasswordprompts").and_then(|count| count.parse().ok());
         let missing = set("serveralivecountmax").and_then(|count| count.parse().ok());
         Ok(Terms {
@@ -146,12 +154,6 @@ impl Terms {
             rekey: rekey(set("rekeylimit")),
             proxy: Proxy::read(settings, &tokens)?,
             server: server(settings, &host, port),
-            smallest_rsa,
-            known_hosts: files(
-                settings,
-                &["userknownhostsfile", "globalknownhostsfile"],
-                &tokens,
-            )?,
             offered: algorithms::offered(settings)?,
             login: Login {
                 user: user.to_owned(),
@@ -161,7 +163,7 @@ impl Terms {
                 only_those: is_set(set("identitiesonly")),
                 agent: agent(settings, &tokens)?,
                 accepted: list(set("pubkeyacceptedalgorithms").or(set("pubkeyacceptedkeytypes"))),
-                smallest_rsa,
+                smallest_rsa: rules.smallest_rsa,
                 never_ask: is_set(set("batchmode")),
                 prompts: prompts.unwrap_or(PROMPTS),
                 known_as: alias.clone().unwrap_or_else(|| host.clone()),
@@ -169,7 +171,7 @@ impl Terms {
             environment: environment(settings, surroundings),
             host,
             port,
-            alias,
+            rules: Arc::new(rules),
         })
     }
 }
@@ -215,28 +217,6 @@ fn literal(address: &str) -> Result<IpAddr, ConnectError> {
             "bindaddress {address} is not served by the native client"
         ))
     })
-}
-
-/// The files of several options, each of which may be given several times, with several files.
-fn files(
-    settings: &Settings,
-    options: &[&str],
-    tokens: &Tokens<'_>,
-) -> Result<Vec<PathBuf>, ConnectError> {
-    let mut files = Vec::new();
-    for option in options {
-        for value in settings.all(option) {
-            // Only lists hold several on a line; a blank in the name of a key file is its own.
-            let names: Vec<&str> = match option.ends_with("knownhostsfile") {
-                true => value.split_whitespace().collect(),
-                false => vec![value],
-            };
-            for name in names.into_iter().filter(|name| *name != "none") {
-                files.push(tokens.path(option, name)?);
-            }
-        }
-    }
-    Ok(files)
 }
 
 fn list(value: Option<&str>) -> Vec<String> {

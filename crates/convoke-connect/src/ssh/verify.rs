@@ -1,192 +1,294 @@
-//! The verdict on the key that a server shows.
+//! The verdict on the key that a server shows: that of ssh (`verify_host_key` of OpenSSH's sshconnect.c).
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+mod books;
+mod certificate;
+mod hearing;
+mod names;
+mod revoked;
+mod version;
+
+use std::sync::{Arc, OnceLock};
 
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{Algorithm, HashAlg, PublicKey};
+use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey, PublicKeyOrCertificate};
+use tokio::sync::OnceCell;
 
-use super::known_hosts::{Known, KnownHosts, Mark, Place};
+use super::known_hosts::{Mark, rsa_bits as bits_of, same_kind};
+use super::rules::{Rules, Strictness};
+use super::sight::Standing;
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::ssh::openssh::diagnose::host_key::{CHANGED, REVOKED, UNKNOWN};
+use crate::ssh::SshOptions;
+use crate::ssh::openssh::diagnose::host_key::REVOKED;
 use crate::ssh::openssh::diagnose::printable;
+use crate::surroundings::Surroundings;
 
-const AUTHORITY: &str =
-    "the native client does not read the certificates of hosts; openssh:HOST reaches it";
+use books::{Books, make_directory};
+use hearing::{Addition, Heard, Hearing};
+use names::Scope;
+use revoked::{Blacklists, Word};
+use version::Version;
 
-/// The port whose hosts are known by their name alone.
-const PORT: u16 = 22;
+pub(super) use hearing::Trust;
+pub(super) use names::Host;
+pub(super) use revoked::is_for_ssh_alone;
 
-/// The `known_hosts` files of a run, each read once.
-#[derive(Debug, Default)]
-pub(super) struct Books {
-    books: Mutex<Vec<(PathBuf, Arc<KnownHosts>)>>,
+/// What is known of the keys of hosts: read once a run, and added to.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    options: SshOptions,
+    books: Books,
+    blacklists: Blacklists,
+    version: OnceCell<Option<Version>>,
+    surroundings: OnceLock<Surroundings>,
 }
 
-impl Books {
-    /// What the files say of a host, in their order. One that cannot be read says nothing, as for ssh.
-    pub(super) fn expected(&self, host: &Named<'_>, files: &[PathBuf]) -> Expected {
-        let books: Vec<_> = files.iter().map(|file| self.book(file)).collect();
-        let find =
-            |name: &str| -> Vec<Known> { books.iter().flat_map(|book| book.of(name)).collect() };
-        let (name, without_port) = host.names();
-        Expected {
-            known: find(&name),
-            without_port: without_port.map_or_else(Vec::new, |name| find(&name)),
-            smallest_rsa: host.smallest_rsa,
+/// Judges the key of one host.
+#[derive(Debug, Clone)]
+pub(super) struct Judge {
+    verifier: Arc<Verifier>,
+    rules: Arc<Rules>,
+    host: Host,
+}
+
+/// What a server shows: its key, alone or in a certificate.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    pub(super) key: PublicKey,
+    pub(super) certificate: Option<Box<Certificate>>,
+}
+
+/// A key that is taken.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) trust: Trust,
+    /// What ssh would say.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Verifier {
+    pub(super) fn new(options: SshOptions) -> Self {
+        Verifier {
+            options,
+            books: Books::default(),
+            blacklists: Blacklists::default(),
+            version: OnceCell::new(),
+            surroundings: OnceLock::new(),
         }
     }
 
-    fn book(&self, file: &Path) -> Arc<KnownHosts> {
-        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, book)) = books.iter().find(|(path, _)| path == file) {
-            return Arc::clone(book);
+    /// Who judges the key of `host` by `rules`.
+    pub(super) fn judge(
+        self: &Arc<Self>,
+        host: Host,
+        rules: &Arc<Rules>,
+        surroundings: &Surroundings,
+    ) -> Judge {
+        // They are the same for all hosts of a run.
+        self.surroundings.get_or_init(|| surroundings.clone());
+        Judge {
+            verifier: Arc::clone(self),
+            rules: Arc::clone(rules),
+            host,
         }
-        let text = fs::read(file).unwrap_or_default();
-        let book = Arc::new(KnownHosts::parse(file.to_owned(), text));
-        books.push((file.to_owned(), Arc::clone(&book)));
-        book
+    }
+
+    async fn version(&self) -> Option<Version> {
+        let surroundings = self.surroundings.get()?;
+        let installed = || Version::installed(&self.options, surroundings);
+        *self.version.get_or_init(installed).await
     }
 }
 
-/// Under which name the keys of a host are known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Named<'a> {
-    pub(super) host: &'a str,
-    pub(super) port: u16,
-    /// `HostKeyAlias`.
-    pub(super) alias: Option<&'a str>,
-    /// `RequiredRSASize`, in bits.
-    pub(super) smallest_rsa: u32,
-}
+impl Shown {
+    pub(super) fn new(shown: &PublicKeyOrCertificate) -> Self {
+        Shown {
+            key: shown.public_key(),
+            certificate: shown.certificate().cloned().map(Box::new),
+        }
+    }
 
-impl Named<'_> {
-    /// The name, and the one that ssh looks for when that is not known at all.
-    fn names(&self) -> (String, Option<String>) {
-        if let Some(alias) = self.alias {
-            return (alias.to_ascii_lowercase(), None);
-        }
-        let host = self.host.to_ascii_lowercase();
-        match self.port {
-            PORT => (host, None),
-            port => (format!("[{host}]:{port}"), Some(host)),
-        }
+    /// Its type and fingerprint, as ssh shows them.
+    pub(super) fn fingerprint(&self) -> String {
+        fingerprint(self.key.key_data())
+    }
+
+    /// Whether it is of the kind that was agreed on.
+    pub(super) fn is_of(&self, algorithm: &Algorithm) -> bool {
+        same_kind(&self.key.algorithm(), algorithm)
+    }
+
+    /// The key, and that of the authority of its certificate.
+    fn keys(&self) -> impl Iterator<Item = &KeyData> {
+        let authority = self.certificate.iter().map(|one| one.signature_key());
+        std::iter::once(self.key.key_data()).chain(authority)
     }
 }
 
-/// What is known of the keys of a host.
-#[derive(Debug, Default)]
-pub(super) struct Expected {
-    known: Vec<Known>,
-    without_port: Vec<Known>,
-    smallest_rsa: u32,
-}
-
-/// What the known keys say of the one that was shown.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict<'a> {
-    Good,
-    Unknown,
-    /// Another key is known.
-    Changed(&'a Place),
-    Revoked(&'a Place),
-}
-
-impl Expected {
-    /// Sorts algorithms: those for which a key is known come first, so that a server with several keys
-    /// shows one that can be recognised.
-    pub(super) fn order(&self, algorithms: &mut [Algorithm]) {
+impl Judge {
+    /// The types of keys to ask for, certificates and plain keys, the best first.
+    pub(super) fn preferred(&self) -> (Vec<Algorithm>, Vec<Algorithm>) {
+        let name = self.host.known_as(&self.rules, Scope::Whole);
+        let known = self.verifier.books.of(&name, &self.rules.known_hosts);
         let is_known = |algorithm: &Algorithm| {
-            let mut keys = self.known.iter().filter(|known| known.mark == Mark::Key);
-            keys.any(|known| same_kind(&known.key.algorithm(), algorithm))
+            let mut keys = known.iter().filter(|one| one.mark == Mark::Key);
+            keys.any(|one| same_kind(&one.key.algorithm(), algorithm))
         };
-        algorithms.sort_by_key(|algorithm| !is_known(algorithm));
+        let has_authority = known.iter().any(|one| one.mark == Mark::Authority);
+        self.rules.offered.ordered(is_known, has_authority)
     }
 
-    /// Whether the server with this key is the host.
-    pub(super) fn judge(&self, key: &PublicKey) -> Result<(), ConnectError> {
-        let shown = format!(
-            "{} {}",
-            key.algorithm().as_str(),
-            key.fingerprint(HashAlg::Sha256)
-        );
-        let refuse = |kind, text: String, hint: &str| {
-            Err(ConnectError {
-                hint: Some(hint.to_owned()),
-                ..ConnectError::new(kind, printable(&text))
-            })
-        };
-        if let Some(bits) = rsa_bits(key).filter(|bits| *bits < self.smallest_rsa) {
-            let text = format!("the host key is too short (RequiredRSASize): {shown}, {bits} bits");
-            return Err(ConnectError::new(ConnectErrorKind::Closed, text));
+    /// Whether the server that shows this is the host. What is to be added to known hosts is added.
+    ///
+    /// # Errors
+    /// It is not, or that is not known.
+    pub(super) async fn judge(&self, shown: &Shown) -> Result<Taken, ConnectError> {
+        self.examine(shown)?;
+        if self.rules.trusts_loopback && self.rules.alias.is_none() && self.host.is_loopback() {
+            return Ok(Taken {
+                trust: Trust::Full,
+                remarks: Vec::new(),
+            });
         }
-        let verdict = match verdict(&self.known, key) {
-            // ssh looks for a host at another port by its name alone, too, but only to recognise it.
-            Verdict::Unknown => match verdict(&self.without_port, key) {
-                Verdict::Changed(_) => Verdict::Unknown,
-                other => other,
-            },
-            verdict => verdict,
+        let hearing = self.hearing(shown, &self.rules).await;
+        let heard = hearing.hear(Scope::Whole)?;
+        let heard = match heard.addition {
+            None => heard,
+            Some(_) => {
+                let _pen = self.verifier.books.pen();
+                // Others may have added something meanwhile.
+                self.add(hearing.hear(Scope::Whole)?, shown)
+            }
         };
-        match verdict {
-            Verdict::Good => Ok(()),
-            Verdict::Revoked(place) => {
-                let text = format!("the host key was revoked in {place}: {shown}");
-                refuse(ConnectErrorKind::HostKeyRevoked, text, REVOKED)
-            }
-            Verdict::Changed(place) => {
-                let text = format!("the host key is not the known one in {place}: {shown}");
-                refuse(ConnectErrorKind::HostKeyChanged, text, CHANGED)
-            }
-            Verdict::Unknown => match self.authority() {
-                Some(place) => {
-                    let text =
-                        format!("the host key is known only by an authority, in {place}: {shown}");
-                    refuse(ConnectErrorKind::HostKeyUnknown, text, AUTHORITY)
-                }
-                None => {
-                    let text = format!("the host key is not known: {shown}");
-                    refuse(ConnectErrorKind::HostKeyUnknown, text, UNKNOWN)
-                }
-            },
+        Ok(Taken {
+            trust: heard.trust,
+            remarks: heard.remarks,
+        })
+    }
+
+    /// What is known of a key, for somebody who wants to decide, and under which names it would be
+    /// added. Nothing is.
+    pub(super) async fn look(&self, shown: &Shown) -> (Standing, Vec<String>) {
+        if let Err(refused) = self.examine(shown) {
+            return (Standing::Refused(refused), Vec::new());
+        }
+        let rules = Rules {
+            strictness: Strictness::New,
+            ..(*self.rules).clone()
+        };
+        let heard = self.hearing(shown, &rules).await.hear(Scope::Whole);
+        match heard.map(|heard| heard.addition) {
+            Ok(Some(Addition::Host(names))) => (Standing::New, names),
+            Ok(_) => (Standing::Known, Vec::new()),
+            Err(refused) => (Standing::Refused(refused), Vec::new()),
         }
     }
 
-    fn authority(&self) -> Option<&Place> {
-        let mut authorities = self.known.iter().filter(|one| one.mark == Mark::Authority);
-        authorities.next().map(|one| &one.place)
+    /// Adds a key under these names to known hosts; says where.
+    pub(super) fn trust(
+        &self,
+        names: &[String],
+        key: &PublicKey,
+    ) -> std::io::Result<std::path::PathBuf> {
+        let file = self.rules.record.as_deref();
+        let file = file.ok_or_else(|| std::io::Error::other("UserKnownHostsFile is none"))?;
+        let _pen = self.verifier.books.pen();
+        make_directory(file, self.rules.home.as_deref());
+        let books = &self.verifier.books;
+        let is_there = |name: &String| {
+            let known = books.of(name, std::slice::from_ref(&file.to_owned()));
+            known
+                .iter()
+                .any(|one| one.mark == Mark::Key && one.key.key_data() == key.key_data())
+        };
+        if !names.iter().all(is_there) {
+            books.add(names, key, &self.rules, file)?;
+        }
+        Ok(file.to_owned())
+    }
+
+    async fn hearing<'a>(&'a self, shown: &'a Shown, rules: &'a Rules) -> Hearing<'a> {
+        let asks = shown.certificate.as_deref().is_some_and(|certificate| {
+            let is_usual = rules.offered.has(&certificate.algorithm(), false);
+            certificate::asks_for_version(certificate) || !is_usual
+        });
+        Hearing {
+            books: &self.verifier.books,
+            host: &self.host,
+            rules,
+            shown,
+            version: match asks {
+                true => self.verifier.version().await,
+                false => None,
+            },
+        }
+    }
+
+    /// What makes a key bad whatever is known of it.
+    fn examine(&self, shown: &Shown) -> Result<(), ConnectError> {
+        let print = shown.fingerprint();
+        let closed = |text: String| {
+            let text = printable(&text);
+            Err(ConnectError::new(ConnectErrorKind::Closed, text))
+        };
+        let is_certified = shown.certificate.is_some();
+        if !self.rules.offered.has(&shown.key.algorithm(), is_certified) {
+            return closed(format!(
+                "the host key is of a type that was not asked for: {print}"
+            ));
+        }
+        if let Some(certificate) = shown.certificate.as_deref()
+            && !certificate::is_signed(certificate)
+        {
+            let authority = fingerprint(certificate.signature_key());
+            return closed(format!(
+                "the certificate of the host is not signed by its authority {authority}: {print}"
+            ));
+        }
+        let bits = rsa_bits(&shown.key);
+        if let Some(bits) = bits.filter(|bits| *bits < self.rules.smallest_rsa) {
+            return closed(format!(
+                "the host key is too short (RequiredRSASize): {print}, {bits} bits"
+            ));
+        }
+        for file in &self.rules.revoked {
+            let text = match self.verifier.blacklists.of(file, shown.keys()) {
+                Word::Nothing => continue,
+                Word::Revoked => format!("the host key was revoked by {}: {print}", file.display()),
+                Word::Broken(why) => format!(
+                    "whether the host key was revoked is not known, {} cannot be read ({why}): {print}",
+                    file.display()
+                ),
+            };
+            return Err(ConnectError {
+                hint: Some(REVOKED.to_owned()),
+                ..ConnectError::new(ConnectErrorKind::HostKeyRevoked, printable(&text))
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds what is to be added. That it cannot be written is said and changes nothing, as for ssh.
+    fn add(&self, mut heard: Heard, shown: &Shown) -> Heard {
+        let (Some(addition), Some(file)) = (heard.addition.take(), &self.rules.record) else {
+            return heard;
+        };
+        make_directory(file, self.rules.home.as_deref());
+        let books = &self.verifier.books;
+        let added = books.add(addition.names(), &shown.key, &self.rules, file);
+        heard
+            .remarks
+            .push(addition.remark(shown, file, added.is_ok()));
+        heard
     }
 }
 
-/// As hostfile.c decides: revoked wins, then a line with the same key, then the last with another.
-fn verdict<'a>(known: &'a [Known], key: &PublicKey) -> Verdict<'a> {
-    let is_shown = |one: &&Known| one.key.key_data() == key.key_data();
-    let marked = |mark: Mark| known.iter().filter(move |one| one.mark == mark);
-    if let Some(revoked) = marked(Mark::Revoked).find(is_shown) {
-        return Verdict::Revoked(&revoked.place);
-    }
-    if marked(Mark::Key).any(|one| is_shown(&one)) {
-        return Verdict::Good;
-    }
-    match marked(Mark::Key).next_back() {
-        Some(other) => Verdict::Changed(&other.place),
-        None => Verdict::Unknown,
-    }
+/// The type and fingerprint of a key, as ssh shows them.
+fn fingerprint(key: &KeyData) -> String {
+    let print = key.fingerprint(HashAlg::Sha256);
+    format!("{} {print}", key.algorithm().as_str())
 }
 
-/// Whether two algorithms are for keys of one kind: RSA has one kind of key and several of signatures.
-fn same_kind(one: &Algorithm, other: &Algorithm) -> bool {
-    match (one, other) {
-        (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }) => true,
-        (one, other) => one == other,
-    }
-}
-
-/// The length of an RSA key.
+/// The length of an RSA key, in bits.
 pub(super) fn rsa_bits(key: &PublicKey) -> Option<u32> {
-    match key.key_data() {
-        KeyData::Rsa(rsa) => Some(rsa.key_size()),
-        _ => None,
-    }
+    bits_of(key.key_data())
 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::settings::Settings;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
@@ -55,6 +56,11 @@ pub(super) struct Tokens<'a> {
 }
 
 impl Tokens<'_> {
+    /// Our home directory, as ssh sees it.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        self.account.home.clone()
+    }
+
     /// The file that the value of `option` names.
     pub(super) fn path(&self, option: &str, value: &str) -> Result<PathBuf, ConnectError> {
         let unquoted = value.trim_matches('"');
@@ -118,6 +124,28 @@ impl Tokens<'_> {
             _ => return None,
         })
     }
+}
+
+/// The files of several options, each of which may be given several times, with several files.
+pub(super) fn files(
+    settings: &Settings,
+    options: &[&str],
+    tokens: &Tokens<'_>,
+) -> Result<Vec<PathBuf>, ConnectError> {
+    let mut files = Vec::new();
+    for option in options {
+        for value in settings.all(option) {
+            // Only lists hold several on a line; a blank in the name of a key file is its own.
+            let names: Vec<&str> = match option.ends_with("knownhostsfile") {
+                true => value.split_whitespace().collect(),
+                false => vec![value],
+            };
+            for name in names.into_iter().filter(|name| *name != "none") {
+                files.push(tokens.path(option, name)?);
+            }
+        }
+    }
+    Ok(files)
 }
 
 /// A number of seconds; none for `none` and 0.

@@ -1,13 +1,16 @@
 //! The native ssh client against a real sshd, and beside the system's ssh.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
+mod certificates;
 mod host_keys;
 mod jumps;
 mod login;
 mod proxy_commands;
 mod questions;
 mod streams;
+mod strictness;
 mod upkeep;
+mod verdicts;
 mod ways;
 
 use std::collections::HashMap;
@@ -120,6 +123,31 @@ impl Client {
         ssh.args(["-o", "BatchMode=yes", host]);
         ssh
     }
+}
+
+/// What is said on stderr until a command has ended.
+async fn noise(mut pipes: Pipes) -> String {
+    let (mut text, mut output) = (String::new(), Vec::new());
+    let said = pipes.stderr.read_to_string(&mut text);
+    let (said, _) = tokio::join!(said, pipes.reader.read_to_end(&mut output));
+    said.unwrap();
+    end(pipes).await;
+    text
+}
+
+/// What the sshd of a fleet has said once it says this.
+async fn log_until(fleet: &Fleet, words: &str) -> String {
+    let mut log = fleet.log();
+    while !log.contains(words) {
+        tokio::task::yield_now().await;
+        log = fleet.log();
+    }
+    log
+}
+
+/// Whether the log of a talkative sshd tells that somebody began to log in.
+fn asks_to_log_in(log: &str) -> bool {
+    log.contains("userauth-request") || log.contains("service_request")
 }
 
 async fn end(pipes: Pipes) -> Ending {

@@ -4,7 +4,7 @@
 //! hides. So it is true whatever version is installed. Only for a machine without an ssh it is written
 //! down here.
 
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use sha1::{Digest as _, Sha1};
 
 use crate::ssh::settings::Settings;
 use crate::ssh::words;
@@ -79,12 +79,12 @@ pub(super) enum Hash {
 
 /// The token `%C`: a hash of our host name, the host, the port and the user.
 pub(super) fn connection(parts: [&str; 4]) -> String {
-    let mut hash = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    let mut hash = Sha1::new();
     for part in parts {
         hash.update(part.as_bytes());
     }
-    let digest = hash.finish();
-    let bytes = digest.as_ref().iter();
+    let digest = hash.finalize();
+    let bytes = digest.iter();
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -30,6 +30,8 @@ pub enum Ruling {
     DelegatedIf(&'static [&'static str]),
     /// Delegated when it is on and the option named is set.
     DelegatedIfOnWith(&'static str),
+    /// Native with files that list keys, delegated with one that only ssh reads.
+    NativeIfList,
     /// Delegated when it is set to anything but `none`.
     DelegatedIfSet,
     /// Delegated when it is not what the installed ssh has as the default of the option named.
@@ -47,7 +49,7 @@ pub enum Ruling {
 use Ruling::{
     DelegatedIf, DelegatedIfAllowed, DelegatedIfOnWith, DelegatedIfSet, DelegatedIfSocket,
     DelegatedUnlessDefault, DelegatedWithCredentials, DelegatedWithDisplay, Irrelevant, Native,
-    NativeIf, NativeIfAddress, NativeIfCommand, NativeIfJump,
+    NativeIf, NativeIfAddress, NativeIfCommand, NativeIfJump, NativeIfList,
 };
 
 /// All options, by name.
@@ -76,7 +78,6 @@ const TERMINAL: &str = "a matter of terminals, which no host gets from us";
 const OVERRULED: &str = "the command must run and have our pipes, so it is overruled by either ssh";
 const LOG: &str = "what ssh says is kept as a cause, by whatever name";
 const FILTER: &str = "a filter: what the native client has of the list, in its order; delegated when nothing is left";
-const NEVER_WRITTEN: &str = "the native client never writes known hosts";
 
 #[rustfmt::skip]
 static ROWS: [Row; 108] = [
@@ -90,10 +91,10 @@ static ROWS: [Row; 108] = [
     is("canonicalizehostname", Irrelevant, NAMED),
     is("canonicalizemaxdots", Irrelevant, NAMED),
     is("canonicalizepermittedcnames", Irrelevant, NAMED),
-    is("casignaturealgorithms", Irrelevant, "a matter of host certificates, which the native client does not ask for"),
+    is("casignaturealgorithms", Native, "done by the native client"),
     is("certificatefile", Native, "done by the native client"),
     is("channeltimeout", DelegatedUnlessDefault("channeltimeout"), "closes idle channels"),
-    is("checkhostip", NativeIf(OFF), "more must be known of the host"),
+    is("checkhostip", Native, "done by the native client"),
     is("ciphers", Native, FILTER),
     is("clearallforwardings", Irrelevant, "already applied to what is printed"),
     is("compression", Native, "done by the native client"),
@@ -106,7 +107,7 @@ static ROWS: [Row; 108] = [
     is("enableescapecommandline", Irrelevant, TERMINAL),
     is("enablesshkeysign", Irrelevant, "a matter of HostbasedAuthentication, which is delegated"),
     is("escapechar", Irrelevant, TERMINAL),
-    is("exitonforwardfailure", Irrelevant, FORWARDS),
+    is("exitonforwardfailure", Native, "ends a connection to a host with a wrong key; forwardings are delegated"),
     is("fingerprinthash", Irrelevant, "only how a fingerprint is written"),
     is("forkafterauthentication", Irrelevant, OVERRULED),
     is("forwardagent", NativeIf(OFF), "the host may use our keys"),
@@ -123,7 +124,7 @@ static ROWS: [Row; 108] = [
     is("gssapirenewalforcesrekey", Irrelevant, GSSAPI),
     is("gssapiserveridentity", DelegatedWithCredentials, GSSAPI),
     is("gssapitrustdns", Irrelevant, GSSAPI),
-    is("hashknownhosts", Irrelevant, NEVER_WRITTEN),
+    is("hashknownhosts", Native, "done by the native client"),
     is("host", Irrelevant, "the name that was asked for"),
     is("hostbasedacceptedalgorithms", Irrelevant, "a matter of HostbasedAuthentication, which is delegated"),
     is("hostbasedauthentication", NativeIf(OFF), "needs the key of this machine"),
@@ -144,7 +145,7 @@ static ROWS: [Row; 108] = [
     is("loglevel", Irrelevant, LOG),
     is("logverbose", Irrelevant, LOG),
     is("macs", Native, FILTER),
-    is("nohostauthenticationforlocalhost", NativeIf(OFF), "any key is taken from this machine"),
+    is("nohostauthenticationforlocalhost", Native, "done by the native client"),
     is("numberofpasswordprompts", Native, "done by the native client; a password for many hosts is tried once a host"),
     is("obscurekeystroketiming", Irrelevant, TERMINAL),
     is("passwordauthentication", Native, "done by the native client"),
@@ -164,7 +165,7 @@ static ROWS: [Row; 108] = [
     is("remoteforward", DelegatedIfSet, "a way from the host to here"),
     is("requesttty", Irrelevant, OVERRULED),
     is("requiredrsasize", Native, "done by the native client"),
-    is("revokedhostkeys", DelegatedIfSet, "keys that are refused"),
+    is("revokedhostkeys", NativeIfList, "ssh alone reads a KRL"),
     is("securitykeyprovider", DelegatedUnlessDefault("securitykeyprovider"), "keys on a token"),
     is("sendenv", Native, "done by the native client"),
     is("serveralivecountmax", DelegatedIf(&["0"]), "without an answer that may be missing"),
@@ -174,13 +175,13 @@ static ROWS: [Row; 108] = [
     is("stdinnull", Irrelevant, OVERRULED),
     is("streamlocalbindmask", Irrelevant, FORWARDS),
     is("streamlocalbindunlink", Irrelevant, FORWARDS),
-    is("stricthostkeychecking", NativeIf(&["ask", "yes", "true"]), "the other values take keys that are not known"),
+    is("stricthostkeychecking", Native, "done by the native client; nobody is asked by either ssh"),
     is("syslogfacility", Irrelevant, LOG),
     is("tag", Irrelevant, "a matter of reading the configuration"),
     is("tcpkeepalive", Native, "done by the native client"),
     is("tunnel", NativeIf(OFF), "a network device"),
     is("tunneldevice", Irrelevant, "a matter of Tunnel"),
-    is("updatehostkeys", Irrelevant, "adds further keys of a host whose key is known already, and only to files that we never write"),
+    is("updatehostkeys", Irrelevant, "adds further keys of a host whose key is known already; the next ssh does it as well"),
     is("user", Native, "done by the native client"),
     is("userknownhostsfile", Native, "done by the native client"),
     is("verifyhostkeydns", NativeIf(OFF), "keys that the name service knows"),
