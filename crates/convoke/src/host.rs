@@ -56,6 +56,32 @@ pub enum Work {
 }
 
 /// By which means hosts are reached; shared by all hosts of a run.
+///
+/// ```
+/// use std::sync::Arc;
+/// use convoke::agents::Agents;
+/// use convoke::connect::ask::{Ask, Question, Unanswered, Zeroizing};
+/// use convoke::connect::future::BoxFuture;
+/// use convoke::connect::surroundings::Surroundings;
+/// use convoke::host::Reach;
+///
+/// struct Vault;
+///
+/// impl Ask for Vault {
+///     fn ask<'a>(
+///         &'a self,
+///         question: &'a Question,
+///     ) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
+///         Box::pin(async move { Err(question.unanswered()) })
+///     }
+/// }
+///
+/// let reach = Reach {
+///     ask: Arc::new(Vault),
+///     ..Reach::new(Surroundings::of_this_process(), Agents::embedded())
+/// };
+/// # drop(reach);
+/// ```
 #[derive(Clone)]
 pub struct Reach {
     /// Which connector opens which scheme.

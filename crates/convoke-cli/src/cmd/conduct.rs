@@ -80,6 +80,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         floor = Floor::default();
     }
     let echo = operator.echo();
+    let _restored = Restored(echo.clone());
     if output.stderr.kind == PaperKind::Terminal || echo.is_some() {
         signals::tidy_before_suspension(line.clone(), echo.clone()).map_err(no_threads)?;
     }
@@ -128,14 +129,11 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         cancel,
         note,
         line,
-        echo: echo.clone(),
+        echo,
         stderr,
         stop: None,
     };
     let ended = runtime.block_on(attention.until(shown));
-    if let Some(echo) = echo {
-        echo.restore();
-    }
     Ok(code(ended, exit_rule))
 }
 
@@ -143,13 +141,19 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
 async fn prepare(operator: &Operator, signals: &mut Signals) -> Result<Option<Stop>, Usage> {
     tokio::select! {
         biased;
-        stop = signals.next() => {
-            if let Some(echo) = operator.echo() {
-                echo.restore();
-            }
-            Ok(Some(stop))
-        }
+        stop = signals.next() => Ok(Some(stop)),
         prepared = operator.prepare() => prepared.map(|()| None),
+    }
+}
+
+/// Shows what is typed, whatever ends the run and whoever still asks.
+struct Restored(Option<Echo>);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        if let Some(echo) = &self.0 {
+            echo.restore();
+        }
     }
 }
 

@@ -82,7 +82,7 @@ fn a_passphrase_is_asked_for_once_for_all_hosts() {
         return;
     }
     let (operator, fleet) = (Operator::new(), guarded());
-    let words = ["-b", "h[1-20]", "echo", "hi"];
+    let words = ["-vv", "-b", "h[1-20]", "echo", "hi"];
     let mut console = on_terminal(&operator, &fleet, SCRIPT, &words);
     console.until(PASSPHRASE);
     console.press("secret\n");
@@ -202,7 +202,8 @@ fn a_password_is_asked_for_before_many_hosts_are_connected() {
         return;
     };
     let operator = Operator::new();
-    let words = ["--ask-pass", "-b", "h[1-20]", "echo", "hi"];
+    // Nothing that is logged shows it.
+    let words = ["-vv", "--ask-pass", "-b", "h[1-20]", "echo", "hi"];
     let mut console = on_terminal(&operator, &fleet, SCRIPT, &words);
     console.until(PASSWORD);
     let before = fleet.log();

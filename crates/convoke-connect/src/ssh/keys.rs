@@ -13,6 +13,7 @@ use russh::keys::{Certificate, PrivateKey, PublicKey, decode_secret_key};
 use zeroize::Zeroizing;
 
 use crate::ask::{Ask, Question, Topic, Visible};
+use crate::ssh::openssh::diagnose::printable;
 use form::Form;
 
 /// The largest file that is looked at for a key, in bytes.
@@ -175,7 +176,7 @@ impl KeyFile {
                 return Some(Arc::clone(key));
             }
             let question = Question {
-                what: format!("Enter passphrase for key '{}'", self.path.display()),
+                what: format!("Enter passphrase for key '{}'", self.shown()),
                 topic: Topic::Passphrase,
                 visible: Visible::No,
                 wrong,
@@ -184,6 +185,10 @@ impl KeyFile {
             self.attempt(text, answer, wrong).await;
         }
         self.unlocked.get().cloned()
+    }
+
+    fn shown(&self) -> String {
+        printable(&self.path.display().to_string())
     }
 
     /// Tries an answer, unless somebody else did: it was asked for once for everybody.
