@@ -31,20 +31,25 @@ pub(super) async fn greet(
 ) -> Result<Vec<u8>, Ungreeted> {
     let mut said = Vec::new();
     let greeting = format!("{GREETING}\r\n");
-    if let Err(error) = stream.write_all(greeting.as_bytes()).await {
-        return Err(Ungreeted::Ended(said, error));
-    }
+    // One that does not hear us any more may have said why.
+    let unheard = stream.write_all(greeting.as_bytes()).await.err();
     loop {
         match beginning(&said) {
-            Beginning::Found(at) => return Ok(said.split_off(at)),
+            Beginning::Found(at) => {
+                return match unheard {
+                    Some(error) => Err(Ungreeted::Ended(said, error)),
+                    None => Ok(said.split_off(at)),
+                };
+            }
             Beginning::Wrong => return Err(Ungreeted::NotSsh(said)),
             Beginning::Missing => {}
         }
-        match stream.read_buf(&mut said).await {
-            Ok(0) => return Err(Ungreeted::Ended(said, io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) => {}
-            Err(error) => return Err(Ungreeted::Ended(said, error)),
-        }
+        let ended = match stream.read_buf(&mut said).await {
+            Ok(0) => io::ErrorKind::UnexpectedEof.into(),
+            Ok(_) => continue,
+            Err(error) => error,
+        };
+        return Err(Ungreeted::Ended(said, unheard.unwrap_or(ended)));
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use convoke_connect::connector::{Connector as _, Ending};
@@ -13,7 +14,7 @@ use convoke_testkit::leak::Leaks;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
-use crate::{Client, PATIENCE, end};
+use crate::{Answers, Client, PATIENCE, end};
 
 /// A configuration of several fleets.
 #[derive(Default)]
@@ -66,6 +67,27 @@ fn logins(fleet: &Fleet) -> usize {
 /// How many connections there have been that tried to log in.
 fn visits(fleet: &Fleet) -> usize {
     fleet.log().matches("Connection from ").count()
+}
+
+/// All of them at once, on this task.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut all: Vec<_> = all.map(|one| Box::pin(one)).collect();
+    let mut ended: Vec<Option<F::Output>> = all.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (one, ended) in all.iter_mut().zip(&mut ended) {
+            if ended.is_none()
+                && let Poll::Ready(output) = one.as_mut().poll(context)
+            {
+                *ended = Some(output);
+            }
+        }
+        match ended.iter().all(Option::is_some) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    ended.into_iter().flatten().collect()
 }
 
 async fn says(client: &Client, host: &str, word: &str) {
@@ -261,6 +283,38 @@ async fn a_gate_that_lets_nobody_in_is_asked_once() {
     }
     assert_eq!(visits(&gate) - before, 1, "{}", gate.log());
     assert_eq!(logins(&far), 0);
+}
+
+#[tokio::test]
+async fn the_password_of_a_gate_is_asked_for_once() {
+    let gate = match Fleet::builder().password("secret").try_start() {
+        Ok(gate) => gate,
+        Err(unavailable) => return eprintln!("skipped 1: {unavailable}"),
+    };
+    let far = Fleet::start();
+    let client = Map::default()
+        .host("gate", (&gate, 1), &[])
+        .host("far", (&far, 1), &["ProxyJump gate"])
+        .client(&gate);
+    let question = format!("{}@{}'s password", gate.account(), gate.address(1));
+    let ask = Answers::of(&[(&question, "secret")]);
+    let opening = (0..10).map(|_| client.asking("far", "true", &ask));
+    for pipes in futures(opening).await {
+        assert_eq!(end(pipes.unwrap()).await, Ending::Exited { code: 0 });
+    }
+    assert_eq!(ask.asked(), [question.as_str()]);
+    // A wrong answer is final, too.
+    let Map(text) = Map(fs::read_to_string(gate.directory().join("map")).unwrap());
+    let client = Map(text).client(&gate);
+    let ask = Answers::of(&[(&question, "wrong")]);
+    let opening = (0..10).map(|_| client.asking("far", "true", &ask));
+    for refused in futures(opening).await {
+        let error = refused.expect_err("it was let in");
+        assert_eq!(error.kind, Kind::Authentication, "{error}");
+        assert!(error.text.starts_with("through gate: "), "{error}");
+    }
+    let tries = gate.log().matches("Failed password").count();
+    assert!((1..=3).contains(&tries), "{}", gate.log());
 }
 
 #[tokio::test]
