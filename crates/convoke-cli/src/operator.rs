@@ -119,6 +119,8 @@ impl Operator {
             (1.., Topic::Password) => {
                 format!("Permission denied, please try again.\n{}: ", question.what)
             }
+            (1.., Topic::HostKey) => "Please type yes, no or the fingerprint: ".to_owned(),
+            (0, Topic::HostKey) => format!("{}? ", question.what),
             _ => format!("{}: ", question.what),
         };
         let typed = answer.get_or_init(|| console.ask(&prompt, question.visible));
@@ -178,13 +180,18 @@ mod tests {
 
     #[test]
     fn what_is_asked_depends_on_how_many_hosts_there_are() {
-        let topics = [Topic::Passphrase, Topic::Password, Topic::Other];
+        let topics = [
+            Topic::Passphrase,
+            Topic::Password,
+            Topic::HostKey,
+            Topic::Other,
+        ];
         for (is_there, hosts, asks_beforehand, answered) in [
-            (true, 1, false, [true, true, true]),
-            (true, 2, false, [true, false, false]),
-            (true, 1, true, [true, true, true]),
-            (true, 2, true, [true, true, false]),
-            (false, 1, false, [false, false, false]),
+            (true, 1, false, [true, true, true, true]),
+            (true, 2, false, [true, false, false, false]),
+            (true, 1, true, [true, true, true, true]),
+            (true, 2, true, [true, true, false, false]),
+            (false, 1, false, [false, false, false, false]),
         ] {
             let operator = operator(is_there, hosts, asks_beforehand).unwrap();
             assert_eq!(topics.map(|topic| operator.answers(topic)), answered);

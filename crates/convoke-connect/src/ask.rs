@@ -25,6 +25,8 @@ pub enum Topic {
     Passphrase,
     /// The password of an account on one host.
     Password,
+    /// Whether a key is that of a host.
+    HostKey,
     /// Something else that one host wants to know, such as a one-time code.
     Other,
 }

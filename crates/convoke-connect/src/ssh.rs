@@ -29,6 +29,8 @@ mod terms;
 mod sight;
 mod verify;
 
+mod introduction;
+
 mod fault;
 mod greeting;
 mod line;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use convoke_testkit::fleet::{Builder, Fleet};
+use convoke_testkit::fleet::{Builder, Fleet, Known};
 
 use crate::console::Console;
 use crate::operator::Operator;
@@ -344,5 +344,49 @@ fn without_a_terminal_nobody_is_asked() {
         assert_eq!(output.status.code(), Some(code), "{text}");
         assert!(text.contains(said), "{text}");
     }
+    operator.end(&fleet);
+}
+
+#[test]
+fn an_unknown_host_is_introduced_on_the_terminal_of_one_host() {
+    if !is_native() {
+        return;
+    }
+    let operator = Operator::new();
+    let fleet = Fleet::builder().known(Known::Unknown).start();
+    let (ask, question) = ("StrictHostKeyChecking=ask", "(yes/no/[fingerprint])? ");
+    let known_hosts = || fs::read_to_string(fleet.known_hosts()).unwrap();
+    let run = |options: &[&str], answers: &[&str], code: &str| {
+        let words = [&["-o", ask], options, &["h1", "echo", "hi"]].concat();
+        let mut console = on_terminal(&operator, &fleet, SCRIPT, &words);
+        console.until(question);
+        for (times, answer) in answers.iter().enumerate() {
+            if times > 0 {
+                console.until_times("Please type yes, no or the fingerprint: ", times);
+            }
+            console.press(answer);
+        }
+        given_back(console, code)
+    };
+    let text = run(&[], &["y\n", "no\n"], "code 3\n");
+    let told = "h1: unreachable (host_key_unknown): ";
+    assert!(text.contains(told), "{text}");
+    assert_eq!(known_hosts(), "");
+    // What is not remembered is asked again.
+    let nowhere = ["-o", "UserKnownHostsFile=/dev/null"];
+    for _ in 0..2 {
+        let text = run(&nowhere, &["yes\n"], "code 0\n");
+        assert!(text.contains("\nhi\n"), "{text}");
+    }
+    let text = run(&[], &["yes\n"], "code 0\n");
+    assert!(text.contains("\nhi\n"), "{text}");
+    assert_eq!(known_hosts().lines().count(), 1);
+    // Now it is known; and of several hosts none is asked about.
+    let console = on_terminal(&operator, &fleet, SCRIPT, &["-o", ask, "h1", "echo", "hi"]);
+    let text = given_back(console, "code 0\n");
+    assert!(!text.contains(question), "{text}");
+    let console = on_terminal(&operator, &fleet, SCRIPT, &["-o", ask, "h[2-3]", "true"]);
+    let text = given_back(console, "code 3\n");
+    assert!(!text.contains(question), "{text}");
     operator.end(&fleet);
 }

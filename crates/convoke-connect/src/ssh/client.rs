@@ -1,6 +1,7 @@
 //! The connector: hosts over ssh, in this process.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use russh::Channel;
@@ -14,15 +15,17 @@ use super::contact::{Beginning, Caller, Contact};
 use super::fault::Stage;
 use super::handler::{Command, Handler, Streams};
 use super::hops::Hops;
+use super::introduction;
 use super::noise::{Both, Noise};
 use super::notes::Notes;
 use super::pipes::{Connection, Input};
 use super::proxy::Proxy;
 use super::resolve::{Course, Resolved, Resolver};
+use super::rules::Strictness;
 use super::sight::Sight;
 use super::terms::Terms;
 use super::verify::Verifier;
-use crate::ask::Ask;
+use crate::ask::{Ask, Topic};
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
@@ -82,6 +85,51 @@ impl Native {
     ) -> Result<Arc<Resolved>, ConnectError> {
         let target = self.target(endpoint)?;
         self.resolver.of(&target, surroundings).await
+    }
+
+    /// Starts the command; the host is introduced before if it is not known, and somebody may be asked.
+    async fn begin(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
+        let unknown = match self.start(request).await {
+            Err(error) if error.kind == ConnectErrorKind::HostKeyUnknown => error,
+            started => return started,
+        };
+        match self.introduce(request).await {
+            Ok(true) => self.start(request).await,
+            Ok(false) => Err(unknown),
+            Err(error) => {
+                let text = format!("{}; it is not remembered: {error}", unknown.text);
+                Err(ConnectError { text, ..unknown })
+            }
+        }
+    }
+
+    /// Shows the key of a host to the operator; whether it is taken for right. Then it is known.
+    async fn introduce(&self, request: Request<'_>) -> io::Result<bool> {
+        let Request {
+            endpoint,
+            surroundings,
+            ask,
+            ..
+        } = request;
+        if !ask.answers(Topic::HostKey) {
+            return Ok(false);
+        }
+        let resolved = self.resolved(endpoint, surroundings).await;
+        let asks = |course: &Course| {
+            course.terms.rules.strictness == Strictness::Ask && !course.terms.login.never_ask
+        };
+        let asks = resolved.is_ok_and(|resolved| resolved.native().is_ok_and(asks));
+        if !asks {
+            return Ok(false);
+        }
+        // A hop that is not known fails here again.
+        let Ok(sight) = self.look(endpoint, surroundings, ask).await else {
+            return Ok(false);
+        };
+        if !introduction::is_right(&sight, ask).await {
+            return Ok(false);
+        }
+        sight.trust().map(|_file| true)
     }
 
     async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
@@ -244,7 +292,7 @@ impl Connector for Native {
     }
 
     fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>> {
-        Box::pin(self.start(request))
+        Box::pin(self.begin(request))
     }
 
     fn diagnose(

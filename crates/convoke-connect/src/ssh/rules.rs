@@ -44,8 +44,10 @@ pub(super) struct Rules {
 /// `StrictHostKeyChecking`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strictness {
-    /// `yes`, and `ask`, since nobody is asked here.
+    /// `yes`: only known keys are taken.
     Known,
+    /// `ask`: the operator is asked, if there is one.
+    Ask,
     /// `accept-new`: unknown keys are added.
     New,
     /// `no`: besides, a wrong key only turns off what somebody in between could make use of.
@@ -85,7 +87,8 @@ impl Rules {
             strictness: match settings.get("stricthostkeychecking") {
                 Some("accept-new") => Strictness::New,
                 Some("no" | "off" | "false") => Strictness::Any,
-                _ => Strictness::Known,
+                Some("yes" | "true") => Strictness::Known,
+                _ => Strictness::Ask,
             },
             record: users.first().cloned(),
             known_hosts: users.into_iter().chain(all).collect(),

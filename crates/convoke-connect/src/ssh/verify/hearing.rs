@@ -202,7 +202,8 @@ impl Hearing<'_> {
         address: Option<String>,
         why: &str,
     ) -> Result<Heard, ConnectError> {
-        if self.rules.strictness == Strictness::Known || self.is_read_only(scope) {
+        let adds = matches!(self.rules.strictness, Strictness::New | Strictness::Any);
+        if !adds || self.is_read_only(scope) {
             return self.unknown(why);
         }
         let names = std::iter::once(name.to_owned()).chain(address);

@@ -1,0 +1,76 @@
+//! A host whose key is not known is introduced to the operator (`StrictHostKeyChecking ask`).
+
+use super::sight::{Sight, Standing};
+use crate::ask::{Ask, Question, Topic, Visible};
+use crate::ssh::openssh::diagnose::printable;
+
+/// How often an answer that is none is taken for a slip.
+const SLIPS: u32 = 3;
+
+/// What an answer means.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+    /// It is none.
+    Slip,
+}
+
+/// Asks whether the key that a host has shown is its own.
+pub(super) async fn is_right(sight: &Sight, ask: &dyn Ask) -> bool {
+    if !matches!(sight.standing(), Standing::New) {
+        return false;
+    }
+    let (kind, fingerprint) = (sight.kind(), sight.fingerprint());
+    let name = printable(&sight.names().join(", "));
+    for wrong in 0..SLIPS {
+        let question = Question {
+            what: format!(
+                "The host {name} is not known. Its {kind} key has the fingerprint {fingerprint}.\n\
+                 Connect to it and remember the key (yes/no/[fingerprint])"
+            ),
+            topic: Topic::HostKey,
+            visible: Visible::Yes,
+            wrong,
+        };
+        let Ok(answer) = ask.ask(&question).await else {
+            return false;
+        };
+        match meaning(&answer, &fingerprint) {
+            Answer::Yes => return true,
+            Answer::No => return false,
+            Answer::Slip => {}
+        }
+    }
+    false
+}
+
+/// Whole words only, as for ssh: a `y` is not enough.
+fn meaning(answer: &str, fingerprint: &str) -> Answer {
+    match answer.trim() {
+        answer if answer.eq_ignore_ascii_case("yes") || answer == fingerprint => Answer::Yes,
+        answer if answer.eq_ignore_ascii_case("no") => Answer::No,
+        _ => Answer::Slip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_word_or_the_fingerprint_is_an_answer() {
+        for (answer, expected) in [
+            ("yes", Answer::Yes),
+            (" YES ", Answer::Yes),
+            ("SHA256:abc", Answer::Yes),
+            ("no", Answer::No),
+            ("y", Answer::Slip),
+            ("SHA256:ab", Answer::Slip),
+            ("sha256:abc", Answer::Slip),
+            ("", Answer::Slip),
+        ] {
+            assert_eq!(meaning(answer, "SHA256:abc"), expected, "{answer:?}");
+        }
+    }
+}
