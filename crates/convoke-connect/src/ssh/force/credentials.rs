@@ -23,6 +23,9 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Where MIT Kerberos keeps them unless it is told otherwise, before the number of the account.
 const USUAL: &str = "/tmp/krb5cc_";
 
+/// Variables that let credentials be made: from a key table, or by a daemon.
+const ELSEWHERE: [&str; 2] = ["KRB5_CLIENT_KTNAME", "GSS_USE_PROXY"];
+
 /// Says where else they are.
 const CONFIGURATION: [&str; 2] = ["/etc/krb5.conf", "/etc/krb5.conf.d"];
 
@@ -32,6 +35,13 @@ impl Credentials {
     /// A file is looked at; what a daemon or the kernel holds is asked of `klist`, and without that
     /// program there are none.
     pub async fn look(surroundings: &Surroundings) -> Self {
+        let is_set = |name: &&str| {
+            let value = surroundings.variable(name);
+            value.is_some_and(|value| !value.is_empty())
+        };
+        if ELSEWHERE.iter().any(|name| is_set(&name)) {
+            return Credentials::Present;
+        }
         let named = surroundings
             .variable("KRB5CCNAME")
             .map(|name| name.to_string_lossy());
@@ -48,7 +58,9 @@ impl Credentials {
                 }
             }
             Some(name) => match name.split_once(':') {
-                Some(("FILE" | "DIR", path)) => Some(path.to_owned()),
+                Some(("FILE", path)) => Some(path.to_owned()),
+                // With a second colon it names one of several.
+                Some(("DIR", path)) => Some(path.strip_prefix(':').unwrap_or(path).to_owned()),
                 Some((kind, _)) if !kind.contains('/') => None,
                 _ => Some(name.to_owned()),
             },
@@ -83,6 +95,16 @@ impl Credentials {
 mod tests {
     use super::*;
 
+    async fn look(name: &str, value: &str) -> Credentials {
+        let surroundings = Surroundings {
+            environment: vec![(name.into(), value.into())],
+            home: None,
+            host_name: "ctl".into(),
+            temporary: "/tmp".into(),
+        };
+        Credentials::look(&surroundings).await
+    }
+
     #[tokio::test]
     async fn a_named_file_counts_when_it_is_there() {
         let directory = tempfile::tempdir().unwrap();
@@ -90,17 +112,19 @@ mod tests {
         for (name, expected) in [
             (format!("FILE:{there}"), Credentials::Present),
             (format!("DIR:{there}"), Credentials::Present),
+            (format!("DIR::{there}"), Credentials::Present),
             (there.to_owned(), Credentials::Present),
             (format!("FILE:{there}/none"), Credentials::Absent),
             (format!("{there}/none"), Credentials::Absent),
         ] {
-            let surroundings = Surroundings {
-                environment: vec![("KRB5CCNAME".into(), name.clone().into())],
-                home: None,
-                host_name: "ctl".into(),
-                temporary: "/tmp".into(),
-            };
-            assert_eq!(Credentials::look(&surroundings).await, expected, "{name}");
+            assert_eq!(look("KRB5CCNAME", &name).await, expected, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_makes_credentials_counts_as_some() {
+        for (name, value) in [("KRB5_CLIENT_KTNAME", "/k"), ("GSS_USE_PROXY", "yes")] {
+            assert_eq!(look(name, value).await, Credentials::Present, "{name}");
         }
     }
 }
