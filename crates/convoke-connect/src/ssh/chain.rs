@@ -15,7 +15,6 @@ use super::resolve::UNTOLD;
 use super::terms::Terms;
 use super::words::Account;
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::ssh::SshOptions;
 use crate::surroundings::Surroundings;
 
 /// The longest way. ssh has no limit: it starts one program after the other.
@@ -62,22 +61,15 @@ impl From<ConnectError> for Unreachable {
 /// The hops of a run, each resolved once.
 #[derive(Debug)]
 pub(super) struct Chain {
-    options: SshOptions,
-    /// By what is before a hop, which is an option of its ssh.
-    configurations: Mutex<HashMap<Option<String>, Arc<Configuration>>>,
+    configuration: Arc<Configuration>,
     legs: Mutex<HashMap<Jump, Arc<OnceCell<Arc<Leg>>>>>,
 }
 
 impl Chain {
-    /// The hops of hosts that are reached with `options`.
-    pub(super) fn new(options: &SshOptions) -> Self {
+    /// The hops of hosts that have this configuration.
+    pub(super) fn new(configuration: Arc<Configuration>) -> Self {
         Chain {
-            options: SshOptions {
-                config: options.config.clone(),
-                program: options.program.clone(),
-                ..SshOptions::default()
-            },
-            configurations: Mutex::default(),
+            configuration,
             legs: Mutex::default(),
         }
     }
@@ -117,16 +109,19 @@ impl Chain {
     async fn resolve(&self, jump: &Jump, around: &Around<'_>) -> Result<Arc<Leg>, Unreachable> {
         let name = &jump.hop.host;
         let lacks = |what: &str| Unreachable::Lacks(of_the_hop(jump, what));
-        let file = self.options.config.as_ref();
+        let configuration = &self.configuration;
+        let file = configuration.options().config.as_ref();
         if file.is_some_and(|file| !file.to_str().is_some_and(is_plain)) {
             return Err(lacks(
                 "the name of the configuration file, which a shell reads",
             ));
         }
-        let configuration = self.configuration(jump.before.as_deref());
-        let destination = Destination::from(&jump.hop);
-        let told = configuration.of(&destination, around.surroundings).await;
-        let Some(told) = told.map_err(|error| super::fault::through(name, error))? else {
+        let (hop, before) = (Destination::from(&jump.hop), jump.before.as_deref());
+        let told = configuration.of_hop(&hop, before, around.surroundings);
+        let Some(told) = told
+            .await
+            .map_err(|error| super::fault::through(name, error))?
+        else {
             return Err(lacks(UNTOLD));
         };
         let world = World {
@@ -147,22 +142,6 @@ impl Chain {
         let terms = terms.map_err(|error| lacks(&error.text))?;
         let jump = jump.clone();
         Ok(Arc::new(Leg { jump, terms }))
-    }
-
-    fn configuration(&self, before: Option<&str>) -> Arc<Configuration> {
-        let configurations = &self.configurations;
-        let mut configurations = configurations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let known = configurations.entry(before.map(str::to_owned));
-        let configuration = known.or_insert_with(|| {
-            let options = before.map(|before| format!("ProxyJump={before}"));
-            Arc::new(Configuration::new(SshOptions {
-                options: options.into_iter().collect(),
-                ..self.options.clone()
-            }))
-        });
-        Arc::clone(configuration)
     }
 }
 

@@ -62,6 +62,18 @@ impl From<&Target> for Destination {
     }
 }
 
+/// What a host is reached for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A command runs there, and everything that is asked of ssh counts.
+    Command,
+    /// It is only on the way to another (`-W`), and nothing counts but its configuration.
+    Way {
+        /// The hops before it, as for `-J`.
+        before: Option<String>,
+    },
+}
+
 /// What became of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {

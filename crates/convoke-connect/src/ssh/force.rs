@@ -59,14 +59,8 @@ pub fn way(settings: &Settings, world: &World<'_>) -> Way {
 }
 
 /// What is not in force for a host that is only on the way to another: ssh opens one forwarding there
-/// and runs nothing (`-W`).
-const NOT_ON_THE_WAY: [&str; 5] = [
-    "dynamicforward",
-    "forwardagent",
-    "forwardx11",
-    "localforward",
-    "remoteforward",
-];
+/// and runs nothing (`-W`). Other forwardings were cleared, unless the hop is told to keep them.
+const NOT_ON_THE_WAY: [&str; 2] = ["forwardagent", "forwardx11"];
 
 /// The same for a host on the way to another.
 pub(super) fn way_over(settings: &Settings, world: &World<'_>) -> Way {

@@ -66,7 +66,7 @@ pub(super) struct Course {
 impl Resolver {
     pub(super) fn new(configuration: Arc<Configuration>) -> Self {
         Resolver {
-            chain: Chain::new(configuration.options()),
+            chain: Chain::new(Arc::clone(&configuration)),
             configuration,
             hosts: Mutex::default(),
             keys: KeyFiles::default(),

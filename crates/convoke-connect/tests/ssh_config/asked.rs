@@ -44,6 +44,56 @@ async fn a_command_in_a_condition_is_left_to_ssh() {
 }
 
 #[tokio::test]
+async fn a_host_with_a_command_or_one_that_is_to_fork_is_told_of() {
+    if installed().is_none() {
+        return;
+    }
+    for (line, name) in [
+        ("RemoteCommand uptime", "remotecommand"),
+        ("ForkAfterAuthentication yes", "forkafterauthentication"),
+        ("SessionType subsystem", "sessiontype"),
+    ] {
+        let (_directory, configuration) = configuration(&format!("Match exec true\n  {line}\n"));
+        let surroundings = Surroundings::of_this_process();
+        let told = configuration.of(&web1(), &surroundings).await.unwrap();
+        let told = told.unwrap();
+        assert!(told.settings.get(name).is_some(), "{line}");
+        assert_eq!(told.settings.get("hostname"), Some("web1"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_hop_has_no_options_and_no_forwardings_unless_it_is_told_to_keep_them() {
+    if installed().is_none() {
+        return;
+    }
+    let text = "Host keeps\n  ClearAllForwardings no\nHost *\n  LocalForward 8080 web:80\n";
+    for asked in ["", "Match exec true\n  Compression yes\n"] {
+        let (_directory, configuration) = configuration(&format!("{text}{asked}"));
+        let options = SshOptions {
+            options: vec!["Port=99".into()],
+            login: Some("somebody".into()),
+            ..configuration.options().clone()
+        };
+        let configuration = Configuration::new(options);
+        for (host, forwards) in [("keeps", 1), ("other", 0)] {
+            let surroundings = Surroundings::of_this_process();
+            let host = Destination {
+                host: host.into(),
+                ..web1()
+            };
+            let told = configuration.of_hop(&host, Some("gate"), &surroundings);
+            let told = told.await.unwrap().unwrap();
+            assert_eq!(told.asked.is_none(), asked.is_empty());
+            assert_eq!(told.settings.all("localforward").len(), forwards);
+            assert_eq!(told.settings.get("proxyjump"), Some("gate"));
+            assert_eq!(told.settings.get("port"), Some("2222"));
+            assert_eq!(told.settings.get("user"), Some("ann"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_rest_is_told_without_asking() {
     if installed().is_none() {
         return;

@@ -2,6 +2,7 @@
 //!
 //! Each is a file of `cases`: what is asked and expected in comments, then the files behind `=== NAME`.
 
+use convoke_connect::ssh::config::Purpose;
 use convoke_connect::ssh::force::{Credentials, Way, World, way};
 use convoke_connect::surroundings::Surroundings;
 
@@ -67,14 +68,19 @@ fn each_case_means_what_ssh_makes_of_it() {
         expected,
     } in written
     {
-        let verdict = match case.verdict(installed) {
+        let verdict = match case.verdict(installed, &Purpose::Command) {
             Verdict::Equal => "told".to_owned(),
             Verdict::Asked(_) => "asked".to_owned(),
             Verdict::Refused(_) => "refused".to_owned(),
             Verdict::Wrong(how) => panic!("{name}: {how}"),
         };
         let wanted = expected.split(' ').next().unwrap();
-        assert_eq!(verdict, wanted, "{name}: {:?}", case.verdict(installed));
+        assert_eq!(
+            verdict,
+            wanted,
+            "{name}: {:?}",
+            case.verdict(installed, &Purpose::Command)
+        );
         let surroundings = Surroundings::of_this_process();
         let found = case.told(installed).map(|settings| {
             let world = World {

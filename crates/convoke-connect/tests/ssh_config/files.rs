@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use convoke_connect::ssh::SshOptions;
 use convoke_connect::ssh::config::{
-    Content, Destination, FileSystem, Installed, Link, Parsed, Resolution,
+    Content, Destination, FileSystem, Installed, Link, Parsed, Purpose, Resolution,
 };
 use convoke_connect::ssh::settings::Settings;
 use convoke_connect::surroundings::Surroundings;
@@ -57,11 +57,14 @@ impl Memory {
         };
         let parsed = Parsed::read(installed, &SshOptions::default(), &surroundings, self);
         match parsed {
-            Ok(parsed) => parsed.resolve(&Destination {
-                host: host.into(),
-                user: None,
-                port: None,
-            }),
+            Ok(parsed) => parsed.resolve(
+                &Destination {
+                    host: host.into(),
+                    user: None,
+                    port: None,
+                },
+                &Purpose::Command,
+            ),
             Err(unread) => Resolution::Ask(unread.why),
         }
     }

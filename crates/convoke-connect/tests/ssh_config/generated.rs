@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
+use convoke_connect::ssh::config::Purpose;
+
 use crate::oracle::{Case, Verdict, installed};
 use crate::values::{BREAKS, HOSTS, INCLUDES, ODD, OPTIONS, PATTERNS, TAILS};
 
@@ -138,6 +140,15 @@ fn case() -> impl Strategy<Value = Case> {
         })
 }
 
+/// A host that a command runs on, or a hop.
+fn purpose() -> impl Strategy<Value = Purpose> {
+    let before = option::of(select(vec!["gate", "me@gate:23,[::1]", "none"]));
+    prop_oneof![
+        3 => Just(Purpose::Command),
+        1 => before.prop_map(|before| Purpose::Way { before: before.map(str::to_owned) }),
+    ]
+}
+
 #[test]
 fn a_generated_configuration_means_what_ssh_makes_of_it() {
     let Some(installed) = installed() else { return };
@@ -153,22 +164,24 @@ fn a_generated_configuration_means_what_ssh_makes_of_it() {
         ..Config::default()
     });
     let count = |name: &str| *counts.borrow_mut().entry(name.to_owned()).or_default() += 1;
-    let outcome = runner.run(&case(), |case| match case.verdict(installed) {
-        Verdict::Equal => {
-            count("equal");
-            Ok(())
+    let outcome = runner.run(&(case(), purpose()), |(case, purpose)| {
+        match case.verdict(installed, &purpose) {
+            Verdict::Equal => {
+                count("equal");
+                Ok(())
+            }
+            Verdict::Refused(why) => {
+                count("refused");
+                count(&format!("  refused: {}", reason(&why)));
+                Ok(())
+            }
+            Verdict::Asked(why) => {
+                count("asked");
+                count(&format!("  asked: {}", reason(&why)));
+                Ok(())
+            }
+            Verdict::Wrong(how) => Err(TestCaseError::fail(how)),
         }
-        Verdict::Refused(why) => {
-            count("refused");
-            count(&format!("  refused: {}", reason(&why)));
-            Ok(())
-        }
-        Verdict::Asked(why) => {
-            count("asked");
-            count(&format!("  asked: {}", reason(&why)));
-            Ok(())
-        }
-        Verdict::Wrong(how) => Err(TestCaseError::fail(how)),
     });
     for (what, count) in counts.borrow().iter() {
         eprintln!("{count:6} {what}");

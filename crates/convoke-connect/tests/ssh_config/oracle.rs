@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use convoke_connect::ssh::SshOptions;
 use convoke_connect::ssh::config::{
-    Destination, Disk, Installed, LISTS, MARKED, PLAIN, Parsed, Resolution,
+    Destination, Disk, Installed, LISTS, MARKED, PLAIN, Parsed, Purpose, Resolution,
 };
 use convoke_connect::ssh::settings::Settings;
 use convoke_connect::surroundings::Surroundings;
@@ -64,10 +64,10 @@ pub(crate) fn installed() -> Option<&'static Installed> {
 
 impl Case {
     /// What we tell and what ssh says.
-    pub(crate) fn verdict(&self, installed: &Installed) -> Verdict {
+    pub(crate) fn verdict(&self, installed: &Installed, purpose: &Purpose) -> Verdict {
         let placed = self.placed();
-        let theirs = ask(&placed.options, &self.host, &placed.surroundings);
-        match (placed.resolve(installed, &self.host), theirs) {
+        let theirs = placed.ask(&self.host, purpose);
+        match (placed.resolve(installed, &self.host, purpose), theirs) {
             (Resolution::Told(ours), Ok(theirs)) if ours == theirs => Verdict::Equal,
             (Resolution::Told(ours), Ok(theirs)) => Verdict::Wrong(differences(&ours, &theirs)),
             (Resolution::Told(_), Err(said)) => Verdict::Wrong(format!("ssh refuses: {said}")),
@@ -78,7 +78,10 @@ impl Case {
 
     /// What we tell, if we do.
     pub(crate) fn told(&self, installed: &Installed) -> Option<Settings> {
-        match self.placed().resolve(installed, &self.host) {
+        match self
+            .placed()
+            .resolve(installed, &self.host, &Purpose::Command)
+        {
             Resolution::Told(settings) => Some(settings),
             Resolution::Ask(_) => None,
         }
@@ -122,15 +125,69 @@ struct Placed {
 }
 
 impl Placed {
-    fn resolve(&self, installed: &Installed, host: &str) -> Resolution {
+    fn resolve(&self, installed: &Installed, host: &str, purpose: &Purpose) -> Resolution {
         let parsed = Parsed::read(installed.clone(), &self.options, &self.surroundings, &Disk);
+        let destination = Destination {
+            host: host.to_owned(),
+            user: None,
+            port: None,
+        };
         match parsed {
-            Ok(parsed) => parsed.resolve(&Destination {
-                host: host.to_owned(),
-                user: None,
-                port: None,
-            }),
+            Ok(parsed) => parsed.resolve(&destination, purpose),
             Err(unread) => Resolution::Ask(unread.why),
+        }
+    }
+
+    fn ask(&self, host: &str, purpose: &Purpose) -> Result<Settings, String> {
+        let mut arguments = Vec::new();
+        match purpose {
+            Purpose::Command => {
+                for identity in &self.options.identities {
+                    arguments.extend(["-i".into(), identity.to_str().unwrap().to_owned()]);
+                }
+                if let Some(login) = &self.options.login {
+                    arguments.extend(["-l".into(), login.clone()]);
+                }
+                if let Some(port) = self.options.port {
+                    arguments.extend(["-p".into(), port.to_string()]);
+                }
+                for option in &self.options.options {
+                    arguments.extend(["-o".into(), option.clone()]);
+                }
+            }
+            Purpose::Way { before } => {
+                arguments.extend(["-W".into(), "[next]:22".into()]);
+                if let Some(before) = before {
+                    arguments.extend(["-J".into(), before.clone()]);
+                }
+            }
+        }
+        arguments.extend(["--".into(), host.into()]);
+        if *purpose == Purpose::Command {
+            arguments.push("exit".into());
+        }
+        let said = self.run(&arguments);
+        match said {
+            // One in the configuration is printed as it is.
+            Err(said) if said.contains("command-line and remote command") => {
+                self.run(&arguments[..arguments.len() - 1])
+            }
+            said => said,
+        }
+    }
+
+    fn run(&self, arguments: &[String]) -> Result<Settings, String> {
+        let environment = self.surroundings.environment.iter().cloned();
+        let config = self.options.config.clone();
+        let mut ssh = Command::new("ssh");
+        ssh.env_clear().envs(environment).arg("-G").arg("-F");
+        ssh.arg(config.unwrap_or(PathBuf::from("none")));
+        let output = ssh.args(arguments).stdin(Stdio::null()).output().unwrap();
+        match output.status.success() {
+            true => Ok(Settings::parse(
+                std::str::from_utf8(&output.stdout).unwrap(),
+            )),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
         }
     }
 }
@@ -146,38 +203,6 @@ fn surroundings(home: &Path) -> Surroundings {
         surroundings.environment.push((name.into(), value.into()));
     }
     surroundings
-}
-
-fn ask(options: &SshOptions, host: &str, surroundings: &Surroundings) -> Result<Settings, String> {
-    let mut ssh = Command::new("ssh");
-    ssh.env_clear()
-        .envs(surroundings.environment.iter().cloned());
-    ssh.arg("-G")
-        .arg("-F")
-        .arg(options.config.clone().unwrap_or(PathBuf::from("none")));
-    for identity in &options.identities {
-        ssh.arg("-i").arg(identity);
-    }
-    if let Some(login) = &options.login {
-        ssh.args(["-l", login]);
-    }
-    if let Some(port) = options.port {
-        ssh.args(["-p", &port.to_string()]);
-    }
-    for option in &options.options {
-        ssh.args(["-o", option]);
-    }
-    let output = ssh
-        .args(["--", host])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    match output.status.success() {
-        true => Ok(Settings::parse(
-            std::str::from_utf8(&output.stdout).unwrap(),
-        )),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-    }
 }
 
 pub(crate) fn differences(ours: &Settings, theirs: &Settings) -> String {

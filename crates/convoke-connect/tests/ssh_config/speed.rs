@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use convoke_connect::ssh::SshOptions;
-use convoke_connect::ssh::config::{Destination, Disk, Parsed, Resolution};
+use convoke_connect::ssh::config::{Destination, Disk, Parsed, Purpose, Resolution};
 use convoke_connect::surroundings::Surroundings;
 
 use crate::oracle::installed;
@@ -40,7 +40,7 @@ fn a_thousand_hosts_are_told() {
             user: None,
             port: None,
         };
-        let resolution = parsed.resolve(&destination);
+        let resolution = parsed.resolve(&destination, &Purpose::Command);
         assert!(matches!(resolution, Resolution::Told(_)), "{resolution:?}");
     }
     eprintln!("read in {read:?}, 1,000 hosts in {:?}", began.elapsed());

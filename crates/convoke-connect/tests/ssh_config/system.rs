@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestError, TestRunner};
 
 use convoke_connect::ssh::SshOptions;
 use convoke_connect::ssh::config::{
-    Content, Destination, Disk, FileSystem, Installed, LISTS, Link, MARKED, PLAIN, Parsed,
+    Content, Destination, Disk, FileSystem, Installed, LISTS, Link, MARKED, PLAIN, Parsed, Purpose,
     Resolution,
 };
 use convoke_connect::ssh::settings::Settings;
@@ -137,11 +137,14 @@ fn generated_files_of_user_and_system_mean_what_ssh_makes_of_them() {
             .push(("HOME".into(), "/root".into()));
         let options = SshOptions::default();
         let ours = match Parsed::read(installed.clone(), &options, &surroundings, &places) {
-            Ok(parsed) => parsed.resolve(&Destination {
-                host: host.into(),
-                user: None,
-                port: None,
-            }),
+            Ok(parsed) => parsed.resolve(
+                &Destination {
+                    host: host.into(),
+                    user: None,
+                    port: None,
+                },
+                &Purpose::Command,
+            ),
             Err(unread) => Resolution::Ask(unread.why),
         };
         let theirs = places.ssh(&["-G", "--", host]);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::condition::{Pass, Subject};
+use super::condition::{Again, Pass, Subject};
 use super::directive::Directive;
 use super::file::File;
 use super::forward::Forward;
@@ -29,7 +29,7 @@ pub(super) struct Chosen {
     pub(super) remote: Vec<Forward>,
     pub(super) rekey: (Option<u64>, Option<u32>),
     /// Whether a condition asks for another pass.
-    pub(super) again: bool,
+    pub(super) again: Again,
 }
 
 /// Who named a file: equal names of different ones are kept apart.
@@ -79,7 +79,7 @@ impl Chosen {
             local: Vec::new(),
             remote: Vec::new(),
             rekey: (None, None),
-            again: false,
+            again: Again::No,
         }
     }
 
@@ -120,7 +120,7 @@ impl Chosen {
             match directive {
                 Directive::Host(patterns) => active = outer.with(|| walk.fits(patterns)),
                 Directive::Match(condition) => {
-                    self.again |= condition.asks_again();
+                    self.again = self.again.max(condition.asks_again());
                     let host = self.host_now(walk).map_err(|why| at(&why))?;
                     let subject = Subject {
                         host: &host,

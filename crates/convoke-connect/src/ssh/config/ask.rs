@@ -14,7 +14,9 @@ use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::{Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Resolution};
+use super::{
+    Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Purpose, Resolution,
+};
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::SshOptions;
 use crate::ssh::openssh::{child, diagnose};
@@ -32,11 +34,17 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How often that limit may be reached in a run, so that the limits do not add up over all hosts.
 const SILENCES: usize = AT_ONCE;
 
-/// What an ssh says instead of an answer that is to go into the background.
-const FORKS: &str = "Cannot fork into background without a command to execute.";
+/// Stands for the command that a host is given: some conditions ask whether there is one.
+const COMMAND: &str = "exit";
 
-/// Keeps it here. Only an ssh that said so is known to have the option.
-const NO_FORK: [&str; 2] = ["-o", "ForkAfterAuthentication=no"];
+/// Stands for the next host behind a hop.
+const BEHIND: &str = "host:22";
+
+/// What an ssh says instead of an answer that has a command already.
+const TWO_COMMANDS: &str = "Cannot execute command-line and remote command.";
+
+/// Takes that one away.
+const ONE_COMMAND: [&str; 2] = ["-o", "RemoteCommand=none"];
 
 /// What the configuration makes of hosts, for the surroundings of the first question: an instance
 /// serves one run. Each host is asked for at most once, and the files are read once.
@@ -44,13 +52,20 @@ const NO_FORK: [&str; 2] = ["-o", "ForkAfterAuthentication=no"];
 pub struct Configuration {
     options: SshOptions,
     known: OnceCell<Known>,
-    asked: Mutex<HashMap<Destination, Arc<OnceCell<Answer>>>>,
+    asked: Mutex<HashMap<Question, Arc<OnceCell<Answer>>>>,
     turns: Semaphore,
     /// The first error that is one for all hosts.
     broken: OnceLock<String>,
     limit: Duration,
     /// How often the limit was reached.
     silences: AtomicUsize,
+}
+
+/// A host, and what it is reached for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Question {
+    destination: Destination,
+    purpose: Purpose,
 }
 
 /// What is known of all hosts.
@@ -111,9 +126,34 @@ impl Configuration {
         destination: &Destination,
         surroundings: &Surroundings,
     ) -> Result<Option<Arc<Told>>, ConnectError> {
+        self.of_one(destination, Purpose::Command, surroundings)
+            .await
+    }
+
+    /// The same for a host that is only on the way to another, behind the hops `before`.
+    ///
+    /// # Errors
+    /// As of [`Configuration::of`].
+    pub async fn of_hop(
+        &self,
+        destination: &Destination,
+        before: Option<&str>,
+        surroundings: &Surroundings,
+    ) -> Result<Option<Arc<Told>>, ConnectError> {
+        let before = before.map(str::to_owned);
+        self.of_one(destination, Purpose::Way { before }, surroundings)
+            .await
+    }
+
+    async fn of_one(
+        &self,
+        destination: &Destination,
+        purpose: Purpose,
+        surroundings: &Surroundings,
+    ) -> Result<Option<Arc<Told>>, ConnectError> {
         let why = match &self.known(surroundings).await?.parsed {
             Err(why) => why.clone(),
-            Ok(parsed) => match parsed.resolve(destination) {
+            Ok(parsed) => match parsed.resolve(destination, &purpose) {
                 Resolution::Told(settings) => {
                     let asked = None;
                     return Ok(Some(Arc::new(Told { settings, asked })));
@@ -121,11 +161,15 @@ impl Configuration {
                 Resolution::Ask(why) => why,
             },
         };
+        let question = Question {
+            destination: destination.clone(),
+            purpose,
+        };
         let host = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(asked.entry(destination.clone()).or_default())
+            Arc::clone(asked.entry(question.clone()).or_default())
         };
-        let answer = host.get_or_try_init(|| self.answer(destination, why, surroundings));
+        let answer = host.get_or_try_init(|| self.answer(&question, why, surroundings));
         match answer.await? {
             Answer::Told(told) => Ok(Some(Arc::clone(told))),
             Answer::Wrong(text) => {
@@ -200,16 +244,15 @@ impl Configuration {
     /// Asks ssh for one host. Only that ssh could not be started is an error, and not remembered.
     async fn answer(
         &self,
-        destination: &Destination,
+        question: &Question,
         why: String,
         surroundings: &Surroundings,
     ) -> Result<Answer, ConnectError> {
-        let mut said = self
-            .ask(&self.arguments(destination, &[]), surroundings)
-            .await?;
-        let would_fork = said.as_ref().is_some_and(forks);
-        if would_fork {
-            let arguments = self.arguments(destination, &NO_FORK);
+        let arguments = self.arguments(question, &[]);
+        let mut said = self.ask(&arguments, surroundings).await?;
+        let has_command = said.as_ref().is_some_and(has_command);
+        if has_command {
+            let arguments = self.arguments(question, &ONE_COMMAND);
             said = self.ask(&arguments, surroundings).await?;
         }
         let Some(output) = said else {
@@ -217,9 +260,13 @@ impl Configuration {
             return Ok(broken.map_or(Answer::Unknown, Answer::Wrong));
         };
         if output.status.success() {
-            let mut settings = Settings::parse(&text(&output.stdout));
-            if would_fork {
-                settings.set("forkafterauthentication", "yes");
+            // Text that is not UTF-8 would not be what ssh does with it.
+            let Ok(printed) = String::from_utf8(output.stdout) else {
+                return Ok(Answer::Unknown);
+            };
+            let mut settings = Settings::parse(&printed);
+            if has_command {
+                settings.set("remotecommand", "");
             }
             let asked = Some(why);
             return Ok(Answer::Told(Arc::new(Told { settings, asked })));
@@ -234,26 +281,42 @@ impl Configuration {
     }
 
     /// The arguments that make ssh print what it makes of a host.
-    fn arguments(&self, destination: &Destination, overruled: &[&str]) -> Vec<OsString> {
-        let options = &self.options;
+    fn arguments(&self, question: &Question, overruled: &[&str]) -> Vec<OsString> {
+        let Question {
+            destination,
+            purpose,
+        } = question;
         let mut arguments = texts(&["-G"]);
         arguments.extend(texts(overruled));
-        if let Some(config) = &options.config {
+        if let Some(config) = &self.options.config {
             arguments.extend(["-F".into(), config.into()]);
         }
-        for identity in &options.identities {
+        let options = match purpose {
+            Purpose::Command => self.options.clone(),
+            Purpose::Way { before } => {
+                arguments.extend(texts(&["-W", BEHIND]));
+                SshOptions {
+                    options: before.iter().map(|it| format!("ProxyJump={it}")).collect(),
+                    ..SshOptions::default()
+                }
+            }
+        };
+        for identity in options.identities {
             arguments.extend(["-i".into(), identity.into()]);
         }
-        if let Some(user) = destination.user.as_ref().or(options.login.as_ref()) {
+        if let Some(user) = destination.user.clone().or(options.login) {
             arguments.extend(["-l".into(), user.into()]);
         }
         if let Some(port) = destination.port.or(options.port) {
             arguments.extend(["-p".into(), port.to_string().into()]);
         }
-        for option in &options.options {
+        for option in options.options {
             arguments.extend(["-o".into(), option.into()]);
         }
         arguments.extend(["--".into(), (&destination.host).into()]);
+        if *purpose == Purpose::Command {
+            arguments.push(COMMAND.into());
+        }
         arguments
     }
 
@@ -265,7 +328,7 @@ impl Configuration {
     ) -> Result<Option<String>, ConnectError> {
         let output = self.ask(arguments, surroundings).await?;
         let output = output.filter(|output| output.status.success());
-        Ok(output.map(|output| text(&output.stdout)))
+        Ok(output.and_then(|output| String::from_utf8(output.stdout).ok()))
     }
 
     /// What ssh said; None when there is no use in asking it, or when it takes too long.
@@ -322,14 +385,11 @@ impl Drop for Group {
     }
 }
 
-/// Whether ssh told nothing because it is to go into the background.
-fn forks(output: &Output) -> bool {
+/// Whether ssh told nothing because the configuration has a command, too.
+fn has_command(output: &Output) -> bool {
     let stderr = String::from_utf8_lossy(&output.stderr);
-    !output.status.success() && stderr.lines().any(|line| line.trim_end() == FORKS)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    let mut lines = stderr.lines();
+    !output.status.success() && lines.any(|line| line.trim_end() == TWO_COMMANDS)
 }
 
 fn texts(arguments: &[&str]) -> Vec<OsString> {

@@ -45,6 +45,15 @@ pub(super) enum Pass {
     Final,
 }
 
+/// Whether files are read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Again {
+    No,
+    /// Until 10.0, also where `final` is only negated.
+    InSomeVersions,
+    Yes,
+}
+
 /// A command would have to be run to tell.
 pub(super) struct Exec;
 
@@ -117,8 +126,13 @@ impl Condition {
     }
 
     /// Whether it asks for the files to be read again.
-    pub(super) fn asks_again(&self) -> bool {
-        self.0.iter().any(|(one, _)| *one == Criterion::Final)
+    pub(super) fn asks_again(&self) -> Again {
+        let finals = self.0.iter().filter(|(one, _)| *one == Criterion::Final);
+        let wanted = finals.map(|(_, wanted)| match wanted {
+            Wanted::Yes => Again::Yes,
+            Wanted::No => Again::InSomeVersions,
+        });
+        wanted.max().unwrap_or(Again::No)
     }
 
     /// Whether all of it holds.

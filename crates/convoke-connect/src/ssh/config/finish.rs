@@ -168,8 +168,6 @@ fn refuse_the_impossible(chosen: &Chosen) -> Result<(), String> {
         Some("CanonicalizeHostname")
     } else if is("connectionattempts", "0") {
         Some("ConnectionAttempts 0")
-    } else if is("forkafterauthentication", "yes") {
-        Some("ForkAfterAuthentication")
     } else if is("proxyusefdpass", "yes") && chosen.proxy_command.as_deref() == Some("-") {
         Some("ProxyUseFdpass")
     } else if is("updatehostkeys", "ask") {

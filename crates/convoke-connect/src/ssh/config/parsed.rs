@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::apply::{Active, Chosen, Owned, Walk};
-use super::condition::Pass;
+use super::condition::{Again, Pass};
 use super::directive::{Directive, Lacks, Reader};
 use super::file::{File, Library, Owner, Permissions};
 use super::installed::Installed;
+use super::jump::Jump;
 use super::line::Line;
 use super::source::{Files, Link};
 use super::tokens::{self, Environment};
-use super::{Destination, Resolution, Unread, finish};
+use super::{Destination, Purpose, Resolution, Unread, finish};
 use crate::ssh::SshOptions;
 use crate::ssh::settings::Settings;
 use crate::surroundings::Surroundings;
@@ -87,44 +88,29 @@ impl Parsed {
     }
 
     /// What the configuration makes of a host.
-    pub fn resolve(&self, destination: &Destination) -> Resolution {
-        match self.told(destination) {
+    pub fn resolve(&self, destination: &Destination, purpose: &Purpose) -> Resolution {
+        match self.told(destination, purpose) {
             Ok(settings) => Resolution::Told(settings),
             Err(why) => Resolution::Ask(why),
         }
     }
 
-    fn told(&self, destination: &Destination) -> Result<Settings, String> {
+    fn told(&self, destination: &Destination, purpose: &Purpose) -> Result<Settings, String> {
         let original = destination.host.as_str();
         if original.starts_with('-') || original.contains(['@', '/']) {
             return Err(format!("the host {original:?}"));
         }
-        let mut chosen = Chosen::new();
-        if let Some(user) = destination.user.as_ref().or(self.login.as_ref()) {
-            chosen.put("user", user);
-        }
-        match destination.port.or(self.port) {
-            Some(0) => return Err("the port 0".into()),
-            Some(port) => chosen.put("port", &port.to_string()),
-            None => {}
-        }
-        let keys = self.identities.iter();
-        chosen
-            .identities
-            .extend(keys.map(|key| (Arc::clone(key), Owned::CommandLine)));
-        for option in &self.options {
-            chosen.take(option, Owned::User)?;
-        }
-        if chosen.get("sessiontype") == Some("subsystem") {
-            return Err("SessionType subsystem".into());
-        }
+        let mut chosen = self.written(destination, purpose)?;
         self.pass(&mut chosen, original, original, Pass::First)?;
         let name = match chosen.get("hostname") {
             Some(name) => tokens::host_name(name, original)?,
             None => original.to_owned(),
         };
         let host = finish::canonical(&name)?;
-        if chosen.again {
+        if chosen.again == Again::InSomeVersions {
+            return Err("Match !final, which versions differ in".into());
+        }
+        if chosen.again == Again::Yes {
             chosen.put("hostname", &host);
             // ssh has needed their defaults by now, so the second reading cannot set them.
             for name in CANONICAL {
@@ -136,7 +122,53 @@ impl Parsed {
             }
             self.pass(&mut chosen, original, &host, Pass::Final)?;
         }
+        if matches!(purpose, Purpose::Way { .. }) {
+            for name in ON_THE_WAY {
+                if chosen.get(name).is_none() {
+                    chosen.put(name, "yes");
+                }
+            }
+        }
         finish::finish(&chosen, original, &host, &self.installed, &self.environment)
+    }
+
+    /// What was written on the command line, which comes before all files.
+    fn written(&self, destination: &Destination, purpose: &Purpose) -> Result<Chosen, String> {
+        let mut chosen = Chosen::new();
+        let (mut user, mut port) = (destination.user.as_ref(), destination.port);
+        if *purpose == Purpose::Command {
+            (user, port) = (user.or(self.login.as_ref()), port.or(self.port));
+        }
+        if let Some(user) = user {
+            chosen.put("user", user);
+        }
+        match port {
+            Some(0) => return Err("the port 0".into()),
+            Some(port) => chosen.put("port", &port.to_string()),
+            None => {}
+        }
+        match purpose {
+            Purpose::Way { before } => {
+                chosen.put("sessiontype", "none");
+                chosen.put("requesttty", "false");
+                if let Some(before) = before {
+                    let jump = Directive::ProxyJump(Arc::new(Jump::parse(before)?));
+                    chosen.take(&jump, Owned::User)?;
+                }
+            }
+            Purpose::Command => {
+                let keys = self.identities.iter();
+                let keys = keys.map(|key| (Arc::clone(key), Owned::CommandLine));
+                chosen.identities.extend(keys);
+                for option in &self.options {
+                    chosen.take(option, Owned::User)?;
+                }
+                if chosen.get("sessiontype") == Some("subsystem") {
+                    return Err("SessionType subsystem".into());
+                }
+            }
+        }
+        Ok(chosen)
     }
 
     fn pass(
@@ -159,6 +191,9 @@ impl Parsed {
         Ok(())
     }
 }
+
+/// What is on for a hop unless it is set.
+const ON_THE_WAY: [&str; 2] = ["clearallforwardings", "exitonforwardfailure"];
 
 /// The options of canonical names.
 const CANONICAL: [&str; 3] = [
