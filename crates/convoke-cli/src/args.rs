@@ -25,6 +25,7 @@ Examples:
   convoke run -l root 'web[1-9],db1' -- uptime   the same over ssh
   convoke hosts 'web[1-3],db1!web2' --fold       what an expression selects
   convoke hosts --check 'web[1-3]'               whether they can be reached
+  convoke trust 'web[1-3]'                       their keys, before the first login
 
 Exit codes:
   0    every host is ok
@@ -77,6 +78,25 @@ Examples:
   convoke hosts 'n[1-100]!n[7,13]' --fold
   convoke hosts ^hosts.txt --count
   convoke hosts --check 'web[1-3]'    reaches them, and runs nothing there";
+
+const TRUST_EXAMPLES: &str = "\
+Each host is asked for the key that ssh would take; nothing of a login is sent
+to it. Equal keys are shown once, with their hosts. After one question, the
+unknown ones are added to the first UserKnownHostsFile, as ssh adds them. A
+key that differs from the known one, or was revoked, is never replaced.
+
+Compare the fingerprints with what the hosts themselves say, on their console:
+  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+
+Examples:
+  convoke trust 'web[1-9]'
+  convoke trust --yes ^new-hosts.txt     for scripts: asks nothing
+
+Exit codes:
+  0    every host is trusted, now or before
+  1    it was answered with no, or the file could not be written
+  2    usage or configuration; without a terminal there must be --yes
+  3    a host was unreachable, or its key is changed or revoked";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -134,6 +154,8 @@ pub(crate) enum Verb {
     Run(Box<Run>),
     /// Show which hosts an expression selects
     Hosts(Hosts),
+    /// Show the keys of hosts that are not known yet, and trust them
+    Trust(Trust),
     /// Print the completions for a shell
     Completions(Completions),
     /// Print the manual page of convoke, or of a verb
@@ -289,6 +311,24 @@ pub(crate) struct Hosts {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "convoke trust [OPTIONS] EXPR", after_help = TRUST_EXAMPLES)]
+pub(crate) struct Trust {
+    /// A host expression; see `convoke hosts --help`
+    #[arg(value_name = "EXPR")]
+    pub(crate) expr: String,
+    /// Trust every unknown key without asking: whoever answers now in a host's place is trusted from
+    /// now on. Only over a network that you trust
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Selecting no host is no error
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+
+    #[command(flatten)]
+    pub(crate) reaching: Reaching,
+}
+
+#[derive(Debug, clap::Args)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub(crate) struct Completions {
     /// The shell
@@ -308,7 +348,7 @@ pub(crate) enum Shell {
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct Man {
     /// The verb, such as `run`; without one the page is that of convoke
-    #[arg(value_name = "VERB", value_parser = ["run", "hosts", "completions", "man"])]
+    #[arg(value_name = "VERB", value_parser = ["run", "hosts", "trust", "completions", "man"])]
     pub(crate) verb: Option<String>,
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod hosts;
 pub(crate) mod man;
 pub(crate) mod run;
+pub(crate) mod trust;
 
 use std::io::Write as _;
 

@@ -104,13 +104,18 @@ fn by_kind(report: &Report, stop: Option<Stop>) -> u8 {
 
 /// Whether nothing was reached because of how the operator has configured ssh: no host is to blame.
 fn is_misconfigured(report: &Report) -> bool {
-    let configuration = UnreachableKind::Connect(ConnectErrorKind::Configuration);
     let mut outcomes = report.results.iter().map(|result| &result.outcome);
     !report.results.is_empty()
         && outcomes.all(|outcome| match outcome {
-            Outcome::Unreachable(unreachable) => unreachable.kind == configuration,
+            Outcome::Unreachable(unreachable) => is_configuration(&[unreachable.kind]),
             _ => false,
         })
+}
+
+/// Whether the operator's configuration of ssh is to blame for all of these.
+pub(crate) fn is_configuration(kinds: &[UnreachableKind]) -> bool {
+    let configuration = UnreachableKind::Connect(ConnectErrorKind::Configuration);
+    kinds.iter().all(|kind| *kind == configuration)
 }
 
 /// The largest code of all hosts, and of what stopped the run.

@@ -63,6 +63,9 @@ fn carry_out(args: Args, here: &Environment) -> Result<u8, Usage> {
         Verb::Hosts(hosts) => {
             cmd::hosts::run(config::Hosts::new(hosts, &args.talk, here)?, here, floor)
         }
+        Verb::Trust(trust) => {
+            cmd::trust::run(config::Trust::new(trust, &args.talk, here)?, here, floor)
+        }
         Verb::Completions(completions) => Ok(cmd::completions::run(completions.shell)),
         Verb::Man(man) => Ok(cmd::man::run(man.verb.as_deref())),
     }

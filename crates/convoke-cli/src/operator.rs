@@ -108,6 +108,13 @@ impl Operator {
         Ok(())
     }
 
+    /// What the operator types, seen, after a prompt of ours; none if that is nothing.
+    pub(crate) async fn line(&self, prompt: &str) -> Option<String> {
+        let console = self.console.as_ref()?;
+        let typed = console.ask(prompt, Visible::Yes).await?;
+        Some(typed.trim().to_owned())
+    }
+
     async fn typed(&self, question: &Question) -> Option<Zeroizing<String>> {
         let console = self.console.as_ref()?;
         let answer = {

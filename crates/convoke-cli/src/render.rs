@@ -15,6 +15,7 @@ pub(crate) mod words;
 mod checks;
 mod gather;
 mod json;
+pub(crate) mod keys;
 mod prefix;
 mod raw;
 

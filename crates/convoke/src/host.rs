@@ -4,6 +4,7 @@ mod aftermath;
 mod attempt;
 mod clock;
 mod connection;
+mod look;
 mod noise;
 mod places;
 
@@ -29,6 +30,7 @@ use crate::process::{self, Broken, Command};
 
 pub use clock::Questions;
 pub use connection::Connection;
+pub use look::look;
 pub use places::Places;
 
 use aftermath::{Terms, gone};

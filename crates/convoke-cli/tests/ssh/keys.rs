@@ -10,7 +10,7 @@ use crate::operator::Operator;
 
 /// How often a server was asked to let somebody in.
 fn logins(fleet: &Fleet) -> usize {
-    fleet.log().matches("method none").count()
+    fleet.log().matches("attempt 0 failures 0").count()
 }
 
 fn fingerprint(fleet: &Fleet) -> String {
@@ -82,7 +82,7 @@ fn unknown_keys_are_counted_once_though_every_host_has_its_own() {
     assert_eq!(ran.code, Some(3));
     let expected = "3 hosts: 3 unreachable\n  \
         elsewhere,h[1-2] (3): unreachable (host_key_unknown): the host key is not known: ssh-ed25519 FINGERPRINT\n\
-        hint: `ssh HOST`, with the same options, shows the key of a host and asks whether to accept it; -o \
+        hint: `convoke trust HOST`, with the same options, shows the key of a host and asks whether to trust it; -o \
         StrictHostKeyChecking=accept-new accepts every unknown one unseen\n";
     assert_eq!(ran.stderr, expected);
     // What the hint says.

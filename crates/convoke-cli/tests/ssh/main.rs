@@ -22,6 +22,7 @@ mod masters;
 mod names;
 mod shells;
 mod stops;
+mod trust;
 
 use convoke_testkit::fleet::Unavailable;
 

@@ -18,7 +18,7 @@ use super::noise::Noise;
 use super::{Host, Reach};
 
 /// How often a host is tried.
-const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 
 /// The shortest pause before the second attempt; it doubles with each. A server that turned us away
 /// because it was busy needs a moment.
@@ -126,7 +126,7 @@ pub(super) async fn reach(
 }
 
 /// How long to wait after so many attempts: hosts that failed together do not come back together.
-fn pause(attempts: u32) -> Duration {
+pub(super) fn pause(attempts: u32) -> Duration {
     let shortest = PAUSE * 2_u32.pow(attempts - 1);
     let share = f64::from(u32::from_ne_bytes(random::bytes())) / f64::from(u32::MAX);
     shortest + shortest.mul_f64(share)

@@ -3,8 +3,8 @@
 use super::{matches, printable};
 use crate::error::{ConnectError, ConnectErrorKind};
 
-pub(crate) const UNKNOWN: &str = "`ssh HOST`, with the same options, shows the key of a host and asks whether to \
-     accept it; -o StrictHostKeyChecking=accept-new accepts every unknown one unseen";
+pub(crate) const UNKNOWN: &str = "`convoke trust HOST`, with the same options, shows the key of a host and asks whether \
+     to trust it; -o StrictHostKeyChecking=accept-new accepts every unknown one unseen";
 pub(crate) const CHANGED: &str = "if the host was set up anew, take the line that is named out of its file; if not, \
      somebody may stand between";
 pub(crate) const REVOKED: &str = "the key must not be used any more; the host needs a new one";
