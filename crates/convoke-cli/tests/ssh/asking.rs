@@ -89,7 +89,7 @@ fn ctrl_c_at_the_question_ends_the_run_and_gives_the_terminal_back() {
     let (operator, fleet) = (Operator::new(), guarded());
     let mut console = on_terminal(&operator, &fleet, &["h1", "echo", "hi"]);
     console.until(PROMPT);
-    console.press("\x03");
+    console.interrupt_until("code 130\n");
     let text = given_back(console, "code 130\n");
     assert!(!text.contains("hi\n"), "{text}");
     operator.end(&fleet);

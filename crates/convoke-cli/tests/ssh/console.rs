@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -73,6 +73,22 @@ impl Console {
                 Ok(piece) => self.seen.extend(piece),
                 Err(why) => panic!("{text:?} is not seen, {why}: {}", self.text()),
             }
+        }
+    }
+
+    /// Presses Ctrl-C until `text` has been seen: an ssh that was about to read misses the first.
+    pub(crate) fn interrupt_until(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.text().contains(text) {
+            self.press("\x03");
+            let again = Instant::now() + Duration::from_secs(2);
+            while !self.text().contains(text) && Instant::now() < again {
+                let left = again.saturating_duration_since(Instant::now());
+                if let Ok(piece) = self.pieces.recv_timeout(left) {
+                    self.seen.extend(piece);
+                }
+            }
+            assert!(Instant::now() < deadline, "{text:?}: {}", self.text());
         }
     }
 
