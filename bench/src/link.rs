@@ -46,11 +46,7 @@ pub(crate) fn noop(_: &Tools) -> io::Result<()> {
     with_connection(async |connection| {
         let (mut alone, mut piped) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let began = Instant::now();
-            for _ in 0..REQUESTS {
-                connection.link().noop().await.map_err(io::Error::other)?;
-            }
-            alone.push(rate(REQUESTS, began.elapsed()));
+            alone.push(requests(&connection, REQUESTS).await?);
             piped.push(pipelined(&connection).await?);
         }
         println!(
@@ -66,7 +62,17 @@ pub(crate) fn noop(_: &Tools) -> io::Result<()> {
     })
 }
 
-async fn pipelined(connection: &Connection) -> io::Result<f64> {
+/// Empty requests a second, one after the other.
+pub(crate) async fn requests(connection: &Connection, count: usize) -> io::Result<f64> {
+    let began = Instant::now();
+    for _ in 0..count {
+        connection.link().noop().await.map_err(io::Error::other)?;
+    }
+    Ok(rate(count, began.elapsed()))
+}
+
+/// The same with many in flight.
+pub(crate) async fn pipelined(connection: &Connection) -> io::Result<f64> {
     let began = Instant::now();
     let rounds = 10 * REQUESTS / IN_FLIGHT;
     for _ in 0..rounds {

@@ -1,13 +1,16 @@
 //! Convoke beside its peers and limits, measured in the same run.
 //!
 //! Machines are shared and noisy, so every figure is a ratio of medians whose runs alternate.
-//! `cargo run --release -p convoke-bench -- [PART]…` runs all parts or those that are named.
+//! `cargo run --release -p convoke-bench -- [PART]…` runs all parts or those that are named; `CONTRIBUTING.md`
+//! lists them. Peers are found by `PATH`, or where `CONVOKE_BENCH_BSSH` and `CONVOKE_BENCH_PYTHON` say.
 
 mod fleet;
 mod hosts;
 mod lines;
 mod link;
 mod measure;
+mod native;
+mod own;
 mod ssh;
 mod start;
 
@@ -16,7 +19,7 @@ use std::process::ExitCode;
 /// A part of the benchmark by its name.
 type Part = (&'static str, fn(&measure::Tools) -> std::io::Result<()>);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 15] = [
     ("true", link::sequential),
     ("noop", link::noop),
     ("lines", lines::run),
@@ -27,12 +30,20 @@ const PARTS: [Part; 10] = [
     ("ssh-lines", ssh::lines),
     ("ssh-start", ssh::start),
     ("ssh-fleet", ssh::hosts),
+    ("native-fleet", native::fleet::run),
+    ("native-start", native::start::run),
+    ("native-true", native::link::run),
+    ("native-bulk", native::bulk::run),
+    ("native-memory", native::memory::run),
 ];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted == [ssh::FAR_SIDE] {
         return code(ssh::far_side());
+    }
+    if let [native::BARE, rest @ ..] = &*wanted.iter().map(String::as_str).collect::<Vec<_>>() {
+        return code(native::bare_client(rest));
     }
     if let Some(unknown) = wanted
         .iter()

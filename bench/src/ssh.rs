@@ -1,7 +1,6 @@
 //! The same over ssh, to a real sshd on loopback, beside what people use today.
 
 mod far;
-mod own;
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -17,13 +16,14 @@ use convoke_testkit::fleet::Fleet;
 use crate::lines::GENERATOR;
 use crate::link;
 use crate::measure::{self, Run, Tools, alternate, mb, median, ms, remark, shell, speed};
+use crate::own;
 
 pub(crate) use far::{WORD as FAR_SIDE, serve as far_side};
 
-const HOSTS: usize = 500;
+pub(crate) const HOSTS: usize = 500;
 
 /// A sshd that takes as many logins as come, with the key exchange that all peers have.
-fn fleet() -> convoke_testkit::fleet::Builder {
+pub(crate) fn fleet() -> convoke_testkit::fleet::Builder {
     Fleet::builder()
         .hosts(HOSTS)
         .client_option("KexAlgorithms curve25519-sha256")
@@ -67,14 +67,16 @@ fn many(tools: &Tools, fleet: &Fleet, hosts: &str, list: &str, what: &str) -> io
     Ok(())
 }
 
-fn list(fleet: &Fleet) -> io::Result<String> {
+/// A file with the addresses of all hosts.
+pub(crate) fn list(fleet: &Fleet) -> io::Result<String> {
     let file = fleet.directory().join("list");
     let addresses = (1..=HOSTS).map(|n| format!("{}\n", fleet.address(n)));
     std::fs::write(&file, addresses.collect::<String>())?;
     Ok(file.display().to_string())
 }
 
-fn convoke(tools: &Tools, fleet: &Fleet, hosts: &str, words: &[&str]) -> Command {
+/// `convoke run` on hosts of a fleet.
+pub(crate) fn convoke(tools: &Tools, fleet: &Fleet, hosts: &str, words: &[&str]) -> Command {
     let config = fleet.ssh_config().display().to_string();
     let options = ["run", "-q", "-F", &config, hosts, "--"];
     tools.convoke(&[&options[..], words].concat())

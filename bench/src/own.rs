@@ -10,14 +10,14 @@ use crate::measure::{self, Run, mb, ms, remark};
 
 /// One finished run, and what of it the process itself took.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own {
-    run: Run,
+pub(crate) struct Own {
+    pub(crate) run: Run,
     cpu: Duration,
-    peak: u64,
+    pub(crate) peak: u64,
 }
 
 /// Runs a command to its end.
-pub(super) fn run(command: &mut Command) -> io::Result<Own> {
+pub(crate) fn run(command: &mut Command) -> io::Result<Own> {
     let began = Instant::now();
     let child = command.spawn()?;
     let pid = child.id();
@@ -56,12 +56,12 @@ fn own_cpu(pid: u32) -> io::Result<Duration> {
 }
 
 /// The run whose whole CPU is in the middle.
-pub(super) fn middle(runs: &mut [Own]) -> &Own {
+pub(crate) fn middle(runs: &mut [Own]) -> &Own {
     runs.sort_by_key(|own| own.run.cpu);
     &runs[runs.len() / 2]
 }
 
-pub(super) fn print(name: &str, hosts: usize, own: &Own) {
+pub(crate) fn print(name: &str, hosts: usize, own: &Own) {
     let a_host = |time: Duration| ms(time) / hosts as f64;
     println!(
         "{name}: {hosts} hosts in {:.1} s; cpu a host {:.2} ms, of it itself {:.2} ms; its memory {:.1} MB{}",
