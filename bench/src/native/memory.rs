@@ -26,7 +26,7 @@ pub(crate) fn run(tools: &Tools) -> io::Result<()> {
         let link = large.saturating_sub(small) / (many - few) as u64;
         println!("a live link: {:.1} kB (goal 100)", link as f64 / 1e3);
     }
-    let own = run_on(tools, &emulator, HOSTS, &[], &["hostname"])?;
+    let own = run_on(tools, &emulator, &emulator.names(), &[], &["hostname"])?;
     print("by default", HOSTS, &own);
     println!("(goal: 10,000 hosts in 1200 MB)");
     Ok(())
@@ -35,7 +35,9 @@ pub(crate) fn run(tools: &Tools) -> io::Result<()> {
 fn hold(tools: &Tools, emulator: &Emulator, hosts: usize, seconds: usize) -> io::Result<Own> {
     let (fanout, seconds) = (hosts.to_string(), seconds.to_string());
     let options = ["--fanout", &*fanout];
-    let own = run_on(tools, emulator, hosts, &options, &["sleep", &seconds])?;
+    // Where it is sure that none needs a process, more fit below the limit of descriptors.
+    let names = format!("ssh+native:h[1-{hosts}]");
+    let own = run_on(tools, emulator, &names, &options, &["sleep", &seconds])?;
     // The most so far: each time there are more.
     let peak = emulator.counts().peak;
     print(&format!("{peak} at once"), hosts, &own);
@@ -45,14 +47,13 @@ fn hold(tools: &Tools, emulator: &Emulator, hosts: usize, seconds: usize) -> io:
 fn run_on(
     tools: &Tools,
     emulator: &Emulator,
-    hosts: usize,
+    hosts: &str,
     options: &[&str],
     command: &[&str],
 ) -> io::Result<Own> {
     let config = emulator.ssh_config().display().to_string();
-    let names = format!("h[1-{hosts}]");
     let first = ["run", "-q", "-F", &config];
-    let last = [&*names, "--"];
+    let last = [hosts, "--"];
     let words = [&first[..], options, &last, command].concat();
     own::run(&mut tools.convoke(&words))
 }
