@@ -55,7 +55,8 @@ fn check(config: Check, here: &Environment, floor: Floor) -> Result<u8, Usage> {
     if hosts.is_empty() {
         return Ok(exit::OK);
     }
-    let crowd = plan::Crowd::of(hosts.len(), None, descriptors::hosts_that_fit(0)?);
+    let room = descriptors::hosts_that_fit(&names, 0)?;
+    let crowd = plan::Crowd::of(hosts.len(), None, room);
     let terminal = here.operator(Stdin::Unread, hosts.len());
     let operator = Operator::new(
         terminal,

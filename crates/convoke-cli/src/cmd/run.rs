@@ -44,10 +44,13 @@ pub(crate) fn run(config: Run, here: &Environment, floor: Floor) -> Result<u8, U
         outdir: config.output.outdir.clone(),
         safety: config.output.safety,
         exit_rule: config.exit_rule,
-        room: descriptors::hosts_that_fit(match config.output.outdir {
-            Some(_) => outdir::DESCRIPTORS,
-            None => 0,
-        })?,
+        room: descriptors::hosts_that_fit(
+            &hosts,
+            match config.output.outdir {
+                Some(_) => outdir::DESCRIPTORS,
+                None => 0,
+            },
+        )?,
     };
     let plan = Plan::new(parts, &reach.registry)?;
     match config.rehearsal {
