@@ -25,8 +25,9 @@ pub use script::command;
 
 use scan::{Form, Reply, Scan};
 
-/// How much is read at once while the script talks.
-const READ_SIZE: usize = 4096;
+/// How much is read at once while the script talks, in bytes. The link goes on with the same buffer, and
+/// there may be ten thousand.
+const READ_SIZE: usize = 2048;
 
 /// What the script begins its answers with: 32 random hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -156,6 +156,7 @@ impl Native {
             Ok(channel) => channel,
             Err(error) => return Err(contact.why(Stage::Session, error)),
         };
+        self.resolver.forget(&self.target(request.endpoint)?);
         // Output does not come through the channel, but through the handler.
         let (_, writing) = channel.split();
         if let Some(hop) = &hop {

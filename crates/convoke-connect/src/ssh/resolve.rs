@@ -33,7 +33,7 @@ fn not_served(option: &str) -> ConnectError {
     }
 }
 
-/// The settings of the hosts of one run. What was resolved once is kept.
+/// The settings of the hosts of one run. What was resolved is kept until the host was reached.
 #[derive(Debug)]
 pub(super) struct Resolver {
     configuration: Arc<Configuration>,
@@ -103,6 +103,12 @@ impl Resolver {
         };
         let found = host.get_or_try_init(|| self.resolve(target, surroundings));
         found.await.cloned()
+    }
+
+    /// Lets go of what is known of a host that was reached: ten thousand take a hundred megabytes.
+    pub(super) fn forget(&self, target: &Target) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.remove(target);
     }
 
     async fn resolve(
