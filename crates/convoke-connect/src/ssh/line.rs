@@ -2,6 +2,7 @@
 //! outside.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,12 +13,19 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// Fewer bytes at once are taken for words of a dialogue, not for bulk.
 const WORD: usize = 4096;
 
+/// How much is read at once while much comes, in bytes.
+const MUCH: usize = 64 * 1024;
+
+/// How much a server says, at most, up to the first words of the command, in bytes; with a long greeting.
+/// From then on an sshd has Nagle's algorithm off.
+const BEGINNING: usize = 16 * 1024;
+
 /// A stream that can tell its peer at once what has arrived.
 pub(super) trait Prompt {
     /// Does so, for what was read last.
     ///
-    /// An sshd leaves Nagle's algorithm on: of two short messages the second waits for the
-    /// acknowledgement of the first, which a kernel with nothing to say delays for 40 ms.
+    /// An sshd leaves Nagle's algorithm on until it starts a command: of two short messages the second
+    /// waits for the acknowledgement of the first, which a kernel with nothing to say delays for 40 ms.
     fn acknowledge(&self);
 }
 
@@ -35,11 +43,65 @@ impl Prompt for TcpStream {
 /// and is dropped. Once it is cut, it is at its end in both directions.
 pub(super) struct Line<S> {
     stream: S,
-    /// What was read of the server, and how much of it was passed on.
-    ahead: (Vec<u8>, usize),
+    ahead: Ahead,
+    /// How much was read of the server.
+    read: usize,
     /// How much of what the client writes was sent before.
     sent: usize,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// What was read of the server before the client asked for it.
+struct Ahead {
+    /// Only the first `filled` bytes count; the first `passed` of them were passed on.
+    bytes: Vec<u8>,
+    filled: usize,
+    passed: usize,
+    /// How much is read next time.
+    room: usize,
+}
+
+impl Ahead {
+    fn is_empty(&self) -> bool {
+        self.passed >= self.filled
+    }
+
+    fn pass_on(&mut self, buffer: &mut ReadBuf<'_>) {
+        let rest = self.bytes.get(self.passed..self.filled).unwrap_or_default();
+        let fits = rest.len().min(buffer.remaining());
+        buffer.put_slice(&rest[..fits]);
+        self.passed += fits;
+    }
+
+    /// Reads as much as there is. The room for it follows what comes: most connections are idle, and
+    /// there may be ten thousand.
+    fn poll_fill<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.room <= WORD {
+            let mut word = [MaybeUninit::uninit(); WORD];
+            let mut word = ReadBuf::uninit(&mut word);
+            ready!(Pin::new(stream).poll_read(context, &mut word))?;
+            self.filled = word.filled().len();
+            self.bytes.clear();
+            self.bytes.shrink_to(WORD);
+            self.bytes.extend_from_slice(word.filled());
+        } else {
+            self.bytes.resize(self.room, 0);
+            let mut much = ReadBuf::new(&mut self.bytes);
+            ready!(Pin::new(stream).poll_read(context, &mut much))?;
+            self.filled = much.filled().len();
+        }
+        if self.filled >= self.room {
+            self.room = (2 * self.room).min(MUCH);
+        } else if self.room > WORD && self.filled < self.room / 4 {
+            self.room = WORD;
+        }
+        self.passed = 0;
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl<S> Line<S> {
@@ -47,44 +109,20 @@ impl<S> Line<S> {
     pub(super) fn new(stream: S, ahead: Vec<u8>, sent: usize, cut: CancellationToken) -> Self {
         Line {
             stream,
-            ahead: (ahead, 0),
+            ahead: Ahead {
+                filled: ahead.len(),
+                bytes: ahead,
+                passed: 0,
+                room: WORD,
+            },
+            read: 0,
             sent,
             cut: Box::pin(cut.cancelled_owned()),
         }
     }
 
-    fn is_empty(&self) -> bool {
-        let (ahead, passed) = &self.ahead;
-        *passed >= ahead.len()
-    }
-
-    fn pass_on(&mut self, buffer: &mut ReadBuf<'_>) {
-        let (ahead, passed) = &mut self.ahead;
-        let rest = ahead.get(*passed..).unwrap_or_default();
-        let fits = rest.len().min(buffer.remaining());
-        buffer.put_slice(&rest[..fits]);
-        *passed += fits;
-    }
-
     fn is_cut(&mut self, context: &mut Context<'_>) -> bool {
         self.cut.as_mut().poll(context).is_ready()
-    }
-}
-
-impl<S: AsyncRead + Prompt + Unpin> Line<S> {
-    /// Reads what there is, up to a word: a client that asks for few bytes asks for more right away.
-    fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut word = [0; WORD];
-        let mut word = ReadBuf::new(&mut word);
-        ready!(Pin::new(&mut self.stream).poll_read(context, &mut word))?;
-        let (ahead, passed) = &mut self.ahead;
-        ahead.clear();
-        ahead.extend_from_slice(word.filled());
-        *passed = 0;
-        if word.remaining() > 0 {
-            self.stream.acknowledge();
-        }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -97,14 +135,20 @@ impl<S: AsyncRead + Prompt + Unpin> AsyncRead for Line<S> {
         if self.is_cut(context) {
             return Poll::Ready(Ok(()));
         }
-        if self.is_empty() {
-            // Bulk goes straight through.
-            if buffer.remaining() > WORD {
-                return Pin::new(&mut self.stream).poll_read(context, buffer);
+        let Line {
+            stream,
+            ahead,
+            read,
+            ..
+        } = &mut *self;
+        if ahead.is_empty() {
+            ready!(ahead.poll_fill(stream, context))?;
+            *read = read.saturating_add(ahead.filled);
+            if *read < BEGINNING {
+                stream.acknowledge();
             }
-            ready!(self.poll_ahead(context))?;
         }
-        self.pass_on(buffer);
+        ahead.pass_on(buffer);
         Poll::Ready(Ok(()))
     }
 }
@@ -166,6 +210,28 @@ mod tests {
         let mut sent = [0; 4];
         far.read_exact(&mut sent).await.unwrap();
         assert_eq!(&sent, b"rest");
+    }
+
+    #[tokio::test]
+    async fn much_comes_whole_and_leaves_no_room_behind() {
+        let (near, mut far) = duplex(2 * MUCH);
+        let mut line = Line::new(near, Vec::new(), 0, CancellationToken::new());
+        let sent: Vec<u8> = (0..3 * MUCH).map(|n| (n % 251) as u8).collect();
+        let sending = async {
+            far.write_all(&sent).await.unwrap();
+            far.write_all(b"word").await.unwrap();
+        };
+        let mut read = vec![0; sent.len()];
+        let (reading, ()) = tokio::join!(line.read_exact(&mut read), sending);
+        reading.unwrap();
+        assert!(read == sent);
+        let mut word = [0; 4];
+        line.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"word");
+        far.write_all(b"more").await.unwrap();
+        line.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"more");
+        assert!(line.ahead.bytes.capacity() <= WORD, "{}", line.ahead.room);
     }
 
     #[tokio::test]
