@@ -38,7 +38,7 @@ pub(crate) fn run(config: Trust, here: &Environment, floor: Floor) -> Result<u8,
     if hosts.is_empty() {
         return Ok(exit::OK);
     }
-    let room = descriptors::hosts_that_fit(0)?;
+    let room = descriptors::hosts_that_fit(&names, 0)?;
     let terminal = here.operator(Stdin::Unread, hosts.len());
     let asks_beforehand = config.reaching.asks_beforehand;
     let operator = Arc::new(Operator::new(
