@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::config::{Configuration, Destination};
+use super::config::{Configuration, Destination, Owner};
 use super::force::{Credentials, Way, World, way_over};
 use super::proxy::{Jump, Proxy, is_plain};
 use super::resolve::UNTOLD;
-use super::terms::Terms;
-use super::words::Account;
+use super::terms::{Ours, Terms};
+use super::words::Unserved;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::surroundings::Surroundings;
 
@@ -132,14 +132,13 @@ impl Chain {
         if let Way::System(option) = way_over(&told.settings, &world) {
             return Err(lacks(&option));
         }
-        let terms = Terms::read(
-            &told.settings,
-            world.defaults,
-            &jump.hop,
-            around.account,
-            around.surroundings,
-        );
-        let terms = terms.map_err(|error| lacks(&error.text))?;
+        let ours = Ours {
+            defaults: world.defaults,
+            owner: around.owner,
+            surroundings: around.surroundings,
+        };
+        let terms = Terms::read(&told.settings, &jump.hop, &ours);
+        let terms = terms.map_err(|Unserved(option)| lacks(&option))?;
         let jump = jump.clone();
         Ok(Arc::new(Leg { jump, terms }))
     }
@@ -149,7 +148,7 @@ impl Chain {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) surroundings: &'a Surroundings,
-    pub(super) account: &'a Account,
+    pub(super) owner: &'a Owner,
     pub(super) credentials: Credentials,
 }
 

@@ -5,6 +5,7 @@
 //! canonical names, sockets and variables in forwardings, an option or a value that is not known here,
 //! and everything that ssh refuses, since it says best why. Defaults come from the installed ssh.
 
+mod account;
 mod algorithms;
 mod apply;
 mod ask;
@@ -33,7 +34,13 @@ pub use installed::{Installed, LISTS, MARKED, PLAIN};
 pub use parsed::Parsed;
 pub use source::{Content, Disk, Files as FileSystem, Link};
 
+pub(super) use account::Account;
+#[cfg(test)]
+pub(super) use account::Hash;
+pub(super) use ask::Owner;
 pub(super) use jump::Jump;
+pub(super) use pattern::matches;
+pub(super) use tokens::{Directly, Tokens, without_tilde};
 
 /// The names of the options that may be printed.
 #[cfg(test)]

@@ -9,10 +9,10 @@ mod table;
 use std::path::Path;
 
 use super::algorithms::{self, NoneLeft};
+use super::config::{Account, without_tilde};
 use super::proxy::{is_command, is_jump};
 use super::settings::Settings;
 use super::verify::is_for_ssh_alone;
-use super::words::Account;
 use crate::surroundings::Surroundings;
 
 pub use credentials::Credentials;
@@ -110,10 +110,11 @@ fn is_list(file: &str, surroundings: &Surroundings) -> bool {
     if file.contains([' ', '%', '$']) {
         return false;
     }
-    match (file.strip_prefix("~/"), Account::of(surroundings).home()) {
-        (Some(file), Some(home)) => !is_for_ssh_alone(&home.join(file)),
-        _ => !file.starts_with('~') && !is_for_ssh_alone(Path::new(file)),
-    }
+    let file = match file.starts_with('~') {
+        false => Some(file.to_owned()),
+        true => Account::of(surroundings).and_then(|us| without_tilde(file, &us.home).ok()),
+    };
+    file.is_some_and(|file| !is_for_ssh_alone(Path::new(&file)))
 }
 
 /// Whether a master may listen there.

@@ -3,10 +3,9 @@
 //! ssh makes a command of a jump, too, `ssh -W '[%h]:%p' HOP`, with the same tokens, and a shell reads
 //! it. So what a shell would take for more than letters is left to ssh.
 
-use super::config::Jump as Written;
+use super::config::{Jump as Written, Tokens};
 use super::settings::Settings;
-use super::words::Tokens;
-use crate::error::{ConnectError, ConnectErrorKind};
+use super::words::Unserved;
 use crate::ssh::target::Target;
 
 /// The stdin and stdout of ssh itself.
@@ -29,29 +28,23 @@ pub(super) struct Jump {
     pub(super) before: Option<String>,
 }
 
-/// What is to be done for a host cannot be known exactly.
-fn unclear(option: &str, value: &str) -> ConnectError {
-    let text = format!("the native client does not serve {option} {value}");
-    ConnectError::new(ConnectErrorKind::Configuration, text)
-}
-
 impl Proxy {
     /// Reads the settings of a host.
     ///
     /// # Errors
-    /// [`ConnectErrorKind::Configuration`] for what ssh alone can do.
-    pub(super) fn read(settings: &Settings, tokens: &Tokens<'_>) -> Result<Self, ConnectError> {
+    /// What ssh alone can do.
+    pub(super) fn read(settings: &Settings, tokens: &Tokens<'_>) -> Result<Self, Unserved> {
         let set = |name: &str| settings.get(name).filter(|value| *value != "none");
         if let Some(value) = set("proxyjump") {
             let jump = expand(value, tokens).and_then(|value| Jump::parse(&value));
-            let jump = jump.ok_or_else(|| unclear("proxyjump", value))?;
+            let jump = jump.ok_or_else(|| Unserved::of("proxyjump", value))?;
             return Ok(Proxy::Jump(jump));
         }
         let Some(value) = set("proxycommand") else {
             return Ok(Proxy::None);
         };
         let command = expand(value, tokens).filter(|_| is_command(value));
-        let command = command.ok_or_else(|| unclear("proxycommand", value))?;
+        let command = command.ok_or_else(|| Unserved::of("proxycommand", value))?;
         Ok(Proxy::Command(command))
     }
 }
@@ -75,12 +68,11 @@ pub(super) fn is_plain(text: &str) -> bool {
 
 /// Replaces the tokens of both options (ssh_config(5), TOKENS; `%k` is not named there).
 fn expand(value: &str, tokens: &Tokens<'_>) -> Option<String> {
-    let port = tokens.port.to_string();
     replace(value, |token| match token {
         'h' => Some(tokens.host),
-        'k' => Some(tokens.alias.unwrap_or(&tokens.target.host)),
-        'n' => Some(&tokens.target.host),
-        'p' => Some(&port),
+        'k' => Some(tokens.key_alias),
+        'n' => Some(tokens.original),
+        'p' => Some(tokens.port),
         'r' => Some(tokens.user),
         _ => None,
     })

@@ -1,7 +1,7 @@
 //! What ssh's configuration makes of a host, and which ssh serves it: found out once a run.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
@@ -12,8 +12,8 @@ use super::force::{Credentials, Way, World, way};
 use super::here;
 use super::keys::KeyFiles;
 use super::settings::Settings;
-use super::terms::Terms;
-use super::words::Account;
+use super::terms::{Ours, Terms};
+use super::words::Unserved;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::SshOptions;
 use crate::ssh::target::Target;
@@ -40,7 +40,6 @@ pub(super) struct Resolver {
     hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Resolved>>>>>,
     chain: Chain,
     keys: KeyFiles,
-    account: OnceLock<Account>,
     credentials: OnceCell<Credentials>,
 }
 
@@ -70,7 +69,6 @@ impl Resolver {
             configuration,
             hosts: Mutex::default(),
             keys: KeyFiles::default(),
-            account: OnceLock::new(),
             credentials: OnceCell::new(),
         }
     }
@@ -127,6 +125,13 @@ impl Resolver {
         let defaults = self.configuration.defaults(surroundings).await?;
         let is_ours = self.options().is_silent() && here::is_ours(target, surroundings);
         let is_here = is_ours && here::stays(target, &told.settings, defaults.get("user"));
+        if is_here {
+            return Ok(Arc::new(Resolved {
+                asked: told.asked.clone(),
+                is_here,
+                course: Err("this machine, which needs no ssh".into()),
+            }));
+        }
         let credentials = self
             .credentials
             .get_or_init(|| Credentials::look(surroundings));
@@ -158,14 +163,21 @@ impl Resolver {
             return Err(Unreachable::Lacks(option));
         }
         let surroundings = world.surroundings;
+        let Some(owner) = self.configuration.owner(surroundings).await? else {
+            return Err(Unreachable::Lacks("an account that nobody knows".into()));
+        };
+        let ours = Ours {
+            defaults: world.defaults,
+            owner,
+            surroundings,
+        };
+        let terms = Terms::read(settings, target, &ours);
+        let terms = terms.map_err(|Unserved(option)| Unreachable::Lacks(option))?;
         let around = Around {
             surroundings,
-            account: self.account.get_or_init(|| Account::of(surroundings)),
+            owner,
             credentials: world.credentials,
         };
-        let account = around.account;
-        let terms = Terms::read(settings, world.defaults, target, account, surroundings);
-        let terms = terms.map_err(|error| Unreachable::Lacks(error.text))?;
         let legs = self.chain.to(&terms, &around).await?;
         for leg in &legs {
             if let Some(option) = auth::beyond(&leg.terms.login, &self.keys).await {

@@ -6,8 +6,7 @@ use russh::keys::Algorithm;
 
 use super::algorithms::{self, HostKeys};
 use super::settings::Settings;
-use super::words::{Tokens, files, is_set};
-use crate::error::ConnectError;
+use super::words::{Unserved, is_set, listed_files};
 
 /// `RequiredRSASize` of an ssh that does not know the option.
 const SMALLEST_RSA: u32 = 1024;
@@ -69,11 +68,11 @@ impl Rules {
     pub(super) fn read(
         settings: &Settings,
         defaults: &Settings,
-        tokens: &Tokens<'_>,
-    ) -> Result<Self, ConnectError> {
+        home: &str,
+    ) -> Result<Self, Unserved> {
         let is_on = |name: &str| is_set(settings.get(name));
-        let users = files(settings, &["userknownhostsfile"], tokens)?;
-        let all = files(settings, &["globalknownhostsfile"], tokens)?;
+        let users = listed_files(settings, "userknownhostsfile", home)?;
+        let all = listed_files(settings, "globalknownhostsfile", home)?;
         let smallest_rsa = settings.get("requiredrsasize");
         let smallest_rsa = smallest_rsa.and_then(|bits| bits.parse().ok());
         let ca_signatures = settings.get("casignaturealgorithms");
@@ -96,12 +95,12 @@ impl Rules {
                 true => NamesWritten::Hashed,
                 false => NamesWritten::Plain,
             },
-            home: tokens.home(),
-            alias: tokens.alias.map(str::to_ascii_lowercase),
+            home: Some(home.into()),
+            alias: settings.get("hostkeyalias").map(str::to_ascii_lowercase),
             smallest_rsa: smallest_rsa.unwrap_or(SMALLEST_RSA),
             offered: algorithms::host_keys(settings, defaults)?,
             ca_signatures: ca_signatures.map(|list| list.split(',').map(str::to_owned).collect()),
-            revoked: files(settings, &["revokedhostkeys"], tokens)?,
+            revoked: listed_files(settings, "revokedhostkeys", home)?,
             checks_address: is_on("checkhostip"),
             trusts_loopback: is_on("nohostauthenticationforlocalhost"),
             needs_trust: is_on("exitonforwardfailure") && loses.into_iter().any(is_on),

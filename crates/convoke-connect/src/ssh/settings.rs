@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     values: BTreeMap<String, Vec<String>>,
+    /// The single files of options that have all of them on one line.
+    files: BTreeMap<String, Vec<String>>,
 }
 
 impl Settings {
@@ -34,6 +36,7 @@ impl Settings {
 
     /// Gives an option these values instead of those it has, or takes it away when there are none.
     pub fn set_all(&mut self, name: &str, values: Vec<String>) {
+        self.files.remove(name);
         if values.is_empty() {
             self.remove(name);
         } else if let Some(place) = self.values.get_mut(name) {
@@ -43,9 +46,16 @@ impl Settings {
         }
     }
 
+    /// Gives an option files, which are printed on one line.
+    pub fn set_files(&mut self, name: &str, files: Vec<String>) {
+        self.set(name, files.join(" "));
+        self.files.insert(name.to_owned(), files);
+    }
+
     /// Takes an option away.
     pub fn remove(&mut self, name: &str) {
         self.values.remove(name);
+        self.files.remove(name);
     }
 
     /// The first value of an option.
@@ -56,6 +66,26 @@ impl Settings {
     /// All values of an option, in order.
     pub fn all(&self, name: &str) -> &[String] {
         self.values.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The files of an option that has all of them on one line, without `none`. None when that line may
+    /// be read in more than one way: ssh does not say where a name ends.
+    pub fn files(&self, name: &str) -> Option<Vec<&str>> {
+        let files: Vec<&str> = match self.files.get(name) {
+            Some(files) => files.iter().map(String::as_str).collect(),
+            None => self
+                .all(name)
+                .iter()
+                .flat_map(|line| line.split(' '))
+                .collect(),
+        };
+        let is_clear = |one: &&str| one.starts_with('/') || one.starts_with("~/");
+        match &files[..] {
+            [one] if one.eq_ignore_ascii_case("none") => Some(Vec::new()),
+            [] | [_] => Some(files),
+            _ if self.files.contains_key(name) || files.iter().all(is_clear) => Some(files),
+            _ => None,
+        }
     }
 
     /// Every option with its values, by name.

@@ -1,6 +1,7 @@
 //! What the settings of a host mean for a connection.
 
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +9,14 @@ use std::time::Duration;
 use russh::{Limits, Preferred};
 
 use super::algorithms;
+use super::config::{Directly, Owner, Tokens, matches};
 use super::proxy::Proxy;
 use super::rules::Rules;
 use super::settings::Settings;
-use super::words::{Account, Tokens, files, fits, is_set, seconds};
-use crate::error::{ConnectError, ConnectErrorKind};
+use super::words::{Unserved, files, is_set, seconds};
 use crate::ssh::openssh::explained::{place, runs_ssh};
 use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
-
-/// Where ssh connects unless it is told otherwise.
-const PORT: u16 = 22;
 
 /// `NumberOfPasswordPrompts` unless it is configured.
 const PROMPTS: u32 = 3;
@@ -106,36 +104,49 @@ impl Login {
     }
 }
 
+/// What terms depend on besides the settings of a host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ours<'a> {
+    /// The defaults of the installed ssh.
+    pub(super) defaults: &'a Settings,
+    pub(super) owner: &'a Owner,
+    pub(super) surroundings: &'a Surroundings,
+}
+
 impl Terms {
     /// Reads the settings of `target`, of which none that is in force may be missing here: see
-    /// [`super::force`]. `defaults` are those of the installed ssh.
+    /// [`super::force`].
     ///
     /// # Errors
-    /// [`ConnectErrorKind::Configuration`] for what this client cannot do as ssh would.
+    /// What this client cannot do as ssh would.
     pub(super) fn read(
         settings: &Settings,
-        defaults: &Settings,
         target: &Target,
-        account: &Account,
-        surroundings: &Surroundings,
-    ) -> Result<Self, ConnectError> {
-        let set = |name: &str| settings.get(name).filter(|value| *value != "none");
-        let host = set("hostname").unwrap_or(&target.host).to_owned();
-        let port = set("port").and_then(|port| port.parse().ok());
-        let port = port.or(target.port).unwrap_or(PORT);
-        let user = set("user").or(target.user.as_deref());
-        let user = user.ok_or_else(|| wrong("ssh does not say which user to log in as".into()))?;
-        let alias = set("hostkeyalias").map(str::to_owned);
+        ours: &Ours<'_>,
+    ) -> Result<Self, Unserved> {
+        // Always printed. `none` is a name like any other.
+        let printed = |name: &str| {
+            let value = settings.get(name);
+            value.ok_or_else(|| Unserved(format!("a configuration without its {name}")))
+        };
+        let (host, user, port) = (printed("hostname")?, printed("user")?, printed("port")?);
         let tokens = Tokens {
-            account,
-            surroundings,
-            target,
-            host: &host,
+            account: &ours.owner.account,
+            original: &target.host,
+            host,
+            key_alias: settings.get("hostkeyalias").unwrap_or(&target.host),
             port,
             user,
-            alias: alias.as_deref(),
+            directly: match settings.get("proxyjump") {
+                None | Some("none") => Directly::Yes,
+                Some(_) => Directly::No,
+            },
+            environment: &ours.owner.environment,
         };
-        let rules = Rules::read(settings, defaults, &tokens)?;
+        let port = port.parse().map_err(|_| Unserved::of("port", port))?;
+        let alias = settings.get("hostkeyalias");
+        let set = |name: &str| settings.get(name).filter(|value| *value != "none");
+        let rules = Rules::read(settings, ours.defaults, &tokens.account.home)?;
         let prompts = set("numberofpasswordprompts").and_then(|count| count.parse().ok());
         let missing = set("serveralivecountmax").and_then(|count| count.parse().ok());
         Ok(Terms {
@@ -153,31 +164,27 @@ impl Terms {
             },
             rekey: rekey(set("rekeylimit")),
             proxy: Proxy::read(settings, &tokens)?,
-            server: server(settings, &host, port),
+            server: server(settings, host, port),
             offered: algorithms::offered(settings)?,
             login: Login {
                 user: user.to_owned(),
                 methods: methods(settings),
-                identities: files(settings, &["identityfile"], &tokens)?,
-                certificates: files(settings, &["certificatefile"], &tokens)?,
+                identities: files(settings, "identityfile", &tokens)?,
+                certificates: files(settings, "certificatefile", &tokens)?,
                 only_those: is_set(set("identitiesonly")),
-                agent: agent(settings, &tokens)?,
+                agent: agent(settings, ours.surroundings)?,
                 accepted: list(set("pubkeyacceptedalgorithms").or(set("pubkeyacceptedkeytypes"))),
                 smallest_rsa: rules.smallest_rsa,
                 never_ask: is_set(set("batchmode")),
                 prompts: prompts.unwrap_or(PROMPTS),
-                known_as: alias.clone().unwrap_or_else(|| host.clone()),
+                known_as: alias.unwrap_or(host).to_owned(),
             },
-            environment: environment(settings, surroundings),
-            host,
+            environment: environment(settings, ours.surroundings)?,
+            host: host.to_owned(),
             port,
             rules: Arc::new(rules),
         })
     }
-}
-
-fn wrong(text: String) -> ConnectError {
-    ConnectError::new(ConnectErrorKind::Configuration, text)
 }
 
 /// A jump in other words is spared as one: equal commands lead over equal hops.
@@ -210,13 +217,9 @@ fn rekey(value: Option<&str>) -> Limits {
     }
 }
 
-fn literal(address: &str) -> Result<IpAddr, ConnectError> {
+fn literal(address: &str) -> Result<IpAddr, Unserved> {
     let parsed = address.parse();
-    parsed.map_err(|_| {
-        wrong(format!(
-            "bindaddress {address} is not served by the native client"
-        ))
-    })
+    parsed.map_err(|_| Unserved::of("bindaddress", address))
 }
 
 fn list(value: Option<&str>) -> Vec<String> {
@@ -242,35 +245,47 @@ fn methods(settings: &Settings) -> Vec<String> {
     preferred.into_iter().filter(is_on).collect()
 }
 
-/// The socket of `IdentityAgent`, else of `SSH_AUTH_SOCK`.
-fn agent(settings: &Settings, tokens: &Tokens<'_>) -> Result<Option<PathBuf>, ConnectError> {
+/// The socket of `IdentityAgent`, which is printed expanded, else of `SSH_AUTH_SOCK`.
+fn agent(settings: &Settings, surroundings: &Surroundings) -> Result<Option<PathBuf>, Unserved> {
     let variable = |name: &str| {
-        let value = tokens.surroundings.variable(name);
+        let value = surroundings.variable(name);
         value.filter(|value| !value.is_empty()).map(PathBuf::from)
     };
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     match settings.get("identityagent") {
         None | Some("SSH_AUTH_SOCK") => Ok(variable("SSH_AUTH_SOCK")),
         Some("none") => Ok(None),
         Some(value) => match value.strip_prefix('$') {
-            Some(name) if !name.starts_with('{') => Ok(variable(name)),
-            _ => tokens.path("identityagent", value).map(Some),
+            Some(name) if is_name(name) => Ok(variable(name)),
+            Some(_) => Err(Unserved::of("identityagent", value)),
+            None => Ok(Some(value.into())),
         },
     }
 }
 
 /// What `SendEnv` finds in our environment, and `SetEnv`.
-fn environment(settings: &Settings, surroundings: &Surroundings) -> Vec<(String, String)> {
+fn environment(
+    settings: &Settings,
+    surroundings: &Surroundings,
+) -> Result<Vec<(String, String)>, Unserved> {
     let patterns = settings.all("sendenv");
-    let wanted = |name: &str| {
-        let mut patterns = patterns.iter().flat_map(|line| line.split_whitespace());
-        patterns.any(|pattern| fits(pattern, name))
-    };
-    let ours = surroundings.environment.iter().filter_map(|(name, value)| {
-        let (name, value) = (name.to_str()?, value.to_str()?);
-        wanted(name).then(|| (name.to_owned(), value.to_owned()))
-    });
+    let mut found = Vec::new();
+    for (name, value) in &surroundings.environment {
+        let is_wanted = |pattern: &String| matches(pattern, name.as_bytes());
+        if patterns.iter().any(is_wanted) {
+            let text = name.to_str().zip(value.to_str());
+            let (name, value) = text.ok_or_else(|| {
+                let name = name.to_string_lossy();
+                Unserved(format!("sendenv {name}, whose value is not text"))
+            })?;
+            found.push((name.to_owned(), value.to_owned()));
+        }
+    }
     let set = settings.all("setenv").iter();
     let set = set.filter_map(|line| line.split_once('='));
-    let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    ours.chain(set).collect()
+    found.extend(set.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

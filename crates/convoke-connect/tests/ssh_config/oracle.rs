@@ -68,8 +68,10 @@ impl Case {
         let placed = self.placed();
         let theirs = placed.ask(&self.host, purpose);
         match (placed.resolve(installed, &self.host, purpose), theirs) {
-            (Resolution::Told(ours), Ok(theirs)) if ours == theirs => Verdict::Equal,
-            (Resolution::Told(ours), Ok(theirs)) => Verdict::Wrong(differences(&ours, &theirs)),
+            (Resolution::Told(ours), Ok(theirs)) => match differences(&ours, &theirs) {
+                same if same.is_empty() => Verdict::Equal,
+                different => Verdict::Wrong(different),
+            },
             (Resolution::Told(_), Err(said)) => Verdict::Wrong(format!("ssh refuses: {said}")),
             (Resolution::Ask(why), Ok(_)) => Verdict::Asked(why),
             (Resolution::Ask(why), Err(_)) => Verdict::Refused(why),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::account::Account;
 use super::condition::{Again, Pass, Subject};
 use super::directive::Directive;
 use super::file::File;
 use super::forward::Forward;
-use super::installed::Account;
 use super::jump::Jump;
 use super::keywords::{self, COUNT};
 use super::pattern::{Patterns, matches};

@@ -14,8 +14,9 @@ use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::tokens::{self, Environment};
 use super::{
-    Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Purpose, Resolution,
+    Account, Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Purpose, Resolution,
 };
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::SshOptions;
@@ -73,8 +74,16 @@ struct Question {
 struct Known {
     /// Of the installed ssh.
     defaults: Settings,
+    owner: Option<Owner>,
     /// Or why every host must be asked for.
     parsed: Result<Parsed, String>,
+}
+
+/// Who we are, and with which environment. What depends on it is told in the words of ssh.
+#[derive(Debug)]
+pub(in crate::ssh) struct Owner {
+    pub(in crate::ssh) account: Account,
+    pub(in crate::ssh) environment: Environment,
 }
 
 /// What is known of a host.
@@ -190,6 +199,18 @@ impl Configuration {
         Ok(&known.defaults)
     }
 
+    /// Who we are. None for an account that nobody knows.
+    ///
+    /// # Errors
+    /// When ssh cannot be started.
+    pub(in crate::ssh) async fn owner(
+        &self,
+        surroundings: &Surroundings,
+    ) -> Result<Option<&Owner>, ConnectError> {
+        let known = self.known(surroundings).await?;
+        Ok(known.owner.as_ref())
+    }
+
     async fn known(&self, surroundings: &Surroundings) -> Result<&Known, ConnectError> {
         let known = self.known.get_or_try_init(async || {
             let (plain, marked) = (texts(&PLAIN), texts(&MARKED));
@@ -207,11 +228,23 @@ impl Configuration {
                 }
                 Err(error) => return Err(error),
             };
+            let account = match &installed {
+                Some(installed) => Some(installed.account().clone()),
+                None => Account::of(surroundings),
+            };
+            let owner = account.map(|account| Owner {
+                account,
+                environment: tokens::environment(surroundings),
+            });
             let parsed = match installed {
                 Some(installed) => self.read(installed, surroundings).await?,
                 None => Err("a version of ssh that is not known".into()),
             };
-            Ok::<_, ConnectError>(Known { defaults, parsed })
+            Ok::<_, ConnectError>(Known {
+                defaults,
+                owner,
+                parsed,
+            })
         });
         known.await
     }

@@ -128,13 +128,17 @@ pub(super) fn finish(
         settings.set("forwardagent", path(socket)?);
     }
     if let Some(files) = &chosen.system_files {
-        settings.set(
-            "globalknownhostsfile",
-            listed(files, |one| Ok(one.to_owned()))?,
-        );
+        settings.set_files("globalknownhostsfile", files.to_vec());
     }
     if let Some(files) = &chosen.user_files {
-        settings.set("userknownhostsfile", listed(files, path)?);
+        let files = match &files[..] {
+            [one] if is_none(one) => vec!["none".to_owned()],
+            _ => files
+                .iter()
+                .map(|one| path(one))
+                .collect::<Result<_, _>>()?,
+        };
+        settings.set_files("userknownhostsfile", files);
     }
     conditional_defaults(chosen, installed, &mut settings);
     lists(chosen, &mut settings);
@@ -144,19 +148,6 @@ pub(super) fn finish(
 
 fn is_none(value: &str) -> bool {
     value.eq_ignore_ascii_case("none")
-}
-
-fn listed(
-    files: &[String],
-    path: impl Fn(&str) -> Result<String, String>,
-) -> Result<String, String> {
-    match files {
-        [one] if is_none(one) => Ok("none".into()),
-        _ => {
-            let files: Result<Vec<_>, _> = files.iter().map(|one| path(one)).collect();
-            Ok(files?.join(" "))
-        }
-    }
 }
 
 fn refuse_the_impossible(chosen: &Chosen) -> Result<(), String> {

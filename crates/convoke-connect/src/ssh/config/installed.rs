@@ -6,8 +6,8 @@
 
 use sha1::{Digest as _, Sha1};
 
+use super::account::{Account, Hash};
 use crate::ssh::settings::Settings;
-use crate::ssh::words;
 use crate::surroundings::Surroundings;
 
 /// The arguments of the first run: the defaults.
@@ -58,23 +58,6 @@ pub struct Installed {
     signatures: Vec<String>,
     /// What `ssh -Q` told, by options.
     listed: Vec<(&'static str, Vec<String>)>,
-}
-
-/// The account we are, as ssh sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Account {
-    pub(super) name: String,
-    pub(super) uid: String,
-    pub(super) host_name: String,
-    pub(super) home: String,
-    pub(super) hash: Hash,
-}
-
-/// Whether the token `%C` is made as we make it: later versions may hash more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hash {
-    Known,
-    Unknown,
 }
 
 /// The token `%C`: a hash of our host name, the host, the port and the user.
@@ -134,9 +117,14 @@ impl Installed {
 
     /// What an ssh would say that is not installed. None for an account that nobody knows.
     pub(super) fn absent(surroundings: &Surroundings) -> Option<Self> {
-        let account = words::Account::of(surroundings);
-        let (name, home) = (account.name(), account.home()?.to_str()?);
-        let (uid, here) = (account.number(), &surroundings.host_name);
+        let account = Account::of(surroundings)?;
+        let Account {
+            name,
+            uid,
+            host_name: here,
+            home,
+            ..
+        } = &account;
         let hash = connection([here, "host", "22", name]);
         let known_hosts = format!("{home}/.ssh/known_hosts {home}/.ssh/known_hosts2");
         let plain = format!(
@@ -146,6 +134,11 @@ impl Installed {
         let control_path = format!("controlpath /{name}|{uid}|{here}|{hash}|{home}");
         let marked = format!("{control_path}\nloglevel SILENT\n{plain}");
         Self::parse(&plain, &marked)
+    }
+
+    /// Who we are for it.
+    pub(in crate::ssh) fn account(&self) -> &Account {
+        &self.account
     }
 
     /// What is printed for a host that nothing is configured for.

@@ -57,7 +57,7 @@ impl Parsed {
         files: &dyn Files,
         lacks: &Cell<Lacks>,
     ) -> Result<Self, String> {
-        let environment = text_of(surroundings);
+        let environment = tokens::environment(surroundings);
         let home = installed.account.home.clone();
         let include_home = match environment.get("HOME") {
             Some(home) if !home.is_empty() => home.clone(),
@@ -201,15 +201,6 @@ const CANONICAL: [&str; 3] = [
     "canonicalizefallbacklocal",
     "canonicalizehostname",
 ];
-
-/// The environment as text; what is not cannot be named in a configuration.
-fn text_of(surroundings: &Surroundings) -> Environment {
-    let pairs = surroundings.environment.iter();
-    let text = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
-    };
-    pairs.filter_map(text).collect()
-}
 
 /// The user's file and the system's, or the one that was given.
 fn main_files(

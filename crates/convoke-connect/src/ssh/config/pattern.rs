@@ -65,8 +65,8 @@ impl Pattern {
 }
 
 /// Whether a pattern with `*` and `?` is the whole of `text`.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+pub(in crate::ssh) fn matches(pattern: impl AsRef<[u8]>, text: impl AsRef<[u8]>) -> bool {
+    let (pattern, text) = (pattern.as_ref(), text.as_ref());
     // Where the last star stood, and how much of the text it took.
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {

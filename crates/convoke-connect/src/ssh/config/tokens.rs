@@ -1,36 +1,47 @@
 //! What `%h`, `${NAME}` and `~` stand for.
 
-use super::installed::{Account, Hash, connection};
+use super::account::{Account, Hash};
+use super::installed::connection;
+use crate::surroundings::Surroundings;
 
 /// What the tokens of one host stand for.
-pub(super) struct Tokens<'a> {
-    pub(super) account: &'a Account,
+pub(in crate::ssh) struct Tokens<'a> {
+    pub(in crate::ssh) account: &'a Account,
     /// The name that was asked for.
-    pub(super) original: &'a str,
-    pub(super) host: &'a str,
-    pub(super) key_alias: &'a str,
-    pub(super) port: &'a str,
-    pub(super) user: &'a str,
-    pub(super) directly: Directly,
-    pub(super) environment: &'a Environment,
+    pub(in crate::ssh) original: &'a str,
+    pub(in crate::ssh) host: &'a str,
+    pub(in crate::ssh) key_alias: &'a str,
+    pub(in crate::ssh) port: &'a str,
+    pub(in crate::ssh) user: &'a str,
+    pub(in crate::ssh) directly: Directly,
+    pub(in crate::ssh) environment: &'a Environment,
 }
 
 /// Whether there is no host on the way, which later versions hash, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Directly {
+pub(in crate::ssh) enum Directly {
     Yes,
     No,
 }
 
-/// The environment, as far as it is text.
-pub(super) type Environment = std::collections::HashMap<String, String>;
+/// The environment, as far as it is text: nothing else can be named in a configuration.
+pub(in crate::ssh) type Environment = std::collections::HashMap<String, String>;
+
+/// That of `surroundings`.
+pub(in crate::ssh) fn environment(surroundings: &Surroundings) -> Environment {
+    let pairs = surroundings.environment.iter();
+    let text = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
+    };
+    pairs.filter_map(text).collect()
+}
 
 /// The tokens that are known whatever the version.
 pub(super) const KNOWN: &str = "CLdhiklnpru";
 
 impl Tokens<'_> {
     /// Replaces tokens, and environment variables if `variables`; why not, if ssh alone knows how.
-    pub(super) fn expand(&self, text: &str, variables: bool) -> Result<String, String> {
+    pub(in crate::ssh) fn expand(&self, text: &str, variables: bool) -> Result<String, String> {
         if !text.contains(['%', '$']) {
             return Ok(text.to_owned());
         }
@@ -127,7 +138,7 @@ pub(super) fn host_name(pattern: &str, host: &str) -> Result<String, String> {
 }
 
 /// Replaces a leading `~` by the account's home directory.
-pub(super) fn without_tilde(path: &str, home: &str) -> Result<String, String> {
+pub(in crate::ssh) fn without_tilde(path: &str, home: &str) -> Result<String, String> {
     let Some(after) = path.strip_prefix('~') else {
         return Ok(path.to_owned());
     };

@@ -39,7 +39,7 @@ impl Credentials {
             let value = surroundings.variable(name);
             value.is_some_and(|value| !value.is_empty())
         };
-        if ELSEWHERE.iter().any(|name| is_set(&name)) {
+        if ELSEWHERE.iter().any(is_set) {
             return Credentials::Present;
         }
         let named = surroundings

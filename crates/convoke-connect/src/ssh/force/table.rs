@@ -77,6 +77,8 @@ const NAMED: &str = "its result is the printed HostName";
 const TERMINAL: &str = "a matter of terminals, which no host gets from us";
 const OVERRULED: &str = "the command must run and have our pipes, so it is overruled by either ssh";
 const LOG: &str = "what ssh says is kept as a cause, by whatever name";
+const KEY_FILES: &str = "done by the native client; left to ssh with another user's home directory, `%j`, or `%C` behind a jump";
+const LISTED: &str = "done by the native client; left to ssh with another user's home directory, or where it does not tell one name from two";
 const FILTER: &str = "a filter: what the native client has of the list, in its order; delegated when nothing is left";
 
 #[rustfmt::skip]
@@ -92,7 +94,7 @@ static ROWS: [Row; 108] = [
     is("canonicalizemaxdots", Irrelevant, NAMED),
     is("canonicalizepermittedcnames", Irrelevant, NAMED),
     is("casignaturealgorithms", Native, "done by the native client"),
-    is("certificatefile", Native, "done by the native client"),
+    is("certificatefile", Native, KEY_FILES),
     is("channeltimeout", DelegatedUnlessDefault("channeltimeout"), "closes idle channels"),
     is("checkhostip", Native, "done by the native client"),
     is("ciphers", Native, FILTER),
@@ -115,7 +117,7 @@ static ROWS: [Row; 108] = [
     is("forwardx11timeout", Irrelevant, "a matter of ForwardX11"),
     is("forwardx11trusted", Irrelevant, "a matter of ForwardX11"),
     is("gatewayports", Irrelevant, FORWARDS),
-    is("globalknownhostsfile", Native, "done by the native client"),
+    is("globalknownhostsfile", Native, LISTED),
     is("gssapiauthentication", DelegatedWithCredentials, "without credentials ssh goes on to the next method"),
     is("gssapiclientidentity", DelegatedWithCredentials, GSSAPI),
     is("gssapidelegatecredentials", DelegatedWithCredentials, GSSAPI),
@@ -133,7 +135,7 @@ static ROWS: [Row; 108] = [
     is("hostname", Native, "done by the native client"),
     is("identitiesonly", Native, "done by the native client"),
     is("identityagent", Native, "done by the native client"),
-    is("identityfile", Native, "done by the native client"),
+    is("identityfile", Native, KEY_FILES),
     is("ignoreunknown", Irrelevant, "a matter of reading the configuration"),
     is("ipqos", Irrelevant, "a mark on packets; the native client sets none"),
     is("kbdinteractiveauthentication", Native, "done by the native client"),
@@ -183,7 +185,7 @@ static ROWS: [Row; 108] = [
     is("tunneldevice", Irrelevant, "a matter of Tunnel"),
     is("updatehostkeys", Irrelevant, "adds further keys of a host whose key is known already; the next ssh does it as well"),
     is("user", Native, "done by the native client"),
-    is("userknownhostsfile", Native, "done by the native client"),
+    is("userknownhostsfile", Native, LISTED),
     is("verifyhostkeydns", NativeIf(OFF), "keys that the name service knows"),
     is("versionaddendum", DelegatedUnlessDefault("versionaddendum"), "the words that a server is greeted with"),
     is("visualhostkey", Irrelevant, "only how a fingerprint is shown"),

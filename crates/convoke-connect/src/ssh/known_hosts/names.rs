@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
+use crate::ssh::config;
+
 /// How a hashed name begins: HMAC-SHA1 with the salt that follows.
 const HASHED: &[u8] = b"|1|";
 
@@ -66,7 +68,7 @@ fn is_in_list(patterns: &[u8], name: &[u8]) -> bool {
         if pattern.len() > LONGEST_PATTERN {
             return false;
         }
-        if fits(&pattern.to_ascii_lowercase(), name) {
+        if config::matches(pattern.to_ascii_lowercase(), name) {
             if negated {
                 return false;
             }
@@ -74,30 +76,6 @@ fn is_in_list(patterns: &[u8], name: &[u8]) -> bool {
         }
     }
     found
-}
-
-/// Whether a pattern with `*` and `?` is the whole of `name`.
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
-    // Where the last star stood, and how much of the name it took.
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(byte) if *byte == b'?' || Some(byte) == name.get(n) => (p, n) = (p + 1, n + 1),
-            _ => match star {
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    (p, n) = (at + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    let rest = pattern.get(p..).unwrap_or_default();
-    rest.iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use russh::keys::Certificate;
 use russh::keys::ssh_key::certificate::CertType;
 
 use super::version::Version;
+use crate::ssh::config::matches;
 use crate::ssh::rules::Rules;
-use crate::ssh::words::fits;
 
 /// The version that first wants principals, and takes patterns for them.
 const PATTERNS: Version = Version::new(10, 3);
@@ -64,7 +64,7 @@ fn stranger(principals: &[String], name: &str, version: Option<Version>) -> Opti
         return is_new.then_some("Certificate lacks principal list");
     }
     let is_name =
-        |principal: &String| principal == name || may_have_patterns && fits(principal, name);
+        |principal: &String| principal == name || may_have_patterns && matches(principal, name);
     let is_listed = principals.iter().any(is_name);
     (!is_listed).then_some("Certificate invalid: name is not a listed principal")
 }
