@@ -182,3 +182,29 @@ async fn old_algorithms_are_known_without_asking_for_each_host() {
     let told = told.unwrap();
     assert_eq!(told.asked, None);
 }
+
+#[tokio::test]
+async fn an_ssh_that_reads_other_files_is_asked_for_every_host() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if installed().is_none() {
+        return;
+    }
+    let (directory, configuration) = configuration("HostName corp\nUser corp\n");
+    let program = directory.path().join("ssh");
+    let config = configuration.options().config.clone().unwrap();
+    for (given, name, is_asked) in [
+        (format!("-F {}", config.display()), "corp", true),
+        (String::new(), "web1", false),
+    ] {
+        std::fs::write(&program, format!("#!/bin/sh\nexec ssh {given} \"$@\"\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let wrapped = Configuration::new(SshOptions {
+            program: program.clone(),
+            ..SshOptions::default()
+        });
+        let surroundings = Surroundings::of_this_process();
+        let told = wrapped.of(&web1(), &surroundings).await.unwrap().unwrap();
+        assert_eq!(told.settings.get("hostname"), Some(name));
+        assert_eq!(told.asked.is_some(), is_asked, "{:?}", told.asked);
+    }
+}

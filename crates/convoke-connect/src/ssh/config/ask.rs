@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,6 +47,12 @@ const TWO_COMMANDS: &str = "Cannot execute command-line and remote command.";
 /// Takes that one away.
 const ONE_COMMAND: [&str; 2] = ["-o", "RemoteCommand=none"];
 
+/// What an ssh with `-v` says before the name of a file that it reads.
+const READS: &str = "debug1: Reading configuration data ";
+
+/// Why every host is asked for where ssh reads other files than we.
+const ELSEWHERE: &str = "an ssh that reads other configuration files than usual";
+
 /// What the configuration makes of hosts, for the surroundings of the first question: an instance
 /// serves one run. Each host is asked for at most once, and the files are read once.
 #[derive(Debug)]
@@ -60,6 +66,8 @@ pub struct Configuration {
     limit: Duration,
     /// How often the limit was reached.
     silences: AtomicUsize,
+    /// Whether ssh reads the files that we do.
+    reads_the_same: OnceCell<bool>,
 }
 
 /// A host, and what it is reached for.
@@ -115,6 +123,7 @@ impl Configuration {
             broken: OnceLock::new(),
             limit: LIMIT,
             silences: AtomicUsize::new(0),
+            reads_the_same: OnceCell::new(),
         }
     }
 
@@ -160,19 +169,22 @@ impl Configuration {
         purpose: Purpose,
         surroundings: &Surroundings,
     ) -> Result<Option<Arc<Told>>, ConnectError> {
-        let why = match &self.known(surroundings).await?.parsed {
-            Err(why) => why.clone(),
-            Ok(parsed) => match parsed.resolve(destination, &purpose) {
-                Resolution::Told(settings) => {
-                    let asked = None;
-                    return Ok(Some(Arc::new(Told { settings, asked })));
-                }
-                Resolution::Ask(why) => why,
-            },
-        };
         let question = Question {
             destination: destination.clone(),
             purpose,
+        };
+        let why = match &self.known(surroundings).await?.parsed {
+            Err(why) => why.clone(),
+            Ok(parsed) => match parsed.resolve(&question.destination, &question.purpose) {
+                Resolution::Told(settings) => {
+                    if self.reads(parsed, &question, surroundings).await? {
+                        let asked = None;
+                        return Ok(Some(Arc::new(Told { settings, asked })));
+                    }
+                    ELSEWHERE.to_owned()
+                }
+                Resolution::Ask(why) => why,
+            },
         };
         let host = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -272,6 +284,31 @@ impl Configuration {
             parsed = read(installed.clone());
         }
         Ok(parsed.map_err(|unread| unread.why))
+    }
+
+    /// Whether ssh reads the files of `parsed`, which it is asked once a run: a program of its name may
+    /// give it others, or a system keep them elsewhere.
+    ///
+    /// It is asked for a host that no command must be run for, so that none is run needlessly.
+    async fn reads(
+        &self,
+        parsed: &Parsed,
+        question: &Question,
+        surroundings: &Surroundings,
+    ) -> Result<bool, ConnectError> {
+        if self.options.config.is_some() {
+            return Ok(true);
+        }
+        let reads_the_same = self.reads_the_same.get_or_try_init(async || {
+            let arguments = self.arguments(question, &["-v"]);
+            match self.ask(&arguments, surroundings).await {
+                Ok(said) => Ok(said.is_some_and(|said| read_by(&said) == parsed.names())),
+                // Nobody else reads anything.
+                Err(error) if error.kind == ConnectErrorKind::Spawn => Ok(true),
+                Err(error) => Err(error),
+            }
+        });
+        reads_the_same.await.copied()
     }
 
     /// Asks ssh for one host. Only that ssh could not be started is an error, and not remembered.
@@ -416,6 +453,13 @@ impl Drop for Group {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
+}
+
+/// The configuration files that an ssh with `-v` says it has read.
+fn read_by(output: &Output) -> BTreeSet<String> {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines = stderr.lines().filter_map(|line| line.strip_prefix(READS));
+    lines.map(|name| name.trim_end().to_owned()).collect()
 }
 
 /// Whether ssh told nothing because the configuration has a command, too.

@@ -1,6 +1,7 @@
 //! A configuration that was read, and what it makes of each host.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,6 +86,15 @@ impl Parsed {
             files: read,
             installed,
         })
+    }
+
+    /// The names of all files that it was read from, as far as ssh tells them.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for (file, _) in &self.files {
+            file.names(&mut names);
+        }
+        names
     }
 
     /// What the configuration makes of a host.
@@ -229,12 +239,7 @@ fn main_files(
         ),
         (system, Owner::System, Permissions::Any, Owned::System),
     ] {
-        // One that we may not read, ssh does not read either.
-        let denied = library
-            .files
-            .read(Path::new(&path))
-            .is_err_and(|error| matches!(error.kind(), std::io::ErrorKind::PermissionDenied));
-        if !denied && let Some(file) = library.read(&path, owner, permissions)? {
+        if let Some(file) = library.read(&path, owner, permissions)? {
             read.push((file, owned));
         }
     }
