@@ -164,6 +164,37 @@ async fn without_an_ssh_its_defaults_are_known() {
 }
 
 #[tokio::test]
+async fn without_an_ssh_all_algorithms_are_known() {
+    let text = "Host web*\n  HostKeyAlgorithms +ssh-rsa\n  Ciphers +aes128-cbc\n  MACs hmac-md5\n  \
+                KexAlgorithms +diffie-hellman-group1-sha1\n  CASignatureAlgorithms +ssh-rsa\n";
+    let surroundings = Surroundings::of_this_process();
+    let (_directory, absent) = without_ssh(text);
+    let told = absent.of(&web1(), &surroundings).await.unwrap().unwrap();
+    assert_eq!(told.asked, None);
+    if !version().is_some_and(|version| version.starts_with("OpenSSH_9.2")) {
+        eprintln!("skipped: 1 (no ssh is installed that has the same algorithms)");
+        return;
+    }
+    let (_directory, present) = configuration(text);
+    let theirs = present.of(&web1(), &surroundings).await.unwrap().unwrap();
+    for name in [
+        "hostkeyalgorithms",
+        "ciphers",
+        "macs",
+        "kexalgorithms",
+        "casignaturealgorithms",
+    ] {
+        assert_eq!(told.settings.all(name), theirs.settings.all(name), "{name}");
+    }
+}
+
+/// What the installed ssh calls itself.
+fn version() -> Option<String> {
+    let output = std::process::Command::new("ssh").arg("-V").output().ok()?;
+    String::from_utf8(output.stderr).ok()
+}
+
+#[tokio::test]
 async fn without_an_ssh_what_only_that_can_tell_fails() {
     let (_directory, absent) = without_ssh("Match exec true\n  HostName far\n");
     let failed = absent.of(&web1(), &Surroundings::of_this_process()).await;

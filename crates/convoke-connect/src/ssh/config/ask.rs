@@ -249,7 +249,7 @@ impl Configuration {
                 environment: tokens::environment(surroundings),
             });
             let parsed = match installed {
-                Some(installed) => self.read(installed, surroundings).await?,
+                Some(installed) => self.read(installed, surroundings).await,
                 None => Err("a version of ssh that is not known".into()),
             };
             Ok::<_, ConnectError>(Known {
@@ -267,7 +267,7 @@ impl Configuration {
         &self,
         mut installed: Installed,
         surroundings: &Surroundings,
-    ) -> Result<Result<Parsed, String>, ConnectError> {
+    ) -> Result<Parsed, String> {
         let read =
             |installed: Installed| Parsed::read(installed, &self.options, surroundings, &Disk);
         let mut parsed = read(installed.clone());
@@ -275,15 +275,15 @@ impl Configuration {
             && unread.lacks == Lacks::Lists
         {
             for (list, option) in LISTS {
-                // An ssh that has no such list is asked for the hosts.
-                let printed = self.printed(&texts(&["-Q", list]), surroundings).await?;
-                if let Some(printed) = printed {
+                // An ssh that does not tell is asked for the hosts.
+                let printed = self.printed(&texts(&["-Q", list]), surroundings);
+                if let Ok(Some(printed)) = printed.await {
                     installed.list(option, &printed);
                 }
             }
             parsed = read(installed.clone());
         }
-        Ok(parsed.map_err(|unread| unread.why))
+        parsed.map_err(|unread| unread.why)
     }
 
     /// Whether ssh reads the files of `parsed`, which it is asked once a run: a program of its name may

@@ -29,8 +29,9 @@ const TOLD: usize = 200;
 impl File {
     /// Adds its name and those of the files that it includes.
     pub(super) fn names(&self, names: &mut BTreeSet<String>) {
-        let end = self.path.floor_char_boundary(TOLD);
-        let is_new = names.insert(self.path[..end].to_owned());
+        let told = self.path.as_bytes();
+        let told = told.get(..TOLD).unwrap_or(told);
+        let is_new = names.insert(String::from_utf8_lossy(told).into_owned());
         let includes = self.lines.iter().filter(|_| is_new);
         for (_, directive) in includes {
             if let Directive::Include(files) = directive {

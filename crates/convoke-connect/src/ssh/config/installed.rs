@@ -74,6 +74,9 @@ pub(super) fn connection(parts: [&str; 4]) -> String {
 /// What OpenSSH 9.2 has as defaults, as it prints them, without what belongs to an account.
 const DEFAULTS: &str = include_str!("installed/defaults.txt");
 
+/// All that OpenSSH 9.2 has of algorithms, by options.
+const ALGORITHMS: &str = include_str!("installed/algorithms.txt");
+
 /// Printed since 8.7, the first version that splits lines as we do.
 const SINCE: &str = "stdinnull";
 
@@ -132,8 +135,13 @@ impl Installed {
         );
         // The first value of an option counts.
         let control_path = format!("controlpath /{name}|{uid}|{here}|{hash}|{home}");
-        let marked = format!("{control_path}\nloglevel SILENT\n{plain}");
-        Self::parse(&plain, &marked)
+        let marked = format!("{control_path}\nloglevel SILENT\n{ALGORITHMS}{plain}");
+        let mut absent = Self::parse(&plain, &marked)?;
+        let all = Settings::parse(ALGORITHMS);
+        for (_, option) in LISTS {
+            absent.list(option, &all.get(option)?.replace(',', "\n"));
+        }
+        Some(absent)
     }
 
     /// Who we are for it.
