@@ -276,8 +276,8 @@ impl Configuration {
         {
             for (list, option) in LISTS {
                 // An ssh that does not tell is asked for the hosts.
-                let printed = self.printed(&texts(&["-Q", list]), surroundings);
-                if let Ok(Some(printed)) = printed.await {
+                let arguments = texts(&["-Q", list]);
+                if let Ok(Some(printed)) = self.printed(&arguments, surroundings).await {
                     installed.list(option, &printed);
                 }
             }
