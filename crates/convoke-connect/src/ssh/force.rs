@@ -6,6 +6,7 @@
 mod credentials;
 mod table;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::algorithms::{self, NoneLeft};
@@ -41,9 +42,13 @@ pub struct World<'a> {
 /// Decides how a host with these settings is reached. Looks whether the socket of a `ControlPath` is
 /// there and how the files of `RevokedHostKeys` begin, and reads nothing else.
 pub fn way(settings: &Settings, world: &World<'_>) -> Way {
-    for (name, values) in settings.iter() {
+    // Also those that are gone: their default is not what the host has.
+    let names = settings.iter().chain(world.defaults.iter());
+    let names: BTreeSet<&str> = names.map(|(name, _)| name).collect();
+    for name in names {
+        let values = settings.all(name);
         let in_force = match table::find(name) {
-            Some(row) => row.ruling.in_force(values, settings, world),
+            Some(row) => row.is_in_force(settings, world),
             // An option of a newer ssh: its default is what the native client does.
             None => values != world.defaults.all(name),
         };
@@ -71,13 +76,14 @@ pub(super) fn way_over(settings: &Settings, world: &World<'_>) -> Way {
     way(&settings, world)
 }
 
-impl Ruling {
-    /// Whether an option with these values is in force and not native.
-    fn in_force(&self, values: &[String], settings: &Settings, world: &World<'_>) -> bool {
+impl Row {
+    /// Whether the option is in force and not native.
+    fn is_in_force(&self, settings: &Settings, world: &World<'_>) -> bool {
+        let values = settings.all(self.name);
         let are = |known: &[&str]| values.iter().all(|value| known.contains(&value.as_str()));
         let is_set = |name: &str| !matches!(settings.get(name), None | Some("none" | ""));
         let is_on = |name: &str| matches!(settings.get(name), Some("yes" | "true"));
-        match self {
+        match self.ruling {
             Ruling::Native | Ruling::Irrelevant => false,
             Ruling::NativeIf(known) => !are(known),
             Ruling::NativeIfCommand => !are(&["none"]) && !values.iter().all(|one| is_command(one)),
@@ -87,7 +93,7 @@ impl Ruling {
             Ruling::NativeIfAddress => values.iter().any(|value| !is_address(value)),
             Ruling::NativeIfList => !values.iter().all(|file| is_list(file, world.surroundings)),
             Ruling::DelegatedIfSet => !are(&["none", ""]),
-            Ruling::DelegatedUnlessDefault(name) => values != world.defaults.all(name),
+            Ruling::DelegatedUnlessDefault => values != world.defaults.all(self.name),
             Ruling::DelegatedWithCredentials => {
                 !are(&["no", "false"]) && world.credentials == Credentials::Present
             }
@@ -194,6 +200,15 @@ mod tests {
             let native = with(name, value, &none) == Way::Native;
             assert_eq!(native, expected, "{name} {value}");
         }
+        let (mut defaults, settings) = (defaults(), defaults());
+        defaults.set("newoption", "on");
+        let world = World {
+            defaults: &defaults,
+            surroundings: &none,
+            credentials: Credentials::Absent,
+        };
+        let gone = Way::System("newoption".into());
+        assert_eq!(way(&settings, &world), gone, "one that was taken away");
         let Way::System(reason) = with("pkcs11provider", "x", &none) else {
             panic!("a token is delegated");
         };

@@ -162,6 +162,11 @@ impl Resolver {
         if let Way::System(option) = way(settings, world) {
             return Err(Unreachable::Lacks(option));
         }
+        // One that is only configured is started by neither ssh.
+        let master = settings.get("controlmaster").unwrap_or("false");
+        if self.options().mentions("controlmaster") && !matches!(master, "false" | "no") {
+            return Err(Unreachable::Lacks(format!("controlmaster {master}")));
+        }
         let surroundings = world.surroundings;
         let Some(owner) = self.configuration.owner(surroundings).await? else {
             return Err(Unreachable::Lacks("an account that nobody knows".into()));

@@ -15,7 +15,6 @@ use convoke_connect::surroundings::Surroundings;
 const IN_FORCE: &[(&str, &str)] = &[
     ("bindaddress", "BindAddress eth0.lan"),
     ("bindinterface", "BindInterface lo"),
-    ("certificatefile", "CertificateFile /c"),
     ("channeltimeout", "ChannelTimeout session=1m"),
     ("controlpath", "ControlPath @DIR@/socket"),
     ("dynamicforward", "DynamicForward 1080"),
@@ -44,6 +43,9 @@ const IN_FORCE: &[(&str, &str)] = &[
     ("versionaddendum", "VersionAddendum x"),
 ];
 
+/// Options that OpenSSH 9.2 does not know.
+const NEWER: [&str; 3] = ["channeltimeout", "refuseconnection", "versionaddendum"];
+
 fn surroundings() -> Surroundings {
     let mut surroundings = Surroundings::of_this_process();
     surroundings
@@ -58,11 +60,17 @@ fn surroundings() -> Surroundings {
 
 /// How `web1` is reached with this configuration; None when ssh refuses it.
 async fn route(directory: &Path, config: &str) -> Option<Route> {
+    route_with(directory, config, Vec::new()).await
+}
+
+/// The same with options of the command line.
+async fn route_with(directory: &Path, config: &str, given: Vec<String>) -> Option<Route> {
     let file = directory.join("config");
     let config = config.replace("@DIR@", directory.to_str().unwrap());
     std::fs::write(&file, config).unwrap();
     let options = SshOptions {
         config: Some(file),
+        options: given,
         ..SshOptions::default()
     };
     let configuration = Arc::new(Configuration::new(options));
@@ -91,6 +99,7 @@ async fn each_option_that_is_left_to_the_system_is_named() {
             panic!("nothing puts {} in force", row.name);
         };
         let Some(route) = route(directory.path(), lines).await else {
+            assert!(NEWER.contains(name), "ssh refuses {lines}");
             eprintln!("skipped 1: this ssh does not know {name}");
             continue;
         };
@@ -133,4 +142,14 @@ async fn an_ordinary_host_is_served_natively_without_a_word() {
     assert_eq!(route.instead.unwrap().name(), "ssh+native");
     assert_eq!(route.server.as_deref(), Some("web1:2222"));
     assert_eq!(route.remark, None);
+}
+
+#[tokio::test]
+async fn a_master_that_the_command_line_asks_for_is_started_by_the_systems_ssh() {
+    let directory = tempfile::tempdir().unwrap();
+    for (option, connector) in [("auto", "openssh"), ("no", "ssh+native")] {
+        let options = vec![format!("ControlMaster={option}")];
+        let route = route_with(directory.path(), "ControlMaster auto\n", options);
+        assert_eq!(route.await.unwrap().instead.unwrap().name(), connector);
+    }
 }

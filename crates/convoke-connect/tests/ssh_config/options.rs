@@ -40,7 +40,7 @@ fn table() -> String {
             Ruling::DelegatedIfOnWith(other) => format!("delegated when on and `{other}` is set"),
             Ruling::NativeIfList => "native with a list of keys, else delegated".to_owned(),
             Ruling::DelegatedIfSet => "delegated when set".to_owned(),
-            Ruling::DelegatedUnlessDefault(_) => "delegated unless it is the default".to_owned(),
+            Ruling::DelegatedUnlessDefault => "delegated unless it is the default".to_owned(),
             Ruling::DelegatedWithCredentials => {
                 "delegated when on and there are Kerberos credentials".to_owned()
             }

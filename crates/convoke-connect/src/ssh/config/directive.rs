@@ -120,7 +120,7 @@ impl Reader<'_> {
             }
             Rule::Files => own::files(slot, words),
             Rule::Ignored => Ok(Directive::Nothing),
-            Rule::Asked => Err(format!("the option {keyword}")),
+            Rule::Asked | Rule::Hidden => Err(format!("the option {keyword}")),
             Rule::Own(Own::ProxyCommand) => Ok(Directive::ProxyCommand(Arc::from(command()))),
             Rule::Own(Own::ProxyJump) => {
                 Ok(Directive::ProxyJump(Arc::new(Jump::parse(command())?)))

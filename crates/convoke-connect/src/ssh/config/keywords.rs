@@ -47,6 +47,8 @@ pub(super) enum Rule {
     Ignored,
     /// Left to ssh.
     Asked,
+    /// The same; printed under another name or not at all.
+    Hidden,
 }
 
 /// Options with a rule of their own.
@@ -102,16 +104,12 @@ pub(super) fn name(slot: usize) -> &'static str {
 /// The names of those that may be printed.
 #[cfg(test)]
 pub(super) fn printed_names() -> impl Iterator<Item = &'static str> {
-    let blocks = [
-        "match",
-        "include",
-        "protocolkeepalives",
-        "setuptimeout",
-        "useblacklistedkeys",
-    ];
-    let printed = KEYWORDS
-        .iter()
-        .filter(move |one| one.rule != Rule::Ignored && !blocks.contains(&one.name));
+    let is_printed = |one: &&Keyword| match one.rule {
+        Rule::Ignored | Rule::Hidden => false,
+        Rule::Own(own) => !matches!(own, Own::Match | Own::Include),
+        _ => true,
+    };
+    let printed = KEYWORDS.iter().filter(is_printed);
     printed.map(|one| one.name)
 }
 

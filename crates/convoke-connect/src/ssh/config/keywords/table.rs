@@ -4,7 +4,7 @@ use super::{Keyword, Own, Presence, Rule};
 
 use Presence::{Always, Set};
 use Rule::{
-    Algorithms, Asked, Choice, Command, Files, Ignored, Number, Own as O, Port, Text, Time,
+    Algorithms, Asked, Choice, Command, Files, Hidden, Ignored, Number, Own as O, Port, Text, Time,
 };
 
 const FLAG: &[(&str, &str)] = &[
@@ -148,7 +148,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     is("port", Port, Always),
     is("preferredauthentications", Text, Set),
     is("protocol", Ignored, Set),
-    is("protocolkeepalives", Asked, Set),
+    is("protocolkeepalives", Hidden, Set),
     is("proxycommand", O(Own::ProxyCommand), Set),
     is("proxyjump", O(Own::ProxyJump), Set),
     is("proxyusefdpass", Choice(FLAG), Always),
@@ -200,7 +200,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         Always,
     ),
     is("setenv", O(Own::SetEnv), Set),
-    is("setuptimeout", Asked, Set),
+    is("setuptimeout", Hidden, Set),
     is("stdinnull", Choice(FLAG), Always),
     is("streamlocalbindmask", O(Own::BindMask), Always),
     is("streamlocalbindunlink", Choice(FLAG), Always),
@@ -234,7 +234,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ),
     is("tunneldevice", O(Own::TunnelDevice), Always),
     is("updatehostkeys", Choice(YES_NO_ASK), Always),
-    is("useblacklistedkeys", Asked, Set),
+    is("useblacklistedkeys", Hidden, Set),
     is("useprivilegedport", Ignored, Set),
     is("user", Text, Always),
     is("userknownhostsfile", Files, Always),
