@@ -239,3 +239,67 @@ async fn an_ssh_that_reads_other_files_is_asked_for_every_host() {
         assert_eq!(told.asked.is_some(), is_asked, "{:?}", told.asked);
     }
 }
+
+fn host(name: &str) -> Destination {
+    Destination {
+        host: name.into(),
+        ..web1()
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_understood_counts_where_it_is_in_force() {
+    if installed().is_none() {
+        return;
+    }
+    let text = "Host odd\n  LocalForward 8080 /run/x.sock\n  IPQoS 0x10\n  User a%u\n\
+                Host *\n  HostName %h.far\n";
+    let (_directory, configuration) = configuration(text);
+    let surroundings = Surroundings::of_this_process();
+    for (name, is_asked) in [("one", false), ("odd", true), ("two", false)] {
+        let told = configuration.of(&host(name), &surroundings).await;
+        let told = told.unwrap().unwrap();
+        assert_eq!(told.asked.is_some(), is_asked, "{name}: {:?}", told.asked);
+        let expected = format!("{name}.far");
+        assert_eq!(told.settings.get("hostname"), Some(expected.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_ssh_refuses_is_an_error_for_every_host() {
+    if installed().is_none() {
+        return;
+    }
+    let (_directory, configuration) = configuration("Host odd\n  IPQoS nonsense\n");
+    let surroundings = Surroundings::of_this_process();
+    for name in ["one", "odd", "two"] {
+        let failed = configuration.of(&host(name), &surroundings).await;
+        assert_eq!(failed.unwrap_err().kind, ConnectErrorKind::Configuration);
+    }
+}
+
+#[tokio::test]
+async fn without_an_ssh_nobody_refuses_a_line() {
+    let (_directory, absent) = without_ssh("Host odd\n  Tag x\n  IPQoS 0x10\n");
+    let surroundings = Surroundings::of_this_process();
+    let told = absent.of(&host("one"), &surroundings).await;
+    assert_eq!(told.unwrap().unwrap().asked, None);
+    let failed = absent.of(&host("odd"), &surroundings).await;
+    assert_eq!(failed.unwrap_err().kind, ConnectErrorKind::Spawn);
+}
+
+#[tokio::test]
+async fn a_condition_on_the_command_is_left_to_who_gives_it() {
+    let text = "Match host odd command uptime\n  User root\n";
+    let (_directory, absent) = without_ssh(text);
+    let surroundings = Surroundings::of_this_process();
+    let told = absent.of(&host("one"), &surroundings).await;
+    assert_eq!(told.unwrap().unwrap().asked, None);
+    assert!(
+        absent
+            .of(&host("odd"), &surroundings)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}

@@ -73,7 +73,15 @@ impl Case {
                 different => Verdict::Wrong(different),
             },
             (Resolution::Told(_), Err(said)) => Verdict::Wrong(format!("ssh refuses: {said}")),
-            (Resolution::Ask(why), Ok(_)) => Verdict::Asked(why),
+            (Resolution::Ask(why), Ok(theirs)) => {
+                // Now ssh has taken every line.
+                match placed.trusting(installed, &self.host, purpose) {
+                    Some(ours) if !differences(&ours, &theirs).is_empty() => {
+                        Verdict::Wrong(differences(&ours, &theirs))
+                    }
+                    _ => Verdict::Asked(why),
+                }
+            }
             (Resolution::Ask(why), Err(_)) => Verdict::Refused(why),
         }
     }
@@ -137,6 +145,21 @@ impl Placed {
         match parsed {
             Ok(parsed) => parsed.resolve(&destination, purpose),
             Err(unread) => Resolution::Ask(unread.why),
+        }
+    }
+
+    /// What we tell of a configuration that ssh has taken.
+    fn trusting(&self, installed: &Installed, host: &str, purpose: &Purpose) -> Option<Settings> {
+        let (options, surroundings) = (&self.options, &self.surroundings);
+        let parsed = Parsed::trusting(installed.clone(), options, surroundings, &Disk);
+        let destination = Destination {
+            host: host.to_owned(),
+            user: None,
+            port: None,
+        };
+        match parsed.ok()?.resolve(&destination, purpose) {
+            Resolution::Told(settings) => Some(settings),
+            Resolution::Ask(_) => None,
         }
     }
 

@@ -129,7 +129,9 @@ impl Chosen {
                         local_user: &walk.account.name,
                         pass: walk.pass,
                     };
-                    let holds = condition.holds(&subject).map_err(|_| at("Match exec"))?;
+                    let holds = condition
+                        .holds(&subject)
+                        .map_err(|name| at(&format!("Match {name}")))?;
                     active = outer.with(|| holds);
                 }
                 Directive::Include(files) => {
@@ -234,7 +236,7 @@ impl Chosen {
                 self.rekey.0 = self.rekey.0.or(*size);
                 self.rekey.1 = self.rekey.1.or(*time);
             }
-            Directive::Asked(what) => return Err((*what).into()),
+            Directive::Asked(what) => return Err(what.to_string()),
             Directive::Unknown(name) => return Err(format!("the option {name:?}")),
             Directive::SetEnv(_) | Directive::Nothing => {}
             Directive::Host(_) | Directive::Match(_) | Directive::Include(_) => {

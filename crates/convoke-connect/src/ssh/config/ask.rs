@@ -16,7 +16,8 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::tokens::{self, Environment};
 use super::{
-    Account, Destination, Disk, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed, Purpose, Resolution,
+    Account, Destination, Disk, FileSystem, Installed, LISTS, Lacks, MARKED, PLAIN, Parsed,
+    Purpose, Resolution, Unread,
 };
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::SshOptions;
@@ -68,6 +69,8 @@ pub struct Configuration {
     silences: AtomicUsize,
     /// Whether ssh reads the files that we do.
     reads_the_same: OnceCell<bool>,
+    /// With lines that are not understood.
+    proven: OnceCell<Option<Parsed>>,
 }
 
 /// A host, and what it is reached for.
@@ -82,9 +85,28 @@ struct Question {
 struct Known {
     /// Of the installed ssh.
     defaults: Settings,
+    /// None of a version that is not known.
+    installed: Option<Installed>,
     owner: Option<Owner>,
     /// Or why every host must be asked for.
     parsed: Result<Parsed, String>,
+}
+
+/// How files are read.
+type Reading = fn(Installed, &SshOptions, &Surroundings, &dyn FileSystem) -> Result<Parsed, Unread>;
+
+/// Why the lines of a configuration are not known to be right.
+enum Unproven {
+    /// ssh has not taken them yet.
+    NotYet,
+    /// It cannot be asked.
+    Failed(ConnectError),
+}
+
+impl From<ConnectError> for Unproven {
+    fn from(error: ConnectError) -> Self {
+        Unproven::Failed(error)
+    }
 }
 
 /// Who we are, and with which environment. What depends on it is told in the words of ssh.
@@ -124,6 +146,7 @@ impl Configuration {
             limit: LIMIT,
             silences: AtomicUsize::new(0),
             reads_the_same: OnceCell::new(),
+            proven: OnceCell::new(),
         }
     }
 
@@ -173,7 +196,14 @@ impl Configuration {
             destination: destination.clone(),
             purpose,
         };
-        let why = match &self.known(surroundings).await?.parsed {
+        let parsed = match &self.known(surroundings).await?.parsed {
+            Ok(parsed) => Ok(parsed),
+            Err(why) => match self.proven(&question, why, surroundings).await? {
+                Some(parsed) => Ok(parsed),
+                None => Err(why),
+            },
+        };
+        let why = match parsed {
             Err(why) => why.clone(),
             Ok(parsed) => match parsed.resolve(&question.destination, &question.purpose) {
                 Resolution::Told(settings) => {
@@ -183,21 +213,65 @@ impl Configuration {
                     }
                     ELSEWHERE.to_owned()
                 }
+                // The command is not known yet.
+                Resolution::Ask(_) if parsed.knows_commands() => return Ok(None),
                 Resolution::Ask(why) => why,
             },
         };
+        match self.answered(&question, &why, surroundings).await? {
+            Answer::Told(told) => Ok(Some(told)),
+            Answer::Wrong(text) => {
+                let kind = ConnectErrorKind::Configuration;
+                Err(ConnectError::new(kind, text))
+            }
+            Answer::Unknown => Ok(None),
+        }
+    }
+
+    /// What ssh says of a host, for which it is asked once.
+    async fn answered(
+        &self,
+        question: &Question,
+        why: &str,
+        surroundings: &Surroundings,
+    ) -> Result<Answer, ConnectError> {
         let host = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(asked.entry(question.clone()).or_default())
         };
-        let answer = host.get_or_try_init(|| self.answer(&question, why, surroundings));
-        match answer.await? {
-            Answer::Told(told) => Ok(Some(Arc::clone(told))),
-            Answer::Wrong(text) => {
-                let kind = ConnectErrorKind::Configuration;
-                Err(ConnectError::new(kind, text.as_str()))
+        let answer = host.get_or_try_init(|| self.answer(question, why.to_owned(), surroundings));
+        answer.await.cloned()
+    }
+
+    /// The configuration with lines that are not understood, once ssh has taken them: it reads all of them
+    /// for each host, and refuses a wrong one whatever the host.
+    async fn proven(
+        &self,
+        question: &Question,
+        why: &str,
+        surroundings: &Surroundings,
+    ) -> Result<Option<&Parsed>, ConnectError> {
+        // The options of the command line are not passed for a hop.
+        if question.purpose != Purpose::Command {
+            return Ok(self.proven.get().and_then(Option::as_ref));
+        }
+        let proven = self.proven.get_or_try_init(async || {
+            let known = self.known(surroundings).await?;
+            let Some(installed) = &known.installed else {
+                return Ok(None);
+            };
+            match self.answered(question, why, surroundings).await? {
+                Answer::Told(_) => {
+                    let parsed = self.read(installed.clone(), Parsed::trusting, surroundings);
+                    Ok(parsed.await.ok())
+                }
+                Answer::Wrong(_) | Answer::Unknown => Err(Unproven::NotYet),
             }
-            Answer::Unknown => Ok(None),
+        });
+        match proven.await {
+            Ok(parsed) => Ok(parsed.as_ref()),
+            Err(Unproven::NotYet) => Ok(None),
+            Err(Unproven::Failed(error)) => Err(error),
         }
     }
 
@@ -228,6 +302,7 @@ impl Configuration {
             let (plain, marked) = (texts(&PLAIN), texts(&MARKED));
             let plain = self.printed(&plain, surroundings);
             let (plain, marked) = tokio::join!(plain, self.printed(&marked, surroundings));
+            let mut how: Reading = Parsed::read;
             let (defaults, installed) = match plain.and_then(|plain| Ok((plain, marked?))) {
                 Ok((plain, marked)) => {
                     let (plain, marked) = (plain.unwrap_or_default(), marked.unwrap_or_default());
@@ -236,6 +311,7 @@ impl Configuration {
                 }
                 Err(error) if error.kind == ConnectErrorKind::Spawn => {
                     let absent = Installed::absent(surroundings).ok_or(error)?;
+                    how = Parsed::trusting;
                     (absent.defaults().clone(), Some(absent))
                 }
                 Err(error) => return Err(error),
@@ -248,12 +324,13 @@ impl Configuration {
                 account,
                 environment: tokens::environment(surroundings),
             });
-            let parsed = match installed {
-                Some(installed) => self.read(installed, surroundings).await,
+            let parsed = match installed.clone() {
+                Some(installed) => self.read(installed, how, surroundings).await,
                 None => Err("a version of ssh that is not known".into()),
             };
             Ok::<_, ConnectError>(Known {
                 defaults,
+                installed,
                 owner,
                 parsed,
             })
@@ -266,10 +343,10 @@ impl Configuration {
     async fn read(
         &self,
         mut installed: Installed,
+        how: Reading,
         surroundings: &Surroundings,
     ) -> Result<Parsed, String> {
-        let read =
-            |installed: Installed| Parsed::read(installed, &self.options, surroundings, &Disk);
+        let read = |installed: Installed| how(installed, &self.options, surroundings, &Disk);
         let mut parsed = read(installed.clone());
         if let Err(unread) = &parsed
             && unread.lacks == Lacks::Lists

@@ -1,5 +1,6 @@
 //! The conditions of a `Match` line.
 
+use super::directive::Trust;
 use super::line::{delimited, words};
 use super::pattern::Patterns;
 use super::tokens::KNOWN;
@@ -17,8 +18,15 @@ enum Criterion {
     OriginalHost(Patterns),
     User(Patterns),
     LocalUser(Patterns),
-    Exec,
+    /// One that only ssh can tell, and its name.
+    Asked(&'static str),
 }
+
+/// The criteria of some versions, which are not told here.
+const OTHERS: [&str; 5] = ["localnetwork", "tagged", COMMAND, "sessiontype", "version"];
+
+/// The one that looks at the command.
+const COMMAND: &str = "command";
 
 /// Whether a criterion is to hold, or not to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +62,12 @@ pub(super) enum Again {
     Yes,
 }
 
-/// A command would have to be run to tell.
-pub(super) struct Exec;
-
 impl Condition {
     /// Reads what follows `Match`.
     ///
     /// # Errors
     /// A criterion that is left to ssh, or that it refuses.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, trust: Trust) -> Result<Self, String> {
         check_words(text)?;
         let mut criteria = Vec::new();
         let mut rest = Some(text);
@@ -99,8 +104,11 @@ impl Condition {
                 "originalhost" => Criterion::OriginalHost(Patterns::listed(&argument, true)?),
                 "user" => Criterion::User(Patterns::listed(&argument, false)?),
                 "localuser" => Criterion::LocalUser(Patterns::listed(&argument, false)?),
-                "exec" if tokens_are_known(&argument) => Criterion::Exec,
-                _ => return Err(format!("Match {name}")),
+                "exec" if tokens_are_known(&argument) => Criterion::Asked("exec"),
+                _ => match OTHERS.iter().find(|one| **one == name) {
+                    Some(name) if trust == Trust::Lines => Criterion::Asked(name),
+                    _ => return Err(format!("Match {name}")),
+                },
             };
             criteria.push((criterion, wanted));
         }
@@ -135,8 +143,18 @@ impl Condition {
         wanted.max().unwrap_or(Again::No)
     }
 
+    /// Whether it looks at the command.
+    pub(super) fn knows_command(&self) -> bool {
+        self.0
+            .iter()
+            .any(|(one, _)| *one == Criterion::Asked(COMMAND))
+    }
+
     /// Whether all of it holds.
-    pub(super) fn holds(&self, subject: &Subject<'_>) -> Result<bool, Exec> {
+    ///
+    /// # Errors
+    /// What only ssh can tell.
+    pub(super) fn holds(&self, subject: &Subject<'_>) -> Result<bool, &'static str> {
         let is_final = subject.pass == Pass::Final;
         // The rest is not looked at when one fails, which only matters for commands.
         for (criterion, wanted) in &self.0 {
@@ -149,7 +167,7 @@ impl Condition {
                 }
                 Criterion::User(patterns) => patterns.are_for(subject.user),
                 Criterion::LocalUser(patterns) => patterns.are_for(subject.local_user),
-                Criterion::Exec => return Err(Exec),
+                Criterion::Asked(name) => return Err(name),
             };
             if found != (*wanted == Wanted::Yes) {
                 return Ok(false);

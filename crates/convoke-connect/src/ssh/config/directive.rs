@@ -9,7 +9,7 @@ use super::file::File;
 use super::forward::{self, Forward};
 use super::installed::Installed;
 use super::jump::Jump;
-use super::keywords::{self, Own, Presence, Rule};
+use super::keywords::{self, Keyword, Own, Presence, Rule};
 use super::own;
 use super::pattern::Patterns;
 use super::tokens::Environment;
@@ -45,7 +45,7 @@ pub(super) enum Directive {
     /// An option that is not known, refused unless `IgnoreUnknown` says otherwise.
     Unknown(String),
     /// Something that is left to ssh where it is in force.
-    Asked(&'static str),
+    Asked(Arc<str>),
 }
 
 /// What must be known to read a line.
@@ -54,6 +54,20 @@ pub(super) struct Reader<'a> {
     pub(super) environment: &'a Environment,
     /// Whether a longer list of algorithms would have helped.
     pub(super) lacks: &'a Cell<Lacks>,
+    pub(super) trust: Trust,
+    /// Whether lines may be right for some hosts and wrong for others: with `IgnoreUnknown`.
+    pub(super) is_wayward: &'a Cell<bool>,
+    /// Whether a condition looks at the command.
+    pub(super) knows_commands: &'a Cell<bool>,
+}
+
+/// What is made of lines that are not understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Nothing: ssh may refuse them, whatever the host.
+    Nothing,
+    /// ssh has taken them, or there is none: they count for hosts that they are in force for.
+    Lines,
 }
 
 /// What would help to read more.
@@ -79,6 +93,30 @@ impl Reader<'_> {
         let Some((slot, option)) = keywords::find(keyword) else {
             return Ok(Directive::Unknown(keyword.to_owned()));
         };
+        if option.name == "ignoreunknown" {
+            self.is_wayward.set(true);
+        }
+        let read = self.option(keyword, (slot, option), rest, words);
+        // Some versions take these two from any block.
+        let is_stray = matches!(
+            option.rule,
+            Rule::Own(Own::BindMask) | Rule::Own(Own::Facility)
+        );
+        match read {
+            Err(why) if self.trust == Trust::Lines && !is_stray => {
+                Ok(Directive::Asked(Arc::from(why)))
+            }
+            read => read,
+        }
+    }
+
+    fn option(
+        &self,
+        keyword: &str,
+        (slot, option): (usize, &Keyword),
+        rest: &str,
+        words: &[String],
+    ) -> Result<Directive, String> {
         let default = self.installed.defaults.get(option.name);
         if option.presence == Presence::Always && default.is_none() {
             return Err(format!("{keyword}, which this ssh may not know"));

@@ -190,7 +190,12 @@ impl<'a> Library<'a> {
                     false => Patterns::of_words(&words).map(Directive::Host),
                 }
             }
-            Some(Rule::Own(Own::Match)) => Condition::parse(rest).map(Directive::Match),
+            Some(Rule::Own(Own::Match)) => {
+                let condition = Condition::parse(rest, self.reader.trust)?;
+                let knows_commands = self.reader.knows_commands;
+                knows_commands.set(knows_commands.get() || condition.knows_command());
+                Ok(Directive::Match(condition))
+            }
             Some(Rule::Own(Own::Include)) => self.include(&words, owner),
             _ => self.reader.directive(&keyword, rest, &words),
         }

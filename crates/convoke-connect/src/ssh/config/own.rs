@@ -76,7 +76,7 @@ pub(super) fn directive(
                     one == "*" || one.split_once(':').is_some_and(|(_, to)| !to.is_empty())
                 };
                 match !words.is_empty() && words.iter().all(fits) {
-                    true => Ok(Directive::Asked("CanonicalizePermittedCNAMEs")),
+                    true => Ok(Directive::Asked("CanonicalizePermittedCNAMEs".into())),
                     false => Err("CanonicalizePermittedCNAMEs".into()),
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::apply::{Active, Chosen, Owned, Walk};
 use super::condition::{Again, Pass};
-use super::directive::{Directive, Lacks, Reader};
+use super::directive::{Directive, Lacks, Reader, Trust};
 use super::file::{File, Library, Owner, Permissions};
 use super::installed::Installed;
 use super::jump::Jump;
@@ -30,6 +30,34 @@ pub struct Parsed {
     identities: Vec<Arc<str>>,
     options: Vec<Directive>,
     files: Vec<(Arc<File>, Owned)>,
+    knows_commands: bool,
+}
+
+/// What was found while reading.
+#[derive(Debug)]
+struct Found {
+    lacks: Cell<Lacks>,
+    is_wayward: Cell<bool>,
+    knows_commands: Cell<bool>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Found {
+            lacks: Cell::new(Lacks::Nothing),
+            is_wayward: Cell::new(false),
+            knows_commands: Cell::new(false),
+        }
+    }
+}
+
+impl Found {
+    fn unread(&self, why: String) -> Unread {
+        Unread {
+            why,
+            lacks: self.lacks.get(),
+        }
+    }
 }
 
 impl Parsed {
@@ -43,12 +71,40 @@ impl Parsed {
         surroundings: &Surroundings,
         files: &dyn Files,
     ) -> Result<Self, Unread> {
-        let lacks = Cell::new(Lacks::Nothing);
-        let read = Self::try_read(installed, options, surroundings, files, &lacks);
-        read.map_err(|why| Unread {
-            why,
-            lacks: lacks.get(),
-        })
+        let found = Found::default();
+        let read = Self::try_read(
+            installed,
+            options,
+            surroundings,
+            files,
+            (Trust::Nothing, &found),
+        );
+        read.map_err(|why| found.unread(why))
+    }
+
+    /// The same where ssh has taken every line, or there is none: lines that are not understood count
+    /// only for hosts that they are in force for.
+    ///
+    /// # Errors
+    /// Why every host must be asked for.
+    pub fn trusting(
+        installed: Installed,
+        options: &SshOptions,
+        surroundings: &Surroundings,
+        files: &dyn Files,
+    ) -> Result<Self, Unread> {
+        let found = Found::default();
+        let read = Self::try_read(
+            installed,
+            options,
+            surroundings,
+            files,
+            (Trust::Lines, &found),
+        );
+        match read {
+            Ok(_) if found.is_wayward.get() => Err(found.unread("IgnoreUnknown".into())),
+            read => read.map_err(|why| found.unread(why)),
+        }
     }
 
     fn try_read(
@@ -56,7 +112,7 @@ impl Parsed {
         options: &SshOptions,
         surroundings: &Surroundings,
         files: &dyn Files,
-        lacks: &Cell<Lacks>,
+        (trust, found): (Trust, &Found),
     ) -> Result<Self, String> {
         let environment = tokens::environment(surroundings);
         let home = installed.account.home.clone();
@@ -67,7 +123,10 @@ impl Parsed {
         let reader = Reader {
             installed: &installed,
             environment: &environment,
-            lacks,
+            lacks: &found.lacks,
+            trust,
+            is_wayward: &found.is_wayward,
+            knows_commands: &found.knows_commands,
         };
         let mut directives = Vec::new();
         for option in &options.options {
@@ -84,8 +143,14 @@ impl Parsed {
             identities,
             options: directives,
             files: read,
+            knows_commands: found.knows_commands.get(),
             installed,
         })
+    }
+
+    /// Whether what ssh makes of a host may depend on the command that it is given.
+    pub(super) fn knows_commands(&self) -> bool {
+        self.knows_commands
     }
 
     /// The names of all files that it was read from, as far as ssh tells them.
