@@ -21,6 +21,7 @@ mod line;
 mod own;
 mod parsed;
 mod pattern;
+mod skip;
 mod source;
 mod tokens;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::account::Account;
-use super::condition::{Again, Pass, Subject};
+use super::condition::{Again, Condition, Pass, Subject};
 use super::directive::Directive;
 use super::file::File;
 use super::forward::Forward;
@@ -115,23 +115,24 @@ impl Chosen {
         outer: Active,
     ) -> Result<(), String> {
         let mut active = outer;
-        for (number, directive) in &file.lines {
+        let mut place = 0;
+        while let Some((number, directive)) = file.lines.get(place) {
             let at = |why: &str| format!("{} line {number}: {why}", file.path);
             match directive {
-                Directive::Host(patterns) => active = outer.with(|| walk.fits(patterns)),
+                Directive::Host(patterns) => match file.skip.named(place, walk.host) {
+                    Some(Err(behind)) => {
+                        active = outer.with(|| false);
+                        place = behind;
+                        continue;
+                    }
+                    Some(Ok(found)) => {
+                        active = outer.with(|| true);
+                        place = found;
+                    }
+                    None => active = outer.with(|| patterns.are_for(walk.host)),
+                },
                 Directive::Match(condition) => {
-                    self.again = self.again.max(condition.asks_again());
-                    let host = self.host_now(walk).map_err(|why| at(&why))?;
-                    let subject = Subject {
-                        host: &host,
-                        original: walk.original,
-                        user: self.get("user").unwrap_or(&walk.account.name),
-                        local_user: &walk.account.name,
-                        pass: walk.pass,
-                    };
-                    let holds = condition
-                        .holds(&subject)
-                        .map_err(|name| at(&format!("Match {name}")))?;
+                    let holds = self.holds(condition, walk).map_err(|why| at(&why))?;
                     active = outer.with(|| holds);
                 }
                 Directive::Include(files) => {
@@ -155,8 +156,26 @@ impl Chosen {
                 }
                 _ => {}
             }
+            place += 1;
+            if active != Active::Yes {
+                place = file.skip.next(place);
+            }
         }
         Ok(())
+    }
+
+    fn holds(&mut self, condition: &Condition, walk: &Walk<'_>) -> Result<bool, String> {
+        self.again = self.again.max(condition.asks_again());
+        let host = self.host_now(walk)?;
+        let subject = Subject {
+            host: &host,
+            original: walk.original,
+            user: self.get("user").unwrap_or(&walk.account.name),
+            local_user: &walk.account.name,
+            pass: walk.pass,
+        };
+        let holds = condition.holds(&subject);
+        holds.map_err(|name| format!("Match {name}"))
     }
 
     /// The host as `Match` sees it.
@@ -260,12 +279,6 @@ impl Active {
             _ if fits() => Active::Yes,
             _ => Active::No,
         }
-    }
-}
-
-impl Walk<'_> {
-    fn fits(&self, patterns: &Patterns) -> bool {
-        patterns.are_for(self.host)
     }
 }
 

@@ -10,6 +10,7 @@ use super::directive::{Directive, Reader};
 use super::keywords::{self, Own, Rule};
 use super::line::Line;
 use super::pattern::Patterns;
+use super::skip::Skip;
 use super::source::{Content, Files, named};
 
 /// A file, as its lines.
@@ -19,6 +20,7 @@ pub(super) struct File {
     pub(super) path: String,
     /// The numbers of its lines that say something, and what.
     pub(super) lines: Vec<(usize, Directive)>,
+    pub(super) skip: Skip,
     /// How deep its includes go below it.
     height: usize,
 }
@@ -136,6 +138,7 @@ impl<'a> Library<'a> {
         let file = Arc::new(File {
             height: heights.max().unwrap_or(0),
             path: path.to_owned(),
+            skip: Skip::of(&lines),
             lines,
         });
         self.known.insert(key, Arc::clone(&file));

@@ -36,6 +36,13 @@ impl Patterns {
         }
     }
 
+    /// The names that they are, if they are nothing but names.
+    pub(super) fn names(&self) -> Option<impl Iterator<Item = &str>> {
+        let is_name = |one: &Pattern| !one.negated && !one.text.contains(['*', '?']);
+        let are_names = self.0.iter().all(is_name);
+        are_names.then(|| self.0.iter().map(|one| one.text.as_str()))
+    }
+
     /// Whether one of them is the whole of `text`, and none that is negated.
     pub(super) fn are_for(&self, text: &str) -> bool {
         let mut found = false;
