@@ -1,11 +1,13 @@
 //! What ssh's configuration makes of one host: every option with its values, as `ssh -G` prints them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The options of one host by their names in lower case, each with its values in order.
+/// The options of one host by their names in lower case, each with its values in order. Copies share
+/// what they have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    values: BTreeMap<String, Vec<String>>,
+    values: BTreeMap<Arc<str>, Arc<[String]>>,
     /// The single files of options that have all of them on one line.
     files: BTreeMap<String, Vec<String>>,
 }
@@ -23,10 +25,9 @@ impl Settings {
 
     /// Adds a value behind those that an option has; `name` is in lower case.
     pub fn add(&mut self, name: &str, value: impl Into<String>) {
-        self.values
-            .entry(name.to_owned())
-            .or_default()
-            .push(value.into());
+        let mut values = self.all(name).to_vec();
+        values.push(value.into());
+        self.set_all(name, values);
     }
 
     /// Gives an option one value instead of those it has; `name` is in lower case.
@@ -40,9 +41,9 @@ impl Settings {
         if values.is_empty() {
             self.remove(name);
         } else if let Some(place) = self.values.get_mut(name) {
-            *place = values;
+            *place = values.into();
         } else {
-            self.values.insert(name.to_owned(), values);
+            self.values.insert(name.into(), values.into());
         }
     }
 
@@ -65,7 +66,7 @@ impl Settings {
 
     /// All values of an option, in order.
     pub fn all(&self, name: &str) -> &[String] {
-        self.values.get(name).map_or(&[], Vec::as_slice)
+        self.values.get(name).map_or(&[], |values| values)
     }
 
     /// The files of an option that has all of them on one line, without `none`. None when that line may
@@ -91,6 +92,6 @@ impl Settings {
     /// Every option with its values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
         let values = self.values.iter();
-        values.map(|(name, values)| (name.as_str(), values.as_slice()))
+        values.map(|(name, values)| (&**name, &**values))
     }
 }
