@@ -88,6 +88,32 @@ pub(super) struct Login {
 }
 
 impl Login {
+    fn read(
+        settings: &Settings,
+        tokens: &Tokens<'_>,
+        rules: &Rules,
+        surroundings: &Surroundings,
+    ) -> Result<Self, Unserved> {
+        let prompts = settings.get("numberofpasswordprompts");
+        let prompts = prompts.and_then(|count| count.parse().ok());
+        let accepted = settings.get("pubkeyacceptedalgorithms");
+        let accepted = accepted.or(settings.get("pubkeyacceptedkeytypes"));
+        let alias = settings.get("hostkeyalias");
+        Ok(Login {
+            user: tokens.user.to_owned(),
+            methods: methods(settings),
+            identities: files(settings, "identityfile", tokens)?,
+            certificates: files(settings, "certificatefile", tokens)?,
+            only_those: is_set(settings.get("identitiesonly")),
+            agent: agent(settings, surroundings)?,
+            accepted: list(accepted),
+            smallest_rsa: rules.smallest_rsa,
+            never_ask: is_set(settings.get("batchmode")),
+            prompts: prompts.unwrap_or(PROMPTS),
+            known_as: alias.unwrap_or(tokens.host).to_owned(),
+        })
+    }
+
     /// Only what somebody who stands between could not make use of.
     pub(super) fn without_secrets(&self) -> Self {
         let is_harmless = |method: &&String| method.as_str() == "publickey";
@@ -144,10 +170,8 @@ impl Terms {
             environment: &ours.owner.environment,
         };
         let port = port.parse().map_err(|_| Unserved::of("port", port))?;
-        let alias = settings.get("hostkeyalias");
         let set = |name: &str| settings.get(name).filter(|value| *value != "none");
         let rules = Rules::read(settings, ours.defaults, &tokens.account.home)?;
-        let prompts = set("numberofpasswordprompts").and_then(|count| count.parse().ok());
         let missing = set("serveralivecountmax").and_then(|count| count.parse().ok());
         Ok(Terms {
             family: match set("addressfamily") {
@@ -166,19 +190,7 @@ impl Terms {
             proxy: Proxy::read(settings, &tokens)?,
             server: server(settings, host, port),
             offered: algorithms::offered(settings)?,
-            login: Login {
-                user: user.to_owned(),
-                methods: methods(settings),
-                identities: files(settings, "identityfile", &tokens)?,
-                certificates: files(settings, "certificatefile", &tokens)?,
-                only_those: is_set(set("identitiesonly")),
-                agent: agent(settings, ours.surroundings)?,
-                accepted: list(set("pubkeyacceptedalgorithms").or(set("pubkeyacceptedkeytypes"))),
-                smallest_rsa: rules.smallest_rsa,
-                never_ask: is_set(set("batchmode")),
-                prompts: prompts.unwrap_or(PROMPTS),
-                known_as: alias.unwrap_or(host).to_owned(),
-            },
+            login: Login::read(settings, &tokens, &rules, ours.surroundings)?,
             environment: environment(settings, ours.surroundings)?,
             host: host.to_owned(),
             port,

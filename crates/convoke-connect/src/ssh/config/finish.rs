@@ -114,7 +114,16 @@ pub(super) fn finish(
             settings.remove(name);
         }
     }
-    let path = |text: &str| tokens.expand(&without_tilde(text, &account.home)?, true);
+    expand(chosen, &tokens, &mut settings)?;
+    conditional_defaults(chosen, installed, &mut settings);
+    lists(chosen, &mut settings);
+    way(chosen, host, &tokens, &mut settings)?;
+    Ok(settings)
+}
+
+/// Replaces tokens and home directories where they are printed replaced.
+fn expand(chosen: &Chosen, tokens: &Tokens<'_>, settings: &mut Settings) -> Result<(), String> {
+    let path = |text: &str| tokens.expand(&without_tilde(text, &tokens.account.home)?, true);
     for (name, kind) in EXPANDED {
         if let Some(value) = chosen.get(name).filter(|_| settings.get(name).is_some()) {
             let value = match kind {
@@ -140,10 +149,7 @@ pub(super) fn finish(
         };
         settings.set_files("userknownhostsfile", files);
     }
-    conditional_defaults(chosen, installed, &mut settings);
-    lists(chosen, &mut settings);
-    way(chosen, host, &tokens, &mut settings)?;
-    Ok(settings)
+    Ok(())
 }
 
 fn is_none(value: &str) -> bool {
