@@ -1,4 +1,4 @@
-//! The same over ssh, to a real sshd on loopback, beside what people use today.
+//! The same over the system's ssh, to a real sshd on loopback, beside what people use today.
 
 mod far;
 
@@ -31,14 +31,14 @@ pub(crate) fn fleet() -> convoke_testkit::fleet::Builder {
 
 /// 500 hosts, one line each: with the agent there, and with a home of its own for each.
 pub(crate) fn hosts(tools: &Tools) -> io::Result<()> {
-    let warm = fleet().start();
+    let warm = fleet().system_ssh().start();
     let list = list(&warm)?;
     // Fills the cache.
     measure::run(&mut convoke(tools, &warm, &warm.hosts(1), &["true"]))?;
     let expression = warm.hosts(HOSTS);
     many(tools, &warm, &expression, &list, "agent there")?;
     drop(warm);
-    let cold = fleet().separate_homes().start();
+    let cold = fleet().system_ssh().separate_homes().start();
     let expression = cold.hosts(HOSTS);
     let ours = own::run(&mut convoke(tools, &cold, &expression, &["echo", "ok"]))?;
     own::print("convoke, agent sent to 500 homes", HOSTS, &ours);
@@ -84,7 +84,7 @@ pub(crate) fn convoke(tools: &Tools, fleet: &Fleet, hosts: &str, words: &[&str])
 
 /// Sequential `true` over one link, beside the smallest far side there can be over the same ssh.
 pub(crate) fn sequential(_: &Tools) -> io::Result<()> {
-    let fleet = fleet().start();
+    let fleet = fleet().system_ssh().start();
     let mut far = far::Far::start(&fleet)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -118,7 +118,7 @@ pub(crate) fn sequential(_: &Tools) -> io::Result<()> {
 
 /// 200 MB of lines from one host, beside a pipeline with ssh in it.
 pub(crate) fn lines(tools: &Tools) -> io::Result<()> {
-    let fleet = fleet().start();
+    let fleet = fleet().system_ssh().start();
     let config = fleet.ssh_config().display().to_string();
     let host = fleet.address(1).to_string();
     let pipeline = format!("ssh -F {config} {host} '{GENERATOR} | cat' | cat");
@@ -149,7 +149,7 @@ pub(crate) fn lines(tools: &Tools) -> io::Result<()> {
 /// What a host far away costs: the same command over a line with a delay, in round trips.
 pub(crate) fn start(tools: &Tools) -> io::Result<()> {
     const DELAY: Duration = Duration::from_millis(100);
-    let fleet = fleet().start();
+    let fleet = fleet().system_ssh().start();
     let slow = fleet.slow(1, DELAY);
     fleet.alias("far", slow.address());
     measure::run(&mut convoke(tools, &fleet, "far", &["true"]))?;
