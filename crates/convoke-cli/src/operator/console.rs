@@ -10,7 +10,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use tokio::sync::{Mutex, oneshot};
 
-use super::echo::Echo;
+use super::echo::{Asked, Echo};
 use crate::render::floor::Floor;
 use crate::render::screen::Line;
 
@@ -96,13 +96,13 @@ impl Typing {
         self.wait(Wait::Not)?;
         self.line.lend();
         let asked = self.echo.ask(&self.prompt, self.visible);
-        let typed = asked.ok().and_then(|_asked| self.line_typed());
+        let typed = asked.ok().and_then(|asked| self.line_typed(asked));
         self.line.take_back();
         typed
     }
 
     /// What is typed until the end of the line, or of the input.
-    fn line_typed(&self) -> Option<Zeroizing<String>> {
+    fn line_typed(&self, mut asked: Asked<'_>) -> Option<Zeroizing<String>> {
         let mut typed = Zeroizing::new(Vec::with_capacity(2 * LONGEST));
         let mut piece = Zeroizing::new([0; LONGEST]);
         while typed.last() != Some(&b'\n') && typed.len() < LONGEST {
@@ -114,7 +114,9 @@ impl Typing {
                 Err(_) => return None,
             }
         }
-        let line = typed.strip_suffix(b"\n").unwrap_or(&typed);
+        let line = typed.strip_suffix(b"\n");
+        asked.is_line = line.is_some();
+        let line = line.unwrap_or(&typed);
         let line = str::from_utf8(line).ok().filter(|line| !line.is_empty())?;
         Some(Zeroizing::new(line.to_owned()))
     }

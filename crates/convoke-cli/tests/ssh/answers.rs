@@ -266,6 +266,27 @@ fn a_password_is_asked_for_as_ssh_does_for_one_host_and_not_for_many() {
     operator.end(&fleet);
 }
 
+/// Its answer ends with no line.
+#[test]
+fn what_is_said_after_an_answer_has_a_line_of_its_own() {
+    if !is_native() {
+        return;
+    }
+    let operator = Operator::new();
+    let fleet = Fleet::builder().known(Known::Unknown).start();
+    let question = "(yes/no/[fingerprint])? ";
+    for (typed, then) in [("\x04", "\n"), ("no\n", "no\n"), ("no\x04\x04", "no\n")] {
+        let words = ["-o", "StrictHostKeyChecking=ask", "h1", "echo", "hi"];
+        let mut console = on_terminal(&operator, &fleet, SCRIPT, &words);
+        console.until(question);
+        console.press(typed);
+        let text = given_back(console, "code 3\n");
+        let said = format!("{question}{then}h1: unreachable");
+        assert!(text.contains(&said), "{text}");
+    }
+    operator.end(&fleet);
+}
+
 /// The account modules of the machine ask for the password by the other method.
 #[test]
 fn the_password_answers_a_single_secret_question() {
