@@ -2,7 +2,8 @@
 //!
 //! A passphrase opens a key file, whichever hosts need it, so it is asked for at first need. A password belongs to a host:
 //! it is asked for when there is only one, or once beforehand for all (`--ask-pass`), and then given to each host once.
-//! Whatever else a server wants to know is asked for one host only.
+//! A jump host is none of them: it is asked for apart, and never given theirs.
+//! Whatever else a server wants to know is asked for one host only. Only what opens a key file is kept.
 
 mod console;
 mod echo;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use convoke::connect::ask::{Ask, Question, Topic, Unanswered, Visible, Zeroizing};
+use convoke::connect::ask::{Ask, Asker, Question, Topic, Unanswered, Visible, Zeroizing};
 use convoke::connect::future::BoxFuture;
 use tokio::sync::OnceCell;
 
@@ -21,14 +22,14 @@ use crate::render::screen::Line;
 use console::Console;
 pub(crate) use echo::Echo;
 
-/// Answers the questions of a run. An answer is kept until the run is over.
+/// Answers the questions of a run.
 pub(crate) struct Operator {
     /// None without a terminal: then nobody is asked.
     console: Option<Console>,
     hosts: Crowd,
     password: Password,
-    /// By what was asked, and how many answers were wrong before.
-    answers: Mutex<HashMap<(String, u32), Arc<Answer>>>,
+    /// Passphrases, by what was asked, and how many answers were wrong before. Kept until the run is over.
+    passphrases: Mutex<HashMap<(String, u32), Arc<Answer>>>,
 }
 
 /// An answer, once it is there; None if nothing was typed.
@@ -76,7 +77,7 @@ impl Operator {
                 true => Password::Beforehand(Mutex::default()),
                 false => Password::AtNeed,
             },
-            answers: Mutex::default(),
+            passphrases: Mutex::default(),
         })
     }
 
@@ -117,11 +118,6 @@ impl Operator {
 
     async fn typed(&self, question: &Question) -> Option<Zeroizing<String>> {
         let console = self.console.as_ref()?;
-        let answer = {
-            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-            let key = (question.what.clone(), question.wrong);
-            Arc::clone(answers.entry(key).or_default())
-        };
         let prompt = match (question.wrong, question.topic) {
             (1.., Topic::Password) => {
                 format!("Permission denied, please try again.\n{}: ", question.what)
@@ -130,19 +126,32 @@ impl Operator {
             (0, Topic::HostKey) => format!("{}? ", question.what),
             _ => format!("{}: ", question.what),
         };
-        let typed = answer.get_or_init(|| console.ask(&prompt, question.visible));
-        typed.await.clone()
+        let asking = console.ask(&prompt, question.visible);
+        match question.topic {
+            Topic::Passphrase => {
+                let answer = self.passphrase(question);
+                answer.get_or_init(|| asking).await.clone()
+            }
+            // Another server may ask in the same words.
+            _ => asking.await,
+        }
+    }
+
+    fn passphrase(&self, question: &Question) -> Arc<Answer> {
+        let kept = self.passphrases.lock();
+        let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
+        let key = (question.what.clone(), question.wrong);
+        Arc::clone(kept.entry(key).or_default())
     }
 
     async fn answer(&self, question: &Question) -> Option<Zeroizing<String>> {
-        if !self.answers(question.topic) {
+        if !self.answers(question.topic, &question.asker, question.wrong) {
             return None;
         }
-        match (&self.password, question.topic) {
-            (Password::Beforehand(password), Topic::Password) => {
-                // A second try with the same password could lock the account.
+        match (&self.password, question.topic, &question.asker) {
+            (Password::Beforehand(password), Topic::Password, Asker::Host) => {
                 let password = password.lock().unwrap_or_else(PoisonError::into_inner);
-                password.clone().filter(|_| question.wrong == 0)
+                password.clone()
             }
             _ => self.typed(question).await,
         }
@@ -156,11 +165,15 @@ fn nobody() -> Usage {
 }
 
 impl Ask for Operator {
-    fn answers(&self, topic: Topic) -> bool {
+    fn answers(&self, topic: Topic, asker: &Asker, wrong: u32) -> bool {
         let is_there = self.console.is_some();
         is_there
-            && match (topic, &self.password) {
-                (Topic::Passphrase, _) | (Topic::Password, Password::Beforehand(_)) => true,
+            && match (topic, asker, &self.password) {
+                (Topic::Passphrase, ..) => true,
+                // A second try with the same password could lock the account.
+                (Topic::Password, Asker::Host, Password::Beforehand(_)) => wrong == 0,
+                // Once for all hosts behind it.
+                (Topic::Password, Asker::Hop(_), Password::Beforehand(_)) => true,
                 _ => self.hosts == Crowd::One,
             }
     }
@@ -201,13 +214,31 @@ mod tests {
             (false, 1, false, [false, false, false, false]),
         ] {
             let operator = operator(is_there, hosts, asks_beforehand).unwrap();
-            assert_eq!(topics.map(|topic| operator.answers(topic)), answered);
+            let answers = |topic| operator.answers(topic, &Asker::Host, 0);
+            assert_eq!(topics.map(answers), answered);
         }
         assert!(operator(false, 2, true).is_err());
     }
 
+    #[test]
+    fn a_password_of_a_jump_host_is_asked_for_as_often_as_it_lets_us() {
+        let gate = Asker::Hop("gate".to_owned());
+        for (hosts, asks_beforehand, answered) in [
+            (1, false, true),
+            (1, true, true),
+            (2, false, false),
+            (2, true, true),
+        ] {
+            let operator = operator(true, hosts, asks_beforehand).unwrap();
+            for wrong in 0..3 {
+                let is_answered = operator.answers(Topic::Password, &gate, wrong);
+                assert_eq!(is_answered, answered, "{hosts} {asks_beforehand}");
+            }
+        }
+    }
+
     #[tokio::test]
-    async fn a_password_for_all_hosts_is_given_to_a_host_once() {
+    async fn a_password_for_all_hosts_is_given_to_a_host_once_and_to_no_jump_host() {
         let operator = operator(true, 2, true).unwrap();
         if let Password::Beforehand(password) = &operator.password {
             *password.lock().unwrap() = Some(Zeroizing::new("secret".to_owned()));
@@ -215,12 +246,17 @@ mod tests {
         let mut question = Question {
             what: "root@web1's password".to_owned(),
             topic: Topic::Password,
+            asker: Asker::Host,
             visible: Visible::No,
             wrong: 0,
         };
         let answer = operator.ask(&question).await.unwrap();
         assert_eq!(answer.as_str(), "secret");
         question.wrong = 1;
+        assert!(operator.ask(&question).await.is_err());
+        question.wrong = 0;
+        question.asker = Asker::Hop("gate".to_owned());
+        // The terminal is none, so that nothing is typed.
         assert!(operator.ask(&question).await.is_err());
     }
 }

@@ -11,6 +11,8 @@ pub struct Question {
     pub what: String,
     /// What it is about.
     pub topic: Topic,
+    /// Who gets the answer.
+    pub asker: Asker,
     /// Whether the answer may be shown while it is typed.
     pub visible: Visible,
     /// How many answers were wrong before.
@@ -29,6 +31,17 @@ pub enum Topic {
     HostKey,
     /// Something else that one host wants to know, such as a one-time code.
     Other,
+}
+
+/// Who gets the answer to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// Nobody: it stays on this machine.
+    Us,
+    /// The host that is being connected.
+    Host,
+    /// A host on the way to others, of this name, for all that are behind it.
+    Hop(String),
 }
 
 /// Whether an answer may be shown while it is typed.
@@ -60,13 +73,15 @@ pub struct Unanswered {
 /// Answers questions, asked at first need.
 ///
 /// Called from the task of any host, concurrently. An implementation asks once a run for the same
-/// [`Question`], and lets everybody else who asks it wait for that answer. It never blocks the task.
-/// The answer is wiped from memory when it is dropped.
+/// passphrase, and lets everybody else who wants it wait for that answer. Any other answer is for the
+/// one [`Asker`] alone and for one use: two servers may ask in the same words. It never blocks the
+/// task. The answer is wiped from memory when it is dropped.
 pub trait Ask: Send + Sync {
-    /// Whether questions about `topic` are answered at all. If not, nothing is begun that would come to
-    /// one: to leave a server without an answer may count against an account.
-    fn answers(&self, topic: Topic) -> bool {
-        let _ = topic;
+    /// Whether a question about `topic` is answered for `asker`, after so many `wrong` answers. If not,
+    /// nothing is begun that would come to one: to leave a server without an answer may count against
+    /// an account.
+    fn answers(&self, topic: Topic, asker: &Asker, wrong: u32) -> bool {
+        let _ = (topic, asker, wrong);
         true
     }
 
@@ -85,7 +100,7 @@ pub trait Ask: Send + Sync {
 pub struct Nobody;
 
 impl Ask for Nobody {
-    fn answers(&self, _: Topic) -> bool {
+    fn answers(&self, _: Topic, _: &Asker, _: u32) -> bool {
         false
     }
 

@@ -43,6 +43,7 @@ mod dial;
 mod notes;
 mod signals;
 
+mod asking;
 mod handler;
 mod keys;
 mod pipes;

@@ -98,7 +98,13 @@ fn a_wrong_passphrase_is_asked_for_three_times_and_an_empty_one_once() {
         return;
     }
     let (operator, fleet) = (Operator::new(), guarded());
-    for (typed, times) in [("wrong\n", 3), ("\n", 1), ("\x04", 1)] {
+    let wrong = "what was typed as its passphrase was wrong";
+    let nothing = "its passphrase was not typed";
+    for (typed, times, why) in [
+        ("wrong\n", 3, wrong),
+        ("\n", 1, nothing),
+        ("\x04", 1, nothing),
+    ] {
         let words = ["h[1-3]", "echo", "hi"];
         let mut console = on_terminal(&operator, &fleet, SCRIPT, &words);
         for time in 1..=times {
@@ -108,7 +114,7 @@ fn a_wrong_passphrase_is_asked_for_three_times_and_an_empty_one_once() {
         let text = given_back(console, "code 3\n");
         assert_eq!(text.matches(PASSPHRASE).count(), times, "{text}");
         let denied = "h[1-3] (3): unreachable (authentication): permission denied to ";
-        assert!(text.contains(denied), "{text}");
+        assert!(text.contains(denied) && text.contains(why), "{text}");
     }
     operator.end(&fleet);
 }
@@ -263,6 +269,45 @@ fn a_password_is_asked_for_as_ssh_does_for_one_host_and_not_for_many() {
     assert!(text.contains("--ask-pass"), "{text}");
     let log = fleet.log();
     assert_eq!(log.matches("Failed password for").count(), 1, "{log}");
+    operator.end(&fleet);
+}
+
+/// They have one address and one account, and differ in their ports.
+#[test]
+fn no_password_is_given_to_a_host_that_it_was_not_typed_for() {
+    if !is_native() {
+        return;
+    }
+    let Some(fleet) = with_password(Fleet::builder()) else {
+        return;
+    };
+    let operator = Operator::new();
+    let (gate, host) = (fleet.proxy(1).start(), fleet.proxy(1).start());
+    fleet.alias("gate", gate.address());
+    fleet.alias("inner", host.address());
+    let who = format!("{}@{}'s password", fleet.account(), gate.address().ip());
+    let (before, behind) = (format!("{who} (jump host gate): "), format!("{who}: "));
+    let words = ["-o", "ProxyJump=gate", "inner", "echo", "hi"];
+    let mut console = on_terminal(&operator, &fleet, SCRIPT, &words);
+    console.until(&before);
+    console.press("secret\n");
+    console.until(&behind);
+    console.press("wrong\n");
+    console.until_times(&behind, 2);
+    console.press("secret\n");
+    let text = given_back(console, "code 0\n");
+    assert!(text.contains("\nhi\n"), "{text}");
+    // What is typed for all hosts is for no host on the way.
+    let words = ["--ask-pass", "-o", "ProxyJump=gate", "h[2-4]", "echo", "hi"];
+    let mut console = on_terminal(&operator, &fleet, SCRIPT, &words);
+    console.until(PASSWORD);
+    console.press("wrong\n");
+    console.until(&before);
+    console.press("secret\n");
+    let text = given_back(console, "code 3\n");
+    assert_eq!(text.matches(&before).count(), 1, "{text}");
+    let log = fleet.log();
+    assert_eq!(log.matches("Failed password for").count(), 1 + 3, "{log}");
     operator.end(&fleet);
 }
 

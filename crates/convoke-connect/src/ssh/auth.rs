@@ -7,25 +7,28 @@ mod questions;
 mod rsa;
 mod sign;
 
+use std::path::PathBuf;
+
 use russh::MethodSet;
 use russh::client::{AuthResult, Handle};
 
+use super::asking::Asking;
 use super::fault::{Peer, Stage};
 use super::handler::Handler;
-use super::keys::{KeyFiles, Offer};
+use super::keys::{Closed, KeyFile, KeyFiles, Offer};
 use super::notes::Notes;
 use super::terms::Login;
-use crate::ask::{Ask, Topic};
+use crate::ask::Topic;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::openssh::diagnose::hints::{
-    AGENT_HUNG, AGENT_REFUSED, NO_AGENT, OFFERED, PASSWORD_WANTED, PASSWORD_WRONG, absent, too_open,
+    AGENT_HUNG, AGENT_REFUSED, NO_AGENT, OFFERED, absent, locked, too_open,
 };
 use crate::ssh::openssh::diagnose::printable;
 
 pub(super) use beyond::beyond;
 
 use agent::{Agent, Silence};
-use identities::{Identities, Identity};
+use identities::{Holder, Identities, Identity};
 use questions::Asked;
 use rsa::Told;
 use sign::{Pen, Unsigned};
@@ -38,7 +41,7 @@ pub(super) struct Door<'a> {
     pub(super) host: &'a str,
     pub(super) login: &'a Login,
     pub(super) keys: &'a KeyFiles,
-    pub(super) ask: &'a dyn Ask,
+    pub(super) asking: &'a Asking<'a>,
 }
 
 /// Where a login stands after an attempt.
@@ -79,6 +82,8 @@ struct Attempts {
     silent: bool,
     /// The ssh-agent held a key that it did not use.
     agent_refused: bool,
+    /// A key file that was not unlocked, and why.
+    locked: Option<(PathBuf, Closed)>,
     /// What the server told of RSA, once it is needed.
     rsa: Option<Told>,
 }
@@ -187,25 +192,26 @@ impl Door<'_> {
             return Ok(None);
         };
         let signer = identities.signer(identity);
-        let prompts = self.login.prompts;
         let offer = match (&identity.offer, &signer.holder) {
             (Some(offer), _) => offer.clone(),
             // An old form does not tell its public key without the passphrase.
-            (None, identities::Holder::File(file)) => match file.unlock(self.ask, prompts).await {
-                Some(key) => Offer::Key(key.public_key().clone()),
-                None => return Ok(None),
+            (None, Holder::File(file)) => match file.unlock(self.asking).await {
+                Ok(key) => Offer::Key(key.public_key().clone()),
+                Err(closed) => {
+                    attempts.leave_locked(file, closed);
+                    return Ok(None);
+                }
             },
-            (None, identities::Holder::Agent(_)) => return Ok(None),
+            (None, Holder::Agent(_)) => return Ok(None),
         };
         let Some(hash) = self.hash(&offer, attempts).await? else {
             return Ok(None);
         };
         let mut pen = Pen {
-            holder: signer.holder,
+            holder: signer.holder.clone(),
             public: offer.key(),
             agent: attempts.agent.as_mut(),
-            ask: self.ask,
-            prompts,
+            asking: self.asking,
         };
         match self.offer(offer, hash, &mut pen).await {
             Ok(result) => Ok(Some(result.into())),
@@ -214,7 +220,12 @@ impl Door<'_> {
                 attempts.agent_refused = true;
                 Ok(None)
             }
-            Err(Unsigned::NoKey) => Ok(None),
+            Err(Unsigned::Closed(closed)) => {
+                if let Holder::File(file) = &signer.holder {
+                    attempts.leave_locked(file, closed);
+                }
+                Ok(None)
+            }
         }
     }
 
@@ -283,8 +294,13 @@ impl Door<'_> {
     fn hint(&self, methods: &str, attempts: &Attempts) -> String {
         let identities = attempts.identities.as_ref();
         let file = |file: &std::path::Path| printable(&file.display().to_string());
-        if attempts.asked.given > 0 {
-            return PASSWORD_WRONG.into();
+        if let Some(hint) = attempts.asked.hint() {
+            return hint.into();
+        }
+        if let Some((key, why)) = &attempts.locked
+            && let Some(why) = self.unopened(*why)
+        {
+            return locked(&file(key), why);
         }
         if let Some(open) = identities.and_then(Identities::too_open) {
             return too_open(&file(open));
@@ -300,16 +316,23 @@ impl Door<'_> {
         }
         let by_key = ["publickey", "hostbased", "gssapi"];
         if by_key.iter().all(|method| !methods.contains(method)) {
-            return PASSWORD_WANTED.into();
+            return self.without_password().into();
         }
         match self.login.agent {
-            None if !self.ask.answers(Topic::Passphrase) => NO_AGENT.into(),
+            None if !self.asking.answers(Topic::Passphrase, 0) => NO_AGENT.into(),
             _ => OFFERED.into(),
         }
     }
 }
 
 impl Attempts {
+    /// A key file was wanted that is still locked.
+    fn leave_locked(&mut self, file: &KeyFile, why: Closed) {
+        if why != Closed::NoKey {
+            self.locked.get_or_insert_with(|| (file.path.clone(), why));
+        }
+    }
+
     /// After a first method of several, every key may be tried again for the next.
     fn begin_again(&mut self) {
         if let Some(identities) = &mut self.identities {

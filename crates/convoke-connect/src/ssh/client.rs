@@ -25,7 +25,7 @@ use super::rules::Strictness;
 use super::sight::Sight;
 use super::terms::Terms;
 use super::verify::Verifier;
-use crate::ask::{Ask, Topic};
+use crate::ask::{Ask, Asker, Topic};
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
@@ -111,7 +111,7 @@ impl Native {
             ask,
             ..
         } = request;
-        if !ask.answers(Topic::HostKey) {
+        if !ask.answers(Topic::HostKey, &Asker::Us, 0) {
             return Ok(false);
         }
         let resolved = self.resolved(endpoint, surroundings).await;
@@ -188,6 +188,7 @@ impl Native {
             verifier: &self.verifier,
             keys: self.resolver.keys(),
             ask,
+            hop: None,
             surroundings,
         }
     }

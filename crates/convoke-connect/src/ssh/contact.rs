@@ -7,6 +7,7 @@ use russh::client::{Config, Handle};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::asking::Asking;
 use super::auth::Door;
 use super::dial::{Dialed, dial};
 use super::fault::{self, Peer, Stage};
@@ -32,6 +33,8 @@ pub(super) struct Caller<'a> {
     pub(super) verifier: &'a Arc<Verifier>,
     pub(super) keys: &'a KeyFiles,
     pub(super) ask: &'a dyn Ask,
+    /// The name of the hop that is connected, if it is one.
+    pub(super) hop: Option<&'a str>,
     pub(super) surroundings: &'a Surroundings,
 }
 
@@ -168,6 +171,7 @@ impl Contact {
             }
             false => &terms.login,
         };
+        let asking = Asking::new(caller.ask, caller.hop, login);
         let door = Door {
             session: &mut self.session,
             notes: &self.notes,
@@ -175,7 +179,7 @@ impl Contact {
             host: &terms.host,
             login,
             keys: caller.keys,
-            ask: caller.ask,
+            asking: &asking,
         };
         let entered = door.enter().await;
         entered.map_err(|error| explained(error, self.said.as_ref()))

@@ -75,6 +75,10 @@ impl Hop {
         from: Option<&Arc<Hop>>,
         caller: Caller<'_>,
     ) -> Result<Self, Unopened> {
+        let caller = Caller {
+            hop: Some(leg.name()),
+            ..caller
+        };
         let opened = Self::log_in(leg, from, caller).await;
         opened.map_err(|Unopened { error, is_final }| Unopened {
             error: fault::through(leg.name(), error),

@@ -1,7 +1,7 @@
 //! A host whose key is not known is introduced to the operator (`StrictHostKeyChecking ask`).
 
 use super::sight::{Sight, Standing};
-use crate::ask::{Ask, Question, Topic, Visible};
+use crate::ask::{Ask, Asker, Question, Topic, Visible};
 use crate::ssh::openssh::diagnose::printable;
 
 /// How often an answer that is none is taken for a slip.
@@ -30,6 +30,7 @@ pub(super) async fn is_right(sight: &Sight, ask: &dyn Ask) -> bool {
                  Connect to it and remember the key (yes/no/[fingerprint])"
             ),
             topic: Topic::HostKey,
+            asker: Asker::Us,
             visible: Visible::Yes,
             wrong,
         };

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use russh::keys::{Certificate, PrivateKey, PublicKey, decode_secret_key};
 use zeroize::Zeroizing;
 
-use crate::ask::{Ask, Question, Topic, Visible};
+use super::asking::Asking;
+use crate::ask::{Topic, Visible};
 use crate::ssh::openssh::diagnose::printable;
 use form::Form;
 
@@ -58,6 +59,21 @@ pub(super) enum Private {
     Foreign(&'static str),
     /// Not a private key.
     None,
+}
+
+/// Why a private key cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// There is none that can be used here.
+    NoKey,
+    /// Nobody may be asked for its passphrase (`BatchMode`).
+    Never,
+    /// Nobody is there to type its passphrase.
+    Nobody,
+    /// Somebody was asked, and typed nothing.
+    Untyped,
+    /// What was typed was wrong each time.
+    Wrong,
 }
 
 impl std::fmt::Debug for KeyFile {
@@ -161,30 +177,33 @@ impl KeyFile {
         matches!(self.private, Private::Plain(_) | Private::Locked(_))
     }
 
-    /// The private key; none when it cannot be had.
+    /// The private key.
     ///
     /// Everybody who needs it asks, so that everybody is known to wait for the operator; but it is asked
     /// once a run, as long as answers are right.
-    pub(super) async fn unlock(&self, ask: &dyn Ask, prompts: u32) -> Option<Arc<PrivateKey>> {
+    pub(super) async fn unlock(&self, asking: &Asking<'_>) -> Result<Arc<PrivateKey>, Closed> {
         let text = match &self.private {
-            Private::Plain(key) => return Some(Arc::clone(key)),
+            Private::Plain(key) => return Ok(Arc::clone(key)),
             Private::Locked(text) => text,
-            _ => return None,
+            _ => return Err(Closed::NoKey),
         };
-        for wrong in 0..prompts {
-            if let Some(key) = self.unlocked.get() {
-                return Some(Arc::clone(key));
-            }
-            let question = Question {
-                what: format!("Enter passphrase for key '{}'", self.shown()),
-                topic: Topic::Passphrase,
-                visible: Visible::No,
-                wrong,
-            };
-            let answer = ask.ask(&question).await.ok()?;
-            self.attempt(text, answer, wrong).await;
+        if asking.never || asking.prompts == 0 {
+            return Err(Closed::Never);
         }
-        self.unlocked.get().cloned()
+        for wrong in 0..asking.prompts {
+            if let Some(key) = self.unlocked.get() {
+                return Ok(Arc::clone(key));
+            }
+            if !asking.answers(Topic::Passphrase, wrong) {
+                return Err(Closed::Nobody);
+            }
+            let what = format!("Enter passphrase for key '{}'", self.shown());
+            let secret = (Topic::Passphrase, Visible::No);
+            let answer = asking.ask(secret, what, wrong).await;
+            self.attempt(text, answer.ok_or(Closed::Untyped)?, wrong)
+                .await;
+        }
+        self.unlocked.get().cloned().ok_or(Closed::Wrong)
     }
 
     fn shown(&self) -> String {

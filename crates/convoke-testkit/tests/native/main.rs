@@ -21,7 +21,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use convoke_connect::ask::{Ask, Nobody, Question, Unanswered};
+use convoke_connect::ask::{Ask, Nobody, Question, Topic, Unanswered};
 use convoke_connect::connector::{Connector as _, Ending, Pipes, Request};
 use convoke_connect::error::ConnectError;
 use convoke_connect::future::BoxFuture;
@@ -165,24 +165,45 @@ async fn end(pipes: Pipes) -> Ending {
     ending.expect("it does not end")
 }
 
-/// Answers from a list, and counts how often it was asked what.
+/// Answers from a list, as an operator does: whatever is no passphrase is answered anew each time, with
+/// the next answer to these words that is on the list.
 #[derive(Default)]
 struct Answers {
-    known: HashMap<String, String>,
-    asked: Mutex<Vec<String>>,
+    known: HashMap<String, Vec<String>>,
+    asked: Mutex<Vec<Question>>,
 }
 
 impl Answers {
     fn of(pairs: &[(&str, &str)]) -> Self {
-        let known = pairs.iter();
+        let mut known: HashMap<_, Vec<_>> = HashMap::new();
+        for (question, answer) in pairs {
+            let answers = known.entry(question.to_string()).or_default();
+            answers.push(answer.to_string());
+        }
         Answers {
-            known: known.map(|(q, a)| (q.to_string(), a.to_string())).collect(),
+            known,
             asked: Mutex::default(),
         }
     }
 
+    /// The words of all questions.
     fn asked(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().map(|question| question.what.clone()).collect()
+    }
+
+    fn questions(&self) -> Vec<Question> {
         self.asked.lock().unwrap().clone()
+    }
+
+    fn answer(&self, question: &Question) -> Option<String> {
+        let mut asked = self.asked.lock().unwrap();
+        let number = match question.topic {
+            Topic::Passphrase => question.wrong as usize,
+            _ => asked.iter().filter(|one| one.what == question.what).count(),
+        };
+        asked.push(question.clone());
+        self.known.get(&question.what)?.get(number).cloned()
     }
 }
 
@@ -191,12 +212,9 @@ impl Ask for Answers {
         &'a self,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
-        self.asked.lock().unwrap().push(question.what.clone());
-        let answer = self.known.get(&question.what).cloned();
-        Box::pin(std::future::ready(answer.map(Zeroizing::new).ok_or(
-            Unanswered {
-                what: question.what.clone(),
-            },
-        )))
+        let answer = self.answer(question).map(Zeroizing::new);
+        Box::pin(std::future::ready(
+            answer.ok_or_else(|| question.unanswered()),
+        ))
     }
 }

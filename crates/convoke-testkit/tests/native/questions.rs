@@ -3,26 +3,51 @@
 use std::borrow::Cow;
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
 
+use convoke_connect::ask::{Ask, Asker, Nobody, Question, Topic, Unanswered};
 use convoke_connect::connector::Ending;
 use convoke_connect::error::ConnectErrorKind as Kind;
+use convoke_connect::future::BoxFuture;
 use convoke_testkit::fleet::Fleet;
 
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Session, run_stream,
 };
 use russh::{Channel, ChannelId, MethodKind, MethodSet};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+use zeroize::Zeroizing;
 
 use crate::{Answers, Client, end};
 
-/// A server that takes these methods, the password `pw` and the code `42`.
+/// A server that takes these methods, a password and the code `42`, and keeps what it was told.
+#[derive(Clone)]
 struct Played {
     methods: Vec<MethodKind>,
+    password: &'static str,
     /// Both are needed, the password first.
     both: bool,
+    /// The code is not to be seen.
+    is_secret: bool,
+    told: Arc<Mutex<Vec<String>>>,
+    /// How many dialogues were begun.
+    dialogues: Arc<Mutex<u32>>,
+}
+
+impl Default for Played {
+    fn default() -> Self {
+        Played {
+            methods: PASSWORD.to_vec(),
+            password: "pw",
+            both: false,
+            is_secret: false,
+            told: Arc::default(),
+            dialogues: Arc::default(),
+        }
+    }
 }
 
 impl Played {
@@ -31,6 +56,14 @@ impl Played {
             proceed_with_methods: Some(MethodSet::from(self.methods.as_slice())),
             partial_success: false,
         }
+    }
+
+    fn hear(&self, answer: &str) {
+        self.told.lock().unwrap().push(answer.to_owned());
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.told.lock().unwrap().clone()
     }
 }
 
@@ -50,7 +83,8 @@ impl Handler for Played {
     }
 
     async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, russh::Error> {
-        if password != "pw" {
+        self.hear(password);
+        if password != self.password {
             return Ok(self.reject());
         }
         if !self.both {
@@ -70,15 +104,18 @@ impl Handler for Played {
         response: Option<Response<'a>>,
     ) -> Result<Auth, russh::Error> {
         let Some(mut answers) = response else {
-            let prompt = (Cow::Borrowed("Code: "), false);
+            *self.dialogues.lock().unwrap() += 1;
+            let prompt = (Cow::Borrowed("Code: "), !self.is_secret);
             return Ok(Auth::Partial {
                 name: "".into(),
                 instructions: "".into(),
                 prompts: vec![prompt].into(),
             });
         };
-        match answers.next().as_deref() {
-            Some(b"42") => Ok(Auth::Accept),
+        let answer = answers.next().unwrap_or_default();
+        self.hear(str::from_utf8(&answer).unwrap());
+        match &*answer {
+            b"42" => Ok(Auth::Accept),
             _ => Ok(self.reject()),
         }
     }
@@ -90,6 +127,24 @@ impl Handler for Played {
         _: &mut Session,
     ) -> Result<(), russh::Error> {
         reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let mut further = TcpStream::connect((host, port as u16)).await.unwrap();
+        reply.accept().await;
+        tokio::spawn(async move {
+            let _ = copy_bidirectional(&mut channel.into_stream(), &mut further).await;
+        });
         Ok(())
     }
 
@@ -108,7 +163,7 @@ impl Handler for Played {
 }
 
 /// Plays on, for any number of connections, with the host key of the fleet.
-async fn play(fleet: &Fleet, methods: &'static [MethodKind], both: bool) -> SocketAddr {
+async fn play(fleet: &Fleet, played: &Played) -> SocketAddr {
     let key = fs::read_to_string(fleet.directory().join("host_ed25519")).unwrap();
     let config = Arc::new(Config {
         keys: vec![russh::keys::decode_secret_key(&key, None).unwrap()],
@@ -117,10 +172,10 @@ async fn play(fleet: &Fleet, methods: &'static [MethodKind], both: bool) -> Sock
     });
     let listener = TcpListener::bind((fleet.address(9), 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
+    let played = played.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let methods = methods.to_vec();
-            let played = Played { methods, both };
+            let played = played.clone();
             let config = Arc::clone(&config);
             tokio::spawn(async move {
                 if let Ok(session) = run_stream(config, stream, played).await {
@@ -150,7 +205,12 @@ async fn what_is_asked_is_answered_by_who_is_there() {
         (DIALOGUE, false, &[&code]),
         (PASSWORD, true, &[&password, &code]),
     ] {
-        let address = play(&fleet, methods, both).await;
+        let played = Played {
+            methods: methods.to_vec(),
+            both,
+            ..Played::default()
+        };
+        let address = play(&fleet, &played).await;
         fleet.alias("played", address);
         let client = Client::new(&fleet);
         let ask = Answers::of(&[(&password, "pw"), (&code, "42")]);
@@ -168,21 +228,24 @@ async fn a_question_without_an_answer_denies() {
     let fleet = Fleet::start();
     let who = format!("{}@{}", fleet.account(), fleet.address(9));
     let password = format!("{who}'s password");
-    for (methods, answers, hint) in [
-        (PASSWORD, &[][..], "wants a password"),
-        (
-            PASSWORD,
-            &[(password.as_str(), "wrong")],
-            "the password was not taken",
-        ),
-        (DIALOGUE, &[], "wants a password"),
-        (ALL, &[], "`ssh -v HOST` shows"),
+    let wrong = Answers::of(&[(&password, "wrong")]);
+    let nothing = Answers::default();
+    for (methods, ask, hint) in [
+        (PASSWORD, &Nobody as &dyn Ask, "wants a password"),
+        (DIALOGUE, &Nobody, "wants a password"),
+        (ALL, &Nobody, "no ssh-agent is running"),
+        (PASSWORD, &wrong, "the password was not taken"),
+        (PASSWORD, &nothing, "nothing was typed"),
+        (DIALOGUE, &nothing, "nothing was typed"),
     ] {
-        let address = play(&fleet, methods, false).await;
+        let played = Played {
+            methods: methods.to_vec(),
+            ..Played::default()
+        };
+        let address = play(&fleet, &played).await;
         fleet.alias("played", address);
-        let ask = Answers::of(answers);
         let client = Client::new(&fleet);
-        let error = client.asking("played", "x", &ask).await.unwrap_err();
+        let error = client.asking("played", "x", ask).await.unwrap_err();
         assert_eq!(error.kind, Kind::Authentication, "{error}");
         let given = error.hint.unwrap();
         assert!(given.contains(hint), "{methods:?}: {given}");
@@ -190,12 +253,133 @@ async fn a_question_without_an_answer_denies() {
 }
 
 #[tokio::test]
+async fn every_answer_is_sent_once() {
+    let fleet = Fleet::start();
+    let who = format!("{}@{}", fleet.account(), fleet.address(9));
+    let (password, code) = (format!("{who}'s password"), format!("({who}) Code"));
+    for (methods, question) in [(PASSWORD, &password), (DIALOGUE, &code)] {
+        let played = Played {
+            methods: methods.to_vec(),
+            ..Played::default()
+        };
+        fleet.alias("played", play(&fleet, &played).await);
+        let typed = ["one", "two", "three", "four"];
+        let ask = Answers::of(&typed.map(|answer| (question.as_str(), answer)));
+        let client = Client::new(&fleet);
+        let error = client.asking("played", "x", &ask).await.unwrap_err();
+        assert_eq!(played.told(), typed[..3]);
+        let wrong: Vec<_> = ask.questions().iter().map(|one| one.wrong).collect();
+        assert_eq!(wrong, [0, 1, 2]);
+        let hint = error.hint.unwrap();
+        assert!(hint.contains("was not taken"), "{hint}");
+    }
+}
+
+/// They differ in nothing but their ports.
+#[tokio::test]
+async fn a_jump_host_and_the_host_behind_it_are_asked_for_apart() {
+    let fleet = Fleet::start();
+    let who = format!("{}@{}", fleet.account(), fleet.address(9));
+    let (gate, host) = (
+        Played {
+            password: "of the gate",
+            ..Played::default()
+        },
+        Played::default(),
+    );
+    fleet.alias("gate", play(&fleet, &gate).await);
+    fleet.alias("played", play(&fleet, &host).await);
+    let client = Client::with(&fleet, &["ProxyJump=gate"]);
+    let before = format!("{who}'s password (jump host gate)");
+    let behind = format!("{who}'s password");
+    let ask = Answers::of(&[(&before, "of the gate"), (&behind, "pw")]);
+    let pipes = client.asking("played", "x", &ask).await.unwrap();
+    assert_eq!(end(pipes).await, Ending::Exited { code: 3 });
+    let questions = ask.questions();
+    let askers: Vec<_> = questions.iter().map(|one| one.asker.clone()).collect();
+    assert_eq!(askers, [Asker::Hop("gate".to_owned()), Asker::Host]);
+    assert_eq!(gate.told(), ["of the gate"]);
+    assert_eq!(host.told(), ["pw"]);
+}
+
+/// Answers passwords, each host once, as `--ask-pass` does.
+struct Once(Answers);
+
+impl Ask for Once {
+    fn answers(&self, topic: Topic, _: &Asker, wrong: u32) -> bool {
+        topic == Topic::Password && wrong == 0
+    }
+
+    fn ask<'a>(
+        &'a self,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
+        self.0.ask(question)
+    }
+}
+
+#[tokio::test]
+async fn a_dialogue_that_nobody_would_answer_is_not_begun_again() {
+    let fleet = Fleet::start();
+    let who = format!("{}@{}", fleet.account(), fleet.address(9));
+    let played = Played {
+        methods: DIALOGUE.to_vec(),
+        is_secret: true,
+        ..Played::default()
+    };
+    fleet.alias("played", play(&fleet, &played).await);
+    let ask = Once(Answers::of(&[(&format!("({who}) Code"), "wrong")]));
+    let client = Client::new(&fleet);
+    let error = client.asking("played", "x", &ask).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Authentication, "{error}");
+    assert_eq!(played.told(), ["wrong"]);
+    assert_eq!(*played.dialogues.lock().unwrap(), 1);
+}
+
+#[tokio::test]
 async fn nobody_is_asked_in_batch_mode() {
     let fleet = Fleet::start();
-    fleet.alias("played", play(&fleet, ALL, false).await);
+    fleet.alias("played", play(&fleet, &Played::default()).await);
+    lock(&fleet);
     let client = Client::with(&fleet, &["BatchMode=yes"]);
-    let ask = Answers::default();
-    let error = client.asking("played", "x", &ask).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Authentication);
-    assert_eq!(ask.asked(), [""; 0]);
+    for (host, hint) in [
+        ("played", "with BatchMode nobody is asked for a password"),
+        ("h1", "with BatchMode nobody is asked for its passphrase"),
+    ] {
+        let ask = Answers::default();
+        let error = client.asking(host, "x", &ask).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Authentication);
+        assert_eq!(ask.asked(), [""; 0]);
+        let given = error.hint.unwrap();
+        assert!(given.contains(hint), "{given}");
+    }
+}
+
+#[tokio::test]
+async fn why_a_key_stayed_locked_is_told() {
+    let fleet = Fleet::start();
+    lock(&fleet);
+    let question = format!("Enter passphrase for key '{}'", fleet.identity().display());
+    let wrong = ["a", "b", "c"].map(|answer| (question.as_str(), answer));
+    for (answers, hint) in [
+        (&wrong[..], "what was typed as its passphrase was wrong"),
+        (&[], "its passphrase was not typed"),
+    ] {
+        let ask = Answers::of(answers);
+        let client = Client::new(&fleet);
+        let error = client.asking("h1", "x", &ask).await.unwrap_err();
+        let given = error.hint.unwrap();
+        let file = fleet.identity();
+        assert!(given.contains(hint), "{given}");
+        assert!(given.contains(file.to_str().unwrap()), "{given}");
+    }
+}
+
+/// Gives the key of a fleet a passphrase.
+fn lock(fleet: &Fleet) {
+    let mut keygen = Command::new("ssh-keygen");
+    keygen
+        .args(["-q", "-p", "-P", "", "-N", "secret", "-f"])
+        .arg(fleet.identity());
+    assert!(keygen.output().unwrap().status.success());
 }

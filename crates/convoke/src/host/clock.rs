@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use convoke_connect::ask::{Ask, Question, Topic, Unanswered, Zeroizing};
+use convoke_connect::ask::{Ask, Asker, Question, Topic, Unanswered, Zeroizing};
 use convoke_connect::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -141,8 +141,8 @@ impl<'a> Clock<'a> {
 }
 
 impl Ask for Clock<'_> {
-    fn answers(&self, topic: Topic) -> bool {
-        self.ask.answers(topic)
+    fn answers(&self, topic: Topic, asker: &Asker, wrong: u32) -> bool {
+        self.ask.answers(topic, asker, wrong)
     }
 
     fn ask<'a>(
@@ -182,6 +182,7 @@ mod tests {
         let question = Question {
             what: "password".into(),
             topic: Topic::Password,
+            asker: Asker::Host,
             visible: Visible::No,
             wrong: 0,
         };

@@ -3,7 +3,9 @@
 use russh::client::{KeyboardInteractiveAuthResponse as Dialogue, Prompt};
 
 use super::{Attempts, Door, Step};
-use crate::ask::{Question, Topic, Visible, Zeroizing};
+use crate::ask::{Topic, Visible};
+use crate::ssh::keys::Closed;
+use crate::ssh::openssh::diagnose::hints::{PASSWORD_WANTED, PASSWORD_WRONG};
 use crate::ssh::openssh::diagnose::printable;
 
 /// How many rounds of questions a server may ask in one attempt.
@@ -12,16 +14,29 @@ const ROUNDS: usize = 16;
 /// How much of what a server says with its questions is shown, in lines.
 const LINES: usize = 24;
 
+/// How much of a line is shown, in characters.
+const WIDTH: usize = 240;
+
+const ANSWER_WRONG: &str = "what was typed was not taken";
+const UNTYPED: &str = "the server asked for something, and nothing was typed";
+const NEVER: &str = "with BatchMode nobody is asked for a password";
+
 /// What was asked and answered during a login.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     /// How many passwords were sent, by either method.
-    pub(super) given: u32,
+    given: u32,
+    /// How many of them were sent when one was taken.
+    taken: u32,
+    /// Something else was answered since.
+    was_answered: bool,
+    /// Somebody was asked, and typed nothing.
+    was_untyped: bool,
+    /// How many dialogues ended with a refusal since.
+    refused: u32,
     /// How often a method was tried.
     passwords: u32,
     dialogues: u32,
-    /// One of them was right; what is asked from now on is something else.
-    is_right: bool,
     /// The server asked something, which is why another attempt may help.
     was_questioned: bool,
 }
@@ -29,17 +44,43 @@ pub(super) struct Asked {
 impl Asked {
     /// After a first method of several.
     pub(super) fn begin_again(&mut self) {
-        self.is_right |= self.given > 0;
+        self.taken = self.given;
+        self.was_answered = false;
+        self.refused = 0;
+    }
+
+    /// What to do about answers that were not taken, or not given.
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        match self {
+            asked if asked.given > asked.taken => Some(PASSWORD_WRONG),
+            asked if asked.was_answered => Some(ANSWER_WRONG),
+            asked if asked.was_untyped => Some(UNTYPED),
+            _ => None,
+        }
     }
 }
 
 impl Door<'_> {
-    fn may_ask(&self, topic: Topic) -> bool {
-        !self.login.never_ask && self.ask.answers(topic)
+    /// What to do where only a password would have helped.
+    pub(super) fn without_password(&self) -> &'static str {
+        match self.asking.never {
+            true => NEVER,
+            false => PASSWORD_WANTED,
+        }
     }
 
-    async fn ask(&self, question: Question) -> Option<Zeroizing<String>> {
-        self.ask.ask(&question).await.ok()
+    /// Why a key file stays locked, in words; none where that it is locked explains nothing.
+    pub(super) fn unopened(&self, why: Closed) -> Option<&'static str> {
+        match why {
+            Closed::Wrong => Some("what was typed as its passphrase was wrong"),
+            Closed::Untyped => Some("its passphrase was not typed"),
+            Closed::Never => Some("with BatchMode nobody is asked for its passphrase"),
+            Closed::Nobody if self.login.agent.is_some() => {
+                Some("nobody is there to type its passphrase")
+            }
+            // That there is no ssh-agent says more.
+            Closed::Nobody | Closed::NoKey => None,
+        }
     }
 
     /// By the password of the account.
@@ -48,18 +89,21 @@ impl Door<'_> {
         attempts: &mut Attempts,
     ) -> Result<Option<Step>, russh::Error> {
         let asked = &mut attempts.asked;
-        if asked.passwords >= self.login.prompts || !self.may_ask(Topic::Password) {
+        let is_over = asked.passwords >= self.asking.prompts;
+        if is_over || !self.asking.answers(Topic::Password, asked.given) {
             return Ok(None);
         }
         asked.passwords += 1;
-        let question = Question {
-            what: format!("{}@{}'s password", self.login.user, self.login.known_as),
-            topic: Topic::Password,
-            visible: Visible::No,
-            wrong: asked.given,
-        };
-        let Some(password) = self.ask(question).await else {
-            asked.passwords = self.login.prompts;
+        let hop = self.asking.hop();
+        let hop = hop.map_or_else(String::new, |hop| format!(" (jump host {hop})"));
+        let what = format!(
+            "{}@{}'s password{hop}",
+            self.login.user, self.login.known_as
+        );
+        let secret = (Topic::Password, Visible::No);
+        let Some(password) = self.asking.ask(secret, what, asked.given).await else {
+            asked.passwords = self.asking.prompts;
+            asked.was_untyped = true;
             return Ok(None);
         };
         asked.given += 1;
@@ -76,8 +120,9 @@ impl Door<'_> {
     ) -> Result<Option<Step>, russh::Error> {
         let asked = &mut attempts.asked;
         let is_known = asked.dialogues > 0 && !asked.was_questioned;
-        let may_ask = self.may_ask(Topic::Password) || self.may_ask(Topic::Other);
-        if asked.dialogues >= self.login.prompts || is_known || !may_ask {
+        let may_ask = self.asking.answers(Topic::Password, asked.given)
+            || self.asking.answers(Topic::Other, asked.refused);
+        if asked.dialogues >= self.asking.prompts || is_known || !may_ask {
             return Ok(None);
         }
         asked.dialogues += 1;
@@ -93,7 +138,10 @@ impl Door<'_> {
                 Dialogue::Failure {
                     remaining_methods: methods,
                     partial_success: partly,
-                } => return Ok(Some(Step::Out { methods, partly })),
+                } => {
+                    asked.refused += u32::from(!partly);
+                    return Ok(Some(Step::Out { methods, partly }));
+                }
                 Dialogue::InfoRequest {
                     name,
                     instructions,
@@ -101,7 +149,7 @@ impl Door<'_> {
                 } => Said {
                     before: [name, instructions],
                     prompts,
-                    is_first: round == 0 && !asked.is_right,
+                    is_first: round == 0 && asked.taken == 0,
                 },
             };
             asked.was_questioned = true;
@@ -121,23 +169,31 @@ impl Door<'_> {
 
     async fn answers(&self, said: &Said, asked: &mut Asked) -> Option<Vec<String>> {
         let mut answers = Vec::with_capacity(said.prompts.len());
+        let hop = self.asking.hop();
+        let hop = hop.map_or_else(String::new, |hop| format!(", jump host {hop}"));
+        let who = format!("({}@{}{hop})", self.login.user, self.login.known_as);
         for prompt in &said.prompts {
             let topic = said.topic(prompt);
-            if !self.may_ask(topic) {
+            let wrong = match topic {
+                Topic::Password => asked.given,
+                _ => asked.refused,
+            };
+            if !self.asking.answers(topic, wrong) {
                 return None;
             }
-            let who = format!("({}@{})", self.login.user, self.login.known_as);
-            let question = Question {
-                what: said.shown(&who, prompt),
-                topic,
-                visible: match prompt.echo {
-                    true => Visible::Yes,
-                    false => Visible::No,
-                },
-                wrong: asked.given,
+            let visible = match prompt.echo {
+                true => Visible::Yes,
+                false => Visible::No,
             };
-            let answer = self.ask(question).await?;
-            asked.given += u32::from(topic == Topic::Password);
+            let what = said.shown(&who, prompt);
+            let Some(answer) = self.asking.ask((topic, visible), what, wrong).await else {
+                asked.was_untyped = true;
+                return None;
+            };
+            match topic {
+                Topic::Password => asked.given += 1,
+                _ => asked.was_answered = true,
+            }
             // The session takes only strings that nobody wipes.
             answers.push(answer.as_str().to_owned());
         }
@@ -162,17 +218,85 @@ impl Said {
         }
     }
 
-    /// What is shown: what the server says, and its question in the form of ssh.
+    /// What is shown: what the server says, and its question. The line that is answered is always the
+    /// last one, and begins with who asks it: no server can ask in our name.
     fn shown(&self, who: &str, prompt: &Prompt) -> String {
-        let asked = prompt.prompt.trim().trim_end_matches(':');
         let before = self.before.iter().flat_map(|text| text.lines());
-        let before = before.map(printable).filter(|line| !line.is_empty());
-        let asked = asked.lines().map(printable).enumerate();
-        let asked = asked.map(|(number, line)| match number {
-            0 => format!("{who} {line}"),
-            _ => line,
-        });
-        let lines: Vec<String> = before.chain(asked).take(LINES).collect();
-        lines.join("\n")
+        let before = before.filter(|line| !line.trim().is_empty());
+        let asked = prompt.prompt.trim().trim_end_matches(':');
+        let (above, last) = asked.rsplit_once(['\n', '\r']).unwrap_or(("", asked));
+        let above = above.lines().filter(|line| !line.trim().is_empty());
+        let said = before.take(LINES).chain(above.take(LINES)).map(short);
+        // Blanks could fill the line, so that its rest seems to be another one.
+        let words: Vec<&str> = last.split_whitespace().collect();
+        let asked = short(format!("{who} {}", words.join(" ")).trim_end());
+        said.chain([asked]).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The beginning of a line, as it may be shown.
+fn short(line: &str) -> String {
+    let line = printable(line);
+    match line.char_indices().nth(WIDTH) {
+        None => line,
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(instructions: &str, prompt: &str) -> String {
+        let said = Said {
+            before: [String::new(), instructions.to_owned()],
+            prompts: Vec::new(),
+            is_first: true,
+        };
+        let prompt = Prompt {
+            prompt: prompt.to_owned(),
+            echo: false,
+        };
+        said.shown("(me@host)", &prompt)
+    }
+
+    #[test]
+    fn the_last_line_says_who_asks() {
+        let passphrase = "Enter passphrase for key '/home/me/.ssh/id_rsa'";
+        let many = format!("x\n{passphrase}:\n").repeat(LINES);
+        for (instructions, prompt, last) in [
+            ("", "Code: ", "(me@host) Code".to_owned()),
+            ("", "", "(me@host)".to_owned()),
+            (&*many, "Code: ", "(me@host) Code".to_owned()),
+            ("", &*many, format!("(me@host) {passphrase}")),
+            (
+                "",
+                &*many.replace('\n', "\r"),
+                format!("(me@host) {passphrase}"),
+            ),
+            (
+                "",
+                &*format!("Code{}{passphrase}:", " ".repeat(80)),
+                format!("(me@host) Code {passphrase}"),
+            ),
+        ] {
+            let shown = shown(instructions, prompt);
+            assert_eq!(shown.lines().last(), Some(&*last), "{shown}");
+            assert!(shown.lines().count() <= 2 * LINES + 1);
+        }
+    }
+
+    #[test]
+    fn a_menu_stands_above_its_question() {
+        let prompt = "Choose:\n\n 1. push\n 2. call\n\nOption (1-2): ";
+        let expected = "Hello\nChoose:\n 1. push\n 2. call\n(me@host) Option (1-2)";
+        assert_eq!(shown("Hello\n", prompt), expected);
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        let shown = shown(&"ä".repeat(100_000), &"ö".repeat(100_000));
+        let widths: Vec<_> = shown.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(widths, [WIDTH + 1, WIDTH + 1]);
     }
 }

@@ -12,7 +12,8 @@ use russh::keys::{HashAlg, PrivateKey, PublicKey};
 
 use super::agent::Agent;
 use super::identities::Holder;
-use crate::ask::Ask;
+use crate::ssh::asking::Asking;
+use crate::ssh::keys::Closed;
 
 /// What signs.
 pub(super) struct Pen<'a> {
@@ -20,8 +21,7 @@ pub(super) struct Pen<'a> {
     /// The public half of what signs.
     pub(super) public: PublicKey,
     pub(super) agent: Option<&'a mut Agent>,
-    pub(super) ask: &'a dyn Ask,
-    pub(super) prompts: u32,
+    pub(super) asking: &'a Asking<'a>,
 }
 
 /// Why nothing was signed.
@@ -32,7 +32,7 @@ pub(super) enum Unsigned {
     /// The ssh-agent did not want to, or cannot.
     AgentRefused,
     /// The private key could not be had.
-    NoKey,
+    Closed(Closed),
 }
 
 impl From<russh::SendError> for Unsigned {
@@ -58,9 +58,12 @@ impl Signer for Pen<'_> {
                 signed.ok_or(Unsigned::AgentRefused)
             }
             Holder::File(file) => {
-                let key = file.unlock(self.ask, self.prompts).await;
-                let key = key.filter(|key| self.fits(key)).ok_or(Unsigned::NoKey)?;
-                sign(&key, hash, text).ok_or(Unsigned::NoKey)
+                let key = file.unlock(self.asking).await;
+                let signed = key.and_then(|key| match self.fits(&key) {
+                    true => sign(&key, hash, text).ok_or(Closed::NoKey),
+                    false => Err(Closed::NoKey),
+                });
+                signed.map_err(Unsigned::Closed)
             }
         }
     }

@@ -60,7 +60,11 @@ async fn the_password_of_a_gate_is_asked_for_once() {
         .host("gate", (&gate, 1), &[])
         .host("far", (&far, 1), &["ProxyJump gate"])
         .client(&gate);
-    let question = format!("{}@{}'s password", gate.account(), gate.address(1));
+    let question = format!(
+        "{}@{}'s password (jump host gate)",
+        gate.account(),
+        gate.address(1)
+    );
     let ask = Answers::of(&[(&question, "secret")]);
     let opening = (0..10).map(|_| client.asking("far", "true", &ask));
     for pipes in at_once(opening).await {

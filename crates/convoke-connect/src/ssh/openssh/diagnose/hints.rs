@@ -29,6 +29,11 @@ pub(crate) fn too_open(file: &str) -> String {
     format!("others can read the key {file}; chmod 600 {file}")
 }
 
+/// Why a key file that the server wants was not used.
+pub(crate) fn locked(file: &str, why: &str) -> String {
+    format!("the key {file} stays locked: {why}; `ssh-add {file}` unlocks it for every run")
+}
+
 /// What is wrong with a key file that was asked for.
 pub(crate) fn absent(file: &str) -> String {
     format!("there is no key file {file}")
