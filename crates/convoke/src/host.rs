@@ -7,6 +7,7 @@ mod connection;
 mod look;
 mod noise;
 mod places;
+mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;

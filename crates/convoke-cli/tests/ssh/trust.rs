@@ -1,6 +1,7 @@
 //! `convoke trust`: keys are shown, asked about once, and added as ssh would add them.
 
 use std::fs;
+use std::time::Duration;
 
 use convoke_testkit::fleet::{Fleet, HostKey, Known};
 
@@ -118,6 +119,34 @@ fn it_is_asked_once_and_the_fingerprint_is_an_answer() {
     console.until("Please type yes, no, [fingerprint]: ");
     console.press("YES\r");
     assert_eq!(console.finish().1, Some(0));
+    assert_eq!(known(&fleet).len(), 3);
+    operator.end(&fleet);
+}
+
+#[test]
+fn the_operator_has_more_time_than_the_hosts() {
+    if !is_native() {
+        return;
+    }
+    let fleet = Fleet::builder()
+        .known(Known::Unknown)
+        .known_of(1, Known::Right)
+        .start();
+    let mut keygen = std::process::Command::new("ssh-keygen");
+    keygen.args(["-q", "-p", "-P", "", "-N", "secret", "-f"]);
+    assert!(keygen.arg(fleet.identity()).status().unwrap().success());
+    let operator = Operator::new();
+    let limit = Duration::from_secs(2);
+    let words = ["--connect-timeout", "2s", "-o", "ProxyJump=h1", "h[2-3]"];
+    let mut console = on_terminal(&operator, &fleet, &words);
+    console.until("Enter passphrase for key '");
+    // Longer than hosts have.
+    std::thread::sleep(limit + Duration::from_millis(500));
+    console.press("secret\r");
+    console.until("of 2 hosts (yes/no/[fingerprint])? ");
+    console.press("yes\r");
+    let (text, code) = console.finish();
+    assert_eq!(code, Some(0), "{text}");
     assert_eq!(known(&fleet).len(), 3);
     operator.end(&fleet);
 }

@@ -5,24 +5,17 @@ use std::time::Duration;
 use convoke_connect::connector::{Close, Connector, Ending, Pipes, Request, Route};
 use convoke_connect::error::{Again, ConnectError};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::bootstrap::{self, Answer, Nonce};
 use crate::error::BootstrapError;
 use crate::event::{Emitter, Kind};
 use crate::outcome::{Unreachable, UnreachableKind};
-use crate::random;
 
 use super::clock::Clock;
 use super::noise::Noise;
+use super::tries::Tries;
 use super::{Host, Reach};
-
-/// How often a host is tried.
-pub(super) const ATTEMPTS: u32 = 3;
-
-/// The shortest pause before the second attempt; it doubles with each. A server that turned us away
-/// because it was busy needs a moment.
-const PAUSE: Duration = Duration::from_millis(150);
 
 /// How long a connection may take while a program has the operator's terminal: a person looks for a
 /// password or for a token meanwhile.
@@ -73,9 +66,6 @@ struct Attempt<'a> {
 }
 
 /// Connects `host` as often as it may help, and waits for the first answer of its shell.
-///
-/// The connect limit covers all attempts and the pauses between them, but neither the wait for a place nor
-/// the time in which the operator is asked something. A place is kept meanwhile: the server counts the connection.
 pub(super) async fn reach(
     host: &Host,
     reach: &Reach,
@@ -92,12 +82,12 @@ pub(super) async fn reach(
         tracing::info!("{remark}");
     }
     let connector = instead.unwrap_or(asked);
-    let mut left = reach.connect_limit;
-    let mut number = 1;
+    let mut tries = Tries::new(reach, server);
     loop {
-        let place = reach.connecting.take(server.as_deref()).await;
+        let place = tries.place().await;
         if let Some(events) = &mut events {
-            events.send(Kind::Connecting { attempt: number }).await;
+            let attempt = tries.number;
+            events.send(Kind::Connecting { attempt }).await;
         }
         let clock = Clock::new(&*reach.ask, &reach.questions);
         let attempt = Attempt {
@@ -105,31 +95,17 @@ pub(super) async fn reach(
             reach,
             connector: &*connector,
             clock: &clock,
-            left,
+            left: tries.left,
         };
-        let failed = match attempt.make().await {
+        let Failed { failure, again } = match attempt.make().await {
             Ok(reached) => return Ok(reached),
             Err(failed) => failed,
         };
         drop(place);
-        let pause = pause(number);
-        left = left.saturating_sub(clock.passed() + pause);
-        if failed.again == Again::Pointless || number == ATTEMPTS || left.is_zero() {
-            return Err(failed.failure.after(number));
+        if !tries.go_on(clock.passed(), again, failure.text()).await {
+            return Err(failure.after(tries.number));
         }
-        if let Failure::Unreachable(unreachable) = &failed.failure {
-            tracing::info!("attempt {number} failed: {}", unreachable.text);
-        }
-        sleep(pause).await;
-        number += 1;
     }
-}
-
-/// How long to wait after so many attempts: hosts that failed together do not come back together.
-pub(super) fn pause(attempts: u32) -> Duration {
-    let shortest = PAUSE * 2_u32.pow(attempts - 1);
-    let share = f64::from(u32::from_ne_bytes(random::bytes())) / f64::from(u32::MAX);
-    shortest + shortest.mul_f64(share)
 }
 
 impl Attempt<'_> {
@@ -262,6 +238,13 @@ fn in_words(limit: Duration) -> String {
 }
 
 impl Failure {
+    fn text(&self) -> &str {
+        match self {
+            Failure::Unreachable(unreachable) => &unreachable.text,
+            Failure::Interrupted => "interrupted",
+        }
+    }
+
     /// Says how many attempts were made when it was more than one.
     fn after(self, attempts: u32) -> Self {
         match self {
@@ -311,16 +294,6 @@ impl From<Unreachable> for Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pause_doubles_and_is_at_most_twice_its_shortest() {
-        for (attempts, shortest) in [(1, 150), (2, 300)] {
-            for _ in 0..100 {
-                let pause = pause(attempts).as_millis();
-                assert!((shortest..=2 * shortest).contains(&pause), "{pause}");
-            }
-        }
-    }
 
     #[test]
     fn a_person_at_the_terminal_has_two_minutes() {
