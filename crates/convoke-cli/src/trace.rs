@@ -1,5 +1,5 @@
 //! What the library says of its work, on stderr for who asks: `HOST: what`, and `HOST says: …` for each line of what
-//! a connection said.
+//! a connection said. Its warnings are for everybody.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -21,7 +21,8 @@ const BETWEEN: &str = " / ";
 /// Lets the library say on stderr what it does.
 pub(crate) fn begin(volume: Volume, floor: &Floor) {
     let level = match volume {
-        Volume::Quiet | Volume::Normal => return,
+        Volume::Quiet => return,
+        Volume::Normal => LevelFilter::WARN,
         Volume::Verbose => LevelFilter::INFO,
         Volume::Trace => LevelFilter::TRACE,
     };
@@ -113,6 +114,7 @@ fn lines(level: Level, host: &str, what: &str) -> String {
     }
     let level = match level {
         Level::INFO => String::new(),
+        Level::WARN => "warning: ".to_owned(),
         level => format!("{} ", level.as_str().to_lowercase()),
     };
     match host {
@@ -133,6 +135,7 @@ mod tests {
             (Level::INFO, "h1", "connected", "h1: connected\n"),
             (Level::INFO, "local:", "connected", "local: connected\n"),
             (Level::TRACE, "h1", "frame", "trace h1: frame\n"),
+            (Level::WARN, "h1", "look out", "warning: h1: look out\n"),
             (Level::DEBUG, "", "ended", "debug ended\n"),
             (
                 Level::INFO,

@@ -12,6 +12,7 @@ use crate::error::ConnectError;
 use crate::future::BoxFuture;
 use crate::surroundings::Surroundings;
 use crate::terminal::{Lent, Terminal};
+use crate::trail::Trail;
 
 /// Opens endpoints of one scheme.
 ///
@@ -100,6 +101,8 @@ pub struct Request<'a> {
     /// How long the way to the server may take. The caller keeps it, too, but not while the terminal is
     /// lent or a question is open: the time of the operator is not the server's.
     pub limit: Duration,
+    /// Where is noted how far the attempt has come, and what is to be told of it.
+    pub trail: &'a Trail,
 }
 
 /// The streams of one remote command, and the handle that ends the connection.

@@ -12,6 +12,7 @@ pub mod terminal;
 
 pub mod ask;
 pub mod connector;
+pub mod trail;
 
 mod start;
 

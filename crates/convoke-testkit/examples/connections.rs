@@ -120,6 +120,7 @@ async fn open(
         surroundings: &Surroundings::of_this_process(),
         ask: &Nobody,
         terminal: None,
+        trail: &convoke_connect::trail::Trail::new(),
     };
     connector.open(request).await.unwrap()
 }

@@ -10,6 +10,7 @@ use convoke_connect::connector::{Connector, Pipes, Request};
 use convoke_connect::endpoint::Endpoint;
 use convoke_connect::error::ConnectError;
 use convoke_connect::surroundings::Surroundings;
+use convoke_connect::trail::Trail;
 
 use crate::leak::Leaks;
 
@@ -66,6 +67,7 @@ impl Bench<'_> {
             ask: &Nobody,
             terminal: None,
             limit: LIMIT,
+            trail: &Trail::new(),
         };
         self.subject.connector.open(request).await
     }

@@ -205,7 +205,7 @@ impl Run {
         let emitter = self.emitter(index);
         let mut events = emitter.clone();
         let (reach, cancel) = (self.reach.clone(), self.cancel.child());
-        let span = tracing::info_span!("host", name = %host.name());
+        let span = tracing::error_span!("host", name = %host.name());
         let task = async move { host::run(&host, &work, &reach, &mut events, &cancel).await };
         let task = self.tasks.spawn(task.instrument(span));
         self.running.insert(task.id(), (index, emitter));

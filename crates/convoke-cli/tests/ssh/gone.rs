@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use convoke_testkit::fleet::Fleet;
 
+use crate::connector;
 use crate::operator::Operator;
 
 /// Longer than two good hosts take on a busy machine.
@@ -60,6 +61,10 @@ fn hosts_that_do_not_answer_keep_nobody_and_end_with_the_connect_limit() {
     let late = "unreachable (timeout): no answer within 8 s";
     has_line(["hanging[1-2]", late]);
     has_line(["silent[1-2]", late]);
+    if connector() == "ssh+native" {
+        // The system's ssh says it in its own words.
+        has_line(["hanging[1-2]", " while connecting"]);
+    }
     let unknown =
         format!("{nameless}: unreachable (name): ssh: Could not resolve hostname {nameless}: ");
     has_line([&unknown, ""]);

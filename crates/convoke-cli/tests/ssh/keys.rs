@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use convoke_testkit::fleet::{Fleet, Known};
 use serde_json::Value;
 
+use crate::connector;
 use crate::operator::Operator;
 
 /// How often a server was asked to let somebody in.
@@ -91,5 +92,24 @@ fn unknown_keys_are_counted_once_though_every_host_has_its_own() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     let ran = operator.run(&fleet, ["h[1-2],elsewhere", "true"]);
     assert_eq!(ran.code, Some(0));
+    operator.end(&fleet);
+}
+
+#[test]
+fn hosts_that_nobody_may_trust_are_warned_of_without_being_asked_to() {
+    if connector() != "ssh+native" {
+        eprintln!("skipped 1: the system's ssh says it only with -v");
+        return;
+    }
+    let fleet = Fleet::builder().known_of(2, Known::Changed).start();
+    let operator = Operator::new();
+    let any = ["-o", "StrictHostKeyChecking=no"];
+    let ran = operator.run(&fleet, any.iter().chain(&["h[1-2]", "true"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let expected = "warning: h2: the host key is not the known one in ";
+    assert!(ran.stderr.starts_with(expected), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    let quiet = any.iter().chain(&["-q", "h[1-2]", "true"]);
+    assert_eq!(operator.run(&fleet, quiet).stderr, "");
     operator.end(&fleet);
 }

@@ -10,6 +10,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::chain::Leg;
 use super::config::Configuration;
 use super::contact::{Beginning, Caller, Contact};
 use super::fault::Stage;
@@ -33,6 +34,7 @@ use crate::future::BoxFuture;
 use crate::ssh::SshOptions;
 use crate::ssh::target::Target;
 use crate::surroundings::Surroundings;
+use crate::trail::{Remark, Trail};
 
 /// How much output waits here for its reader, in bytes, beside what the kernel holds.
 const PIPE: usize = 128 * 1024;
@@ -137,8 +139,9 @@ impl Native {
             .resolved(request.endpoint, request.surroundings)
             .await?;
         let Course { terms, legs } = resolved.native()?;
-        let caller = self.caller(request.ask, request.surroundings);
+        let caller = self.caller(request.ask, request.surroundings, request.trail);
         let hop = self.hops.reach(legs, caller).await?;
+        note_way(legs, caller.trail);
         let cut = CancellationToken::new();
         // Whatever happens from here on, dropping it ends the connection.
         let guard = cut.clone().drop_guard();
@@ -152,10 +155,12 @@ impl Native {
         };
         let mut contact = Contact::make(terms, beginning, streams, caller).await?;
         contact.enter(terms, caller).await?;
+        caller.trail.wait("while starting the command");
         let channel = match run(&contact.session, terms, request.command).await {
             Ok(channel) => channel,
             Err(error) => return Err(contact.why(Stage::Session, error)),
         };
+        caller.trail.arrive();
         self.resolver.forget(&self.target(request.endpoint)?);
         // Output does not come through the channel, but through the handler.
         let (_, writing) = channel.split();
@@ -183,13 +188,19 @@ impl Native {
 
 impl Native {
     /// For whom connections are made.
-    fn caller<'a>(&'a self, ask: &'a dyn Ask, surroundings: &'a Surroundings) -> Caller<'a> {
+    fn caller<'a>(
+        &'a self,
+        ask: &'a dyn Ask,
+        surroundings: &'a Surroundings,
+        trail: &'a Trail,
+    ) -> Caller<'a> {
         Caller {
             verifier: &self.verifier,
             keys: self.resolver.keys(),
             ask,
             hop: None,
             surroundings,
+            trail,
         }
     }
 
@@ -206,7 +217,8 @@ impl Native {
     ) -> Result<Sight, ConnectError> {
         let resolved = self.resolved(endpoint, surroundings).await?;
         let Course { terms, legs } = resolved.native()?;
-        let caller = self.caller(ask, surroundings);
+        let trail = Trail::new();
+        let caller = self.caller(ask, surroundings, &trail);
         let hop = self.hops.reach(legs, caller).await?;
         let cut = CancellationToken::new();
         let _guard = cut.clone().drop_guard();
@@ -226,6 +238,17 @@ impl Native {
                 Err(ConnectError::new(ConnectErrorKind::Closed, text))
             }
         }
+    }
+}
+
+/// Says over which hosts it goes.
+fn note_way(legs: &[Arc<Leg>], trail: &Trail) {
+    let names: Vec<_> = legs.iter().map(|leg| leg.name()).collect();
+    if !names.is_empty() {
+        trail.remark(Remark::Note(format!(
+            "reached through {}",
+            names.join(", ")
+        )));
     }
 }
 

@@ -23,6 +23,7 @@ use super::verify::{Host, Verifier};
 use crate::ask::Ask;
 use crate::error::ConnectError;
 use crate::surroundings::Surroundings;
+use crate::trail::Trail;
 
 /// How much a server may send before it must be told that there is room, in bytes.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -36,6 +37,7 @@ pub(super) struct Caller<'a> {
     /// The name of the hop that is connected, if it is one.
     pub(super) hop: Option<&'a str>,
     pub(super) surroundings: &'a Surroundings,
+    pub(super) trail: &'a Trail,
 }
 
 /// Where a connection begins, and what ends it.
@@ -83,6 +85,7 @@ impl Contact {
         streams: Streams,
         caller: Caller<'_>,
     ) -> Result<Self, ConnectError> {
+        caller.trail.wait("while connecting");
         let dialing = dial(terms, beginning, caller.surroundings);
         let Some(limit) = terms.limit else {
             let dialed = dialing.await?;
@@ -113,6 +116,7 @@ impl Contact {
             peer,
             address,
         } = dialed;
+        caller.trail.wait("during the key exchange");
         let host = Host::new(&terms.host, terms.port, address);
         let judge = caller.verifier;
         let judge = judge.judge(host, &terms.rules, caller.surroundings);
@@ -138,6 +142,7 @@ impl Contact {
             host: terms.host.clone(),
             streams,
             cut: beginning.cut.clone(),
+            trail: caller.trail.clone(),
             banner: 0,
         };
         let exchanged = russh::client::connect_stream(Arc::new(config), line, handler).await;
@@ -163,6 +168,7 @@ impl Contact {
         terms: &Terms,
         caller: Caller<'_>,
     ) -> Result<(), ConnectError> {
+        caller.trail.wait("while logging in");
         let careful;
         let login = match self.notes.is_distrusted() {
             true => {

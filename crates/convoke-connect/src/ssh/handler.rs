@@ -18,6 +18,7 @@ use super::sight::Sight;
 use super::signals;
 use super::verify::{Judge, Shown, Trust};
 use crate::connector::Ending;
+use crate::trail::Trail;
 
 /// How much of what a server says before the login is kept, in bytes: nobody reads it meanwhile.
 const BANNER: usize = 8 * 1024;
@@ -35,6 +36,7 @@ pub(super) struct Handler {
     pub(super) host: String,
     pub(super) streams: Streams,
     pub(super) cut: CancellationToken,
+    pub(super) trail: Trail,
     pub(super) banner: usize,
 }
 
@@ -145,7 +147,7 @@ impl client::Handler for Handler {
                     self.notes.distrust();
                 }
                 for remark in taken.remarks {
-                    self.say(&format!("{remark}\n")).await;
+                    self.trail.remark(remark);
                 }
                 self.shown = Some(shown);
                 Ok(true)

@@ -21,6 +21,7 @@ use crate::ssh::SshOptions;
 use crate::ssh::openssh::diagnose::host_key::REVOKED;
 use crate::ssh::openssh::diagnose::printable;
 use crate::surroundings::Surroundings;
+use crate::trail::Remark;
 
 use books::{Books, make_directory};
 use hearing::{Addition, Heard, Hearing};
@@ -62,7 +63,7 @@ pub(super) struct Shown {
 pub(super) struct Taken {
     pub(super) trust: Trust,
     /// What ssh would say.
-    pub(super) remarks: Vec<String>,
+    pub(super) remarks: Vec<Remark>,
 }
 
 impl Verifier {
@@ -275,9 +276,8 @@ impl Judge {
         make_directory(file, self.rules.home.as_deref());
         let books = &self.verifier.books;
         let added = books.add(addition.names(), &shown.key, &self.rules, file);
-        heard
-            .remarks
-            .push(addition.remark(shown, file, added.is_ok()));
+        let remark = addition.remark(shown, file, added.is_ok());
+        heard.remarks.push(Remark::Note(printable(&remark)));
         heard
     }
 }

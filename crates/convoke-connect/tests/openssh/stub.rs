@@ -16,6 +16,7 @@ use convoke_connect::ssh::{Native, Ssh};
 use convoke_connect::ssh::{Openssh, SshOptions};
 use convoke_connect::surroundings::Surroundings;
 use convoke_connect::terminal::Terminal;
+use convoke_connect::trail::Trail;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
@@ -130,6 +131,7 @@ impl Stub {
             ask: &Nobody,
             terminal,
             limit: Duration::from_secs(20),
+            trail: &Trail::new(),
         };
         self.connector.open(request).await
     }

@@ -28,6 +28,7 @@ use convoke_connect::future::BoxFuture;
 use convoke_connect::ssh::Native;
 use convoke_connect::ssh::SshOptions;
 use convoke_connect::surroundings::Surroundings;
+use convoke_connect::trail::Trail;
 use convoke_testkit::fleet::Fleet;
 use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
@@ -40,6 +41,8 @@ struct Client {
     native: Native,
     options: SshOptions,
     surroundings: Surroundings,
+    /// Of all that it has opened.
+    trail: Trail,
 }
 
 impl Client {
@@ -67,6 +70,7 @@ impl Client {
             native: Native::new(options.clone()),
             options,
             surroundings,
+            trail: Trail::new(),
         }
     }
 
@@ -94,6 +98,7 @@ impl Client {
             surroundings: &self.surroundings,
             ask,
             terminal: None,
+            trail: &self.trail,
         };
         let opening = tokio::time::timeout(PATIENCE, self.native.open(request));
         opening.await.expect("it hangs")

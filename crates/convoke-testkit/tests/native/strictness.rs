@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use convoke_connect::error::ConnectErrorKind as Kind;
+use convoke_connect::trail::Remark;
 use convoke_testkit::fleet::{Fleet, Known};
 use convoke_testkit::network::Network;
 use tokio::task::JoinSet;
@@ -151,8 +152,12 @@ async fn a_file_that_cannot_be_written_stops_nobody() {
         let option = format!("UserKnownHostsFile={file}");
         let client = Client::with(&fleet, &[NEW, &option]);
         let pipes = client.open("h1", "true").await.unwrap();
-        let said = crate::noise(pipes).await;
-        assert!(said.contains(words), "{said}");
+        crate::end(pipes).await;
+        let said = client.trail.take_remarks();
+        assert!(
+            matches!(said.as_slice(), [Remark::Note(said)] if said.contains(words)),
+            "{said:?}"
+        );
         assert!(client.ssh("h1").arg("true").status().unwrap().success());
     }
     // Without a file nothing is new.
@@ -189,6 +194,31 @@ async fn many_hosts_at_once_are_added_line_by_line() {
     expected.sort();
     lines.sort();
     assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn whom_nobody_may_trust_is_warned_of_and_does_not_say_it_itself() {
+    let fleet = Fleet::builder().known(Known::Changed).start();
+    let client = Client::with(&fleet, &[ANY]);
+    let pipes = client.open("h1", "true").await.unwrap();
+    assert_eq!(crate::noise(pipes).await, "");
+    let said = client.trail.take_remarks();
+    let [Remark::Warning(text)] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    for words in [
+        "the host key is not the known one in ",
+        "SHA256:",
+        "no password is sent",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert!(also_warns(&client, "h1"));
+}
+
+fn also_warns(client: &Client, host: &str) -> bool {
+    let output = client.ssh(host).arg("true").output().unwrap();
+    String::from_utf8_lossy(&output.stderr).contains("WARNING: REMOTE HOST IDENTIFICATION")
 }
 
 #[tokio::test]

@@ -43,7 +43,12 @@ pub(crate) async fn ours(
     let options: Vec<_> = options.iter().copied().chain([&*option]).collect();
     let client = Client::with(fleet, &options);
     let (word, said) = match client.open(host, "true").await {
-        Ok(pipes) => ("good", crate::noise(pipes).await),
+        Ok(pipes) => {
+            crate::end(pipes).await;
+            let remarks = client.trail.take_remarks();
+            let lines = remarks.iter().map(|remark| format!("{remark}\n"));
+            ("good", lines.collect())
+        }
         Err(error) => (word(error.kind), error.to_string()),
     };
     (Verdict::of(word, &file), said)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use convoke_connect::connector::{Close, Connector, Ending, Pipes, Request, Route};
 use convoke_connect::error::{Again, ConnectError};
+use convoke_connect::trail::{Remark, Trail};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
@@ -109,7 +110,20 @@ pub(super) async fn reach(
 }
 
 impl Attempt<'_> {
+    /// Makes it, and tells what was noticed.
     async fn make(&self) -> Result<Reached, Failed> {
+        let trail = Trail::new();
+        let made = self.connect(&trail).await;
+        for remark in trail.take_remarks() {
+            match remark {
+                Remark::Note(text) => tracing::info!("{text}"),
+                Remark::Warning(text) => tracing::warn!("{text}"),
+            }
+        }
+        made
+    }
+
+    async fn connect(&self, trail: &Trail) -> Result<Reached, Failed> {
         let began = Instant::now();
         let nonce = Nonce::random();
         let agents = &self.reach.agents;
@@ -121,6 +135,7 @@ impl Attempt<'_> {
             ask: self.clock,
             terminal: self.reach.terminal.as_ref(),
             limit: self.left,
+            trail,
         });
         let limit = self.reach.connect_limit;
         let pipes = self.clock.within(self.left, opening).await;
@@ -130,7 +145,7 @@ impl Attempt<'_> {
             stderr,
             close,
             lent,
-        } = pipes.map_err(|_| Failed::from(too_long(limit)))??;
+        } = pipes.map_err(|_| Failed::from(given_up(limit, trail)))??;
         let mut noise = Noise::listen(stderr);
         let patience = Patience::new(limit, self.left, lent.is_some());
         let answer = bootstrap::answer(&mut reader, agents, &nonce);
@@ -226,6 +241,18 @@ pub(super) fn too_long(limit: Duration) -> Unreachable {
         kind: UnreachableKind::Timeout,
         text: format!("no answer within {}", in_words(limit)),
         hint: None,
+    }
+}
+
+/// The same of an attempt that was given up there.
+fn given_up(limit: Duration, trail: &Trail) -> Unreachable {
+    let late = too_long(limit);
+    match trail.waits() {
+        Some(wait) => Unreachable {
+            text: wait.explain(&late.text),
+            ..late
+        },
+        None => late,
     }
 }
 

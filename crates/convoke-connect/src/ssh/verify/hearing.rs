@@ -14,6 +14,7 @@ use crate::ssh::known_hosts::{Known, Mark, Place, plain};
 use crate::ssh::openssh::diagnose::host_key::{CHANGED, REVOKED, UNKNOWN};
 use crate::ssh::openssh::diagnose::printable;
 use crate::ssh::rules::{Rules, Strictness};
+use crate::trail::Remark;
 
 /// The version that first refuses the key of a certificate if its type was not asked for.
 const WANTS_TYPE: Version = Version::new(9, 8);
@@ -32,7 +33,7 @@ pub(super) struct Hearing<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Heard {
     pub(super) trust: Trust,
-    pub(super) remarks: Vec<String>,
+    pub(super) remarks: Vec<Remark>,
     /// What is to be added to known hosts.
     pub(super) addition: Option<Addition>,
 }
@@ -183,9 +184,9 @@ impl Hearing<'_> {
     fn learn_address(&self, scope: Scope, address: &str, heard: &mut Heard) {
         if self.is_read_only(scope) {
             let kind = kind(&self.shown.key);
-            heard.remarks.push(format!(
+            heard.remarks.push(Remark::Note(format!(
                 "{kind} host key for IP address '{address}' not in list of known hosts."
-            ));
+            )));
         } else {
             heard.addition = Some(Addition::Address([address.to_owned()]));
         }
@@ -273,10 +274,10 @@ impl Hearing<'_> {
         }
         Ok(Heard {
             trust: Trust::None,
-            remarks: vec![
-                format!("WARNING: {text}"),
-                "No password is sent, to avoid man-in-the-middle attacks.".to_owned(),
-            ],
+            remarks: vec![Remark::Warning(format!(
+                "{}; no password is sent, to avoid man-in-the-middle attacks",
+                printable(text)
+            ))],
             addition: None,
         })
     }
@@ -294,7 +295,7 @@ impl Hearing<'_> {
         );
         match self.rules.strictness {
             Strictness::Any => {
-                heard.remarks.push(format!("Warning: {text}"));
+                heard.remarks.push(Remark::Warning(printable(&text)));
                 Ok(heard)
             }
             _ => refuse(ConnectErrorKind::HostKeyChanged, &text, CHANGED),
