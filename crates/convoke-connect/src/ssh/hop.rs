@@ -14,7 +14,7 @@ use super::handler::{HEARING, Refusal, Streams};
 use super::lane::{Lane, Lanes};
 use super::noise::Noise;
 use super::notes::Notes;
-use crate::error::{ConnectError, ConnectErrorKind as Kind};
+use crate::error::ConnectError;
 
 /// What ssh calls itself towards a hop when the way does not begin at a port of this machine.
 const ORIGIN: (&str, u32) = ("127.0.0.1", 65535);
@@ -38,59 +38,26 @@ struct Inner {
     refusals: Mutex<mpsc::Receiver<Refusal>>,
 }
 
-/// Why there is no connection to a hop.
-pub(super) struct Unopened {
-    pub(super) error: ConnectError,
-    /// Whether another attempt must not be made, or cannot help.
-    pub(super) is_final: bool,
+/// A connection to a hop that is the right one, before the login.
+pub(super) struct Gate {
+    name: String,
+    contact: Contact,
+    lanes: Lanes,
+    refusals: mpsc::Receiver<Refusal>,
+    noise: Noise,
+    cut: DropGuard,
 }
 
-impl Unopened {
-    /// It failed before we began to log in.
-    fn early(error: ConnectError) -> Self {
-        let is_final = matches!(
-            error.kind,
-            Kind::HostKeyUnknown
-                | Kind::HostKeyChanged
-                | Kind::HostKeyRevoked
-                | Kind::Configuration
-        );
-        Unopened { error, is_final }
-    }
-
-    /// It failed when we had begun to: one attempt more may lock an account.
-    fn late(error: ConnectError) -> Self {
-        let is_final = true;
-        Unopened { error, is_final }
-    }
-}
-
-impl Hop {
-    /// Connects to the hop of `leg` and logs in, through `from` if that is not the first.
+impl Gate {
+    /// Connects to the hop of `leg`, through `from` if that is not the first. It knows nothing of us yet.
     ///
     /// # Errors
     /// With the name of the hop.
-    pub(super) async fn open(
+    pub(super) async fn reach(
         leg: &Leg,
         from: Option<&Arc<Hop>>,
         caller: Caller<'_>,
-    ) -> Result<Self, Unopened> {
-        let caller = Caller {
-            hop: Some(leg.name()),
-            ..caller
-        };
-        let opened = Self::log_in(leg, from, caller).await;
-        opened.map_err(|Unopened { error, is_final }| Unopened {
-            error: fault::through(leg.name(), error),
-            is_final,
-        })
-    }
-
-    async fn log_in(
-        leg: &Leg,
-        from: Option<&Arc<Hop>>,
-        caller: Caller<'_>,
-    ) -> Result<Self, Unopened> {
+    ) -> Result<Self, ConnectError> {
         let cut = CancellationToken::new();
         // Whatever happens from here on, dropping it ends the connection.
         let guard = cut.clone().drop_guard();
@@ -113,22 +80,46 @@ impl Hop {
             cut: &cut,
         };
         let contact = Contact::make(&leg.terms, beginning, streams, caller).await;
-        let mut contact = contact.map_err(Unopened::early)?;
+        Ok(Gate {
+            name: leg.name().to_owned(),
+            contact: contact.map_err(|error| fault::through(leg.name(), error))?,
+            lanes,
+            refusals,
+            noise,
+            cut: guard,
+        })
+    }
+
+    /// Logs in.
+    ///
+    /// # Errors
+    /// With the name of the hop.
+    pub(super) async fn enter(self, leg: &Leg, caller: Caller<'_>) -> Result<Hop, ConnectError> {
+        let Gate {
+            name,
+            mut contact,
+            lanes,
+            refusals,
+            noise,
+            cut,
+        } = self;
         let entered = contact.enter(&leg.terms, caller).await;
-        entered.map_err(Unopened::late)?;
+        entered.map_err(|error| fault::through(&name, error))?;
         Ok(Hop {
             inner: Arc::new(Inner {
-                name: leg.name().to_owned(),
+                name,
                 contact,
                 lanes,
                 refusals: Mutex::new(refusals),
             }),
             noise,
             uses: AtomicU64::new(0),
-            _cut: guard,
+            _cut: cut,
         })
     }
+}
 
+impl Hop {
     pub(super) fn is_closed(&self) -> bool {
         self.inner.contact.session.is_closed() || self.inner.lanes.cause().is_some()
     }

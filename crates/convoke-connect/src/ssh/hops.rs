@@ -9,10 +9,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::chain::Leg;
 use super::contact::Caller;
-use super::hop::{Hop, Unopened};
+use super::hop::{Gate, Hop};
 use super::proxy::Jump;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, ConnectErrorKind as Kind};
 use crate::future::BoxFuture;
+use crate::trail::Trail;
 
 /// How long a hop stays open that nobody uses: the next host of a run may be behind it.
 const LINGER: Duration = Duration::from_secs(10);
@@ -30,10 +31,17 @@ enum State {
     #[default]
     Closed,
     /// Somebody connects. Whoever waits hears what came of it.
-    Opening(watch::Receiver<Option<Outcome>>),
+    Opening(Opening),
     Open(Kept),
     /// Another attempt must not be made, or could not help.
     Refused(Failure),
+}
+
+/// An attempt of somebody else.
+#[derive(Clone)]
+struct Opening {
+    outcome: watch::Receiver<Option<Outcome>>,
+    trail: Trail,
 }
 
 /// A hop that is held open for those who come.
@@ -70,14 +78,29 @@ impl Failure {
 enum Turn {
     Take(Arc<Hop>),
     GiveUp(ConnectError),
-    Wait(watch::Receiver<Option<Outcome>>),
+    Wait(Opening),
     Connect(Attempt),
 }
 
-/// The one attempt to connect to a hop. When it is dropped, the next who waits makes another.
+/// The one attempt to connect to a hop.
+///
+/// When it is dropped, the next who waits makes another; but not when the login had begun, since a
+/// further one may lock an account, and each host of a long list would make it.
 struct Attempt {
     slot: Arc<Slot>,
     tell: watch::Sender<Option<Outcome>>,
+    trail: Trail,
+    progress: Progress,
+}
+
+/// How far an attempt has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The hop knows nothing of us.
+    Outside,
+    LoggingIn,
+    /// It is known what came of it.
+    Over,
 }
 
 impl Hops {
@@ -101,10 +124,11 @@ impl Hops {
             };
             let slot = self.slot(&leg.jump);
             loop {
-                match slot.turn() {
+                match slot.turn(leg) {
                     Turn::Take(hop) => return Ok(Some(hop)),
                     Turn::GiveUp(error) => return Err(error),
-                    Turn::Wait(mut outcome) => {
+                    Turn::Wait(Opening { mut outcome, trail }) => {
+                        caller.trail.follow(&trail);
                         if let Ok(outcome) = outcome.wait_for(Option::is_some).await
                             && let Some(outcome) = &*outcome
                         {
@@ -113,14 +137,17 @@ impl Hops {
                         }
                     }
                     Turn::Connect(attempt) => {
-                        // A failure on the way there is not one of this hop.
-                        let from = match self.reach(before, caller).await {
-                            Ok(from) => from,
-                            Err(error) => return attempt.failed(error, false),
+                        let trail = attempt.trail.clone();
+                        caller.trail.follow(&trail);
+                        let caller = Caller {
+                            trail: &trail,
+                            hop: Some(leg.name()),
+                            ..caller
                         };
-                        return match Hop::open(leg, from.as_ref(), caller).await {
-                            Ok(hop) => Ok(Some(attempt.done(hop))),
-                            Err(Unopened { error, is_final }) => attempt.failed(error, is_final),
+                        // A failure on the way there is not one of this hop.
+                        return match self.reach(before, caller).await {
+                            Ok(from) => attempt.make(leg, from.as_ref(), caller).await.map(Some),
+                            Err(error) => Err(attempt.failed(error, false)),
                         };
                     }
                 }
@@ -134,7 +161,7 @@ impl Slot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn turn(self: &Arc<Self>) -> Turn {
+    fn turn(self: &Arc<Self>, leg: &Leg) -> Turn {
         let mut state = self.state();
         match &*state {
             State::Open(kept) if !kept.hop.is_closed() => {
@@ -142,16 +169,22 @@ impl Slot {
             }
             State::Refused(failure) => return Turn::GiveUp(failure.again()),
             // Whoever was connecting was given up, unless the channel is open.
-            State::Opening(outcome) if outcome.has_changed().is_ok() => {
-                return Turn::Wait(outcome.clone());
+            State::Opening(opening) if opening.outcome.has_changed().is_ok() => {
+                return Turn::Wait(opening.clone());
             }
             State::Closed | State::Open(_) | State::Opening(_) => {}
         }
         let (tell, outcome) = watch::channel(None);
-        *state = State::Opening(outcome);
+        let trail = Trail::through(leg.name());
+        *state = State::Opening(Opening {
+            outcome,
+            trail: trail.clone(),
+        });
         Turn::Connect(Attempt {
             slot: Arc::clone(self),
             tell,
+            trail,
+            progress: Progress::Outside,
         })
     }
 
@@ -189,7 +222,28 @@ async fn keep(slot: Weak<Slot>) {
 }
 
 impl Attempt {
-    fn done(self, hop: Hop) -> Arc<Hop> {
+    async fn make(
+        mut self,
+        leg: &Leg,
+        from: Option<&Arc<Hop>>,
+        caller: Caller<'_>,
+    ) -> Result<Arc<Hop>, ConnectError> {
+        let gate = match Gate::reach(leg, from, caller).await {
+            Ok(gate) => gate,
+            Err(error) => {
+                let is_final = fails_for_good(error.kind);
+                return Err(self.failed(error, is_final));
+            }
+        };
+        self.progress = Progress::LoggingIn;
+        match gate.enter(leg, caller).await {
+            Ok(hop) => Ok(self.done(hop)),
+            Err(error) => Err(self.failed(error, true)),
+        }
+    }
+
+    fn done(mut self, hop: Hop) -> Arc<Hop> {
+        self.progress = Progress::Over;
         let hop = Arc::new(hop);
         let keeper = tokio::spawn(keep(Arc::downgrade(&self.slot)));
         *self.slot.state() = State::Open(Kept {
@@ -200,13 +254,37 @@ impl Attempt {
         hop
     }
 
-    fn failed(self, error: ConnectError, is_final: bool) -> Result<Option<Arc<Hop>>, ConnectError> {
+    fn failed(mut self, error: ConnectError, is_final: bool) -> ConnectError {
+        self.progress = Progress::Over;
         let failure = Failure(Arc::new(error));
+        self.settle(&failure, is_final);
+        failure.again()
+    }
+
+    fn settle(&self, failure: &Failure, is_final: bool) {
         *self.slot.state() = match is_final {
             true => State::Refused(failure.clone()),
             false => State::Closed,
         };
         let _ = self.tell.send(Some(Err(failure.clone())));
-        Err(failure.again())
     }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.progress == Progress::LoggingIn {
+            let waits = self.trail.waits();
+            let text = waits.map_or_else(String::new, |wait| wait.explain("no answer"));
+            let failure = Failure(Arc::new(ConnectError::new(Kind::Timeout, text)));
+            self.settle(&failure, true);
+        }
+    }
+}
+
+/// Whether another attempt cannot help, though nobody has begun to log in.
+fn fails_for_good(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::HostKeyUnknown | Kind::HostKeyChanged | Kind::HostKeyRevoked | Kind::Configuration
+    )
 }

@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
+use convoke_connect::ask::{Ask, Question, Unanswered, Zeroizing};
 use convoke_connect::connector::Ending;
 use convoke_connect::error::{Again, ConnectErrorKind as Kind};
+use convoke_connect::future::BoxFuture;
 use convoke_testkit::fleet::{Fleet, Known};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::{Map, at_once, logins, visits};
@@ -83,6 +87,68 @@ async fn the_password_of_a_gate_is_asked_for_once() {
     }
     let tries = gate.log().matches("Failed password").count();
     assert!((1..=3).contains(&tries), "{}", gate.log());
+}
+
+/// Hears questions, and never answers.
+#[derive(Default)]
+struct Speechless(Notify);
+
+impl Ask for Speechless {
+    fn ask<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
+        self.0.notify_one();
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_gate_whose_login_was_given_up_is_not_asked_again_and_is_named() {
+    let gate = Fleet::builder()
+        .option("LogLevel VERBOSE")
+        .option("PasswordAuthentication yes")
+        .option("PubkeyAuthentication no")
+        .start();
+    let far = Fleet::start();
+    let client = Map::default()
+        .host("gate", (&gate, 1), &[])
+        .host("mid", (&far, 1), &["ProxyJump gate"])
+        .host("far", (&far, 2), &["ProxyJump mid"])
+        .host("other", (&far, 3), &["ProxyJump gate"])
+        .client(&gate);
+    let before = visits(&gate);
+    let speechless = Speechless::default();
+    tokio::select! {
+        _ = client.asking("far", "true", &speechless) => panic!("it was let in"),
+        () = speechless.0.notified() => {}
+    }
+    let words = "through gate: no answer while logging in";
+    let waits = client.trail.waits().unwrap();
+    assert_eq!(waits.explain("no answer"), words);
+    for host in ["other", "far", "other"] {
+        let error = client.refused(host).await;
+        assert_eq!((error.kind, error.again), (Kind::Timeout, Again::Pointless));
+        assert_eq!(error.text, words, "{host}");
+    }
+    assert_eq!(visits(&gate) - before, 1, "{}", gate.log());
+}
+
+#[tokio::test]
+async fn a_gate_that_was_given_up_before_the_login_is_tried_again() {
+    let fleet = Fleet::start();
+    let silent = fleet.silent();
+    let port = format!("Port {}", silent.address().port());
+    let address = format!("HostName {}", silent.address().ip());
+    let client = Map::default()
+        .host("gate", (&fleet, 1), &[&address, &port])
+        .host("far", (&fleet, 2), &["ProxyJump gate"])
+        .client(&fleet);
+    for _ in 0..2 {
+        let brief = Duration::from_millis(200);
+        let opening = tokio::time::timeout(brief, client.open("far", "true"));
+        assert!(opening.await.is_err());
+        let waits = client.trail.waits().unwrap();
+        let words = "through gate: no answer while connecting";
+        assert_eq!(waits.explain("no answer"), words);
+    }
 }
 
 #[tokio::test]
