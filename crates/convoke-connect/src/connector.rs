@@ -57,6 +57,10 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// talked to, not when it has said something.
     fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>>;
 
+    /// Ends at once all that it has started and that still runs, before this process ends: nothing is
+    /// opened any more. Blocks, for a second at most.
+    fn end(&self) {}
+
     /// Says why a connection failed whose command never answered, if it can tell.
     ///
     /// `ending` is how it ended; without one it was given up, and the answer is what it was waiting for.

@@ -60,6 +60,11 @@ impl Registry {
         })
     }
 
+    /// Ends all that the connectors have started ([`Connector::end`]).
+    pub fn end(&self) {
+        self.connectors.values().for_each(|one| one.end());
+    }
+
     /// The schemes it knows, sorted.
     pub fn schemes(&self) -> impl Iterator<Item = &'static str> {
         self.connectors.keys().copied()

@@ -36,6 +36,7 @@ mod greeting;
 mod line;
 mod noise;
 mod process;
+mod programs;
 mod wire;
 
 mod dial;

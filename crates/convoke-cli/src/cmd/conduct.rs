@@ -9,6 +9,7 @@ use std::thread;
 
 use convoke::action::{Action, QUEUE};
 use convoke::cancel::Cancel;
+use convoke::connect::registry::Registry;
 use convoke::event::Event;
 use convoke::host::Reach;
 use convoke::outcome::CancelCause;
@@ -80,6 +81,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         floor = Floor::default();
     }
     let echo = operator.echo();
+    let _nothing_left = NothingLeft(undertaking.reach.registry.clone());
     let _restored = Restored(echo.clone());
     if output.stderr.kind == PaperKind::Terminal || echo.is_some() {
         signals::tidy_before_suspension(line.clone(), echo.clone()).map_err(no_threads)?;
@@ -157,6 +159,15 @@ impl Drop for Restored {
     }
 }
 
+/// Leaves no program of a connector behind, whatever ends the run and whoever still connects.
+struct NothingLeft(Registry);
+
+impl Drop for NothingLeft {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// Starts a thread of ours.
 pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Usage> {
     let thread = thread::Builder::new().name(name.to_owned());
@@ -185,6 +196,8 @@ impl Engine {
         let runtime = self.runtime;
         let ended = runtime.block_on(self.action.run(&self.reach, events, &self.cancel));
         let _ = report.send(ended);
+        // What it has begun to end would be cut short with it.
+        self.reach.registry.end();
         // A read from our stdin may be stuck in a thread of the runtime.
         runtime.shutdown_background();
     }

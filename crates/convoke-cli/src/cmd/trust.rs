@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use convoke::connect::connector::Connector as _;
 use convoke::connect::ssh::{Native, Sight, Standing};
 use convoke::host::{Host, Reach, look};
 use convoke::outcome::Unreachable;
@@ -49,8 +50,9 @@ pub(crate) fn run(config: Trust, here: &Environment, floor: Floor) -> Result<u8,
     )?);
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(no_runtime)?;
+    let native = Arc::new(Native::new(config.reaching.ssh.clone()));
     let work = Undertaking {
-        native: Arc::new(Native::new(config.reaching.ssh.clone())),
+        native: Arc::clone(&native),
         reach: Reach {
             ask: Arc::clone(&operator) as _,
             ..reach
@@ -73,6 +75,7 @@ pub(crate) fn run(config: Trust, here: &Environment, floor: Floor) -> Result<u8,
     if let Some(echo) = operator.echo() {
         echo.restore();
     }
+    native.end();
     runtime.shutdown_background();
     ended
 }

@@ -157,3 +157,35 @@ fn a_controller_stopped_at_any_moment_leaves_nothing() {
     }
     operator.end(&fleet);
 }
+
+/// A program on the way that ends with nothing but KILL, and its child.
+const STUBBORN_WAY: &str =
+    "trap '' TERM HUP; sh -c \"trap '' TERM; while :; do sleep 1; done\" child &
+: > \"$1\"; while :; do sleep 1; done";
+
+#[test]
+fn no_program_on_the_way_outlives_the_run_however_it_ends() {
+    for ends in ["late", "stopped", "left"] {
+        let (operator, fleet) = (Operator::new(), Fleet::start());
+        let script = operator.file("way.sh", STUBBORN_WAY);
+        let begun = operator.path("begun");
+        let way = format!("ProxyCommand=sh {script} {}", begun.display());
+        let limit = if ends == "late" { "2s" } else { "60s" };
+        let words = ["--connect-timeout", limit, "-o", &way, "h1", "true"];
+        let live = operator.begin(&fleet, words);
+        eventually(|| "it does not begin".to_owned(), || begun.exists());
+        if ends != "late" {
+            live.send(Signal::INT);
+        }
+        if ends == "left" {
+            live.send(Signal::INT);
+        }
+        live.finish();
+        within(
+            Duration::from_secs(3),
+            || format!("{ends}: left behind {:?}", operator.processes()),
+            || operator.processes().is_empty(),
+        );
+        operator.end(&fleet);
+    }
+}

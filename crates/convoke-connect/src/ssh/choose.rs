@@ -99,6 +99,11 @@ impl Connector for Ssh {
         })
     }
 
+    fn end(&self) {
+        self.native.end();
+        self.system.end();
+    }
+
     fn diagnose(
         &self,
         endpoint: &Endpoint,

@@ -20,6 +20,7 @@ use super::introduction;
 use super::noise::{Both, Noise};
 use super::notes::Notes;
 use super::pipes::{Connection, Input};
+use super::programs::Programs;
 use super::proxy::Proxy;
 use super::resolve::{Course, Resolved, Resolver};
 use super::rules::Strictness;
@@ -48,6 +49,7 @@ pub struct Native {
     resolver: Resolver,
     hops: Hops,
     verifier: Arc<Verifier>,
+    programs: Arc<Programs>,
 }
 
 impl fmt::Debug for Native {
@@ -68,6 +70,7 @@ impl Native {
             verifier: Arc::new(Verifier::new(configuration.options().clone())),
             resolver: Resolver::new(configuration),
             hops: Hops::default(),
+            programs: Arc::default(),
         }
     }
 
@@ -201,6 +204,7 @@ impl Native {
             hop: None,
             surroundings,
             trail,
+            programs: &self.programs,
         }
     }
 
@@ -318,6 +322,10 @@ impl Connector for Native {
 
     fn open<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Pipes, ConnectError>> {
         Box::pin(self.begin(request))
+    }
+
+    fn end(&self) {
+        self.programs.end();
     }
 
     fn diagnose(

@@ -17,6 +17,7 @@ use super::hop::Hop;
 use super::keys::KeyFiles;
 use super::noise::Noise;
 use super::notes::Notes;
+use super::programs::Programs;
 use super::proxy::Proxy;
 use super::terms::Terms;
 use super::verify::{Host, Verifier};
@@ -38,6 +39,7 @@ pub(super) struct Caller<'a> {
     pub(super) hop: Option<&'a str>,
     pub(super) surroundings: &'a Surroundings,
     pub(super) trail: &'a Trail,
+    pub(super) programs: &'a Arc<Programs>,
 }
 
 /// Where a connection begins, and what ends it.
@@ -86,7 +88,7 @@ impl Contact {
         caller: Caller<'_>,
     ) -> Result<Self, ConnectError> {
         caller.trail.wait("while connecting");
-        let dialing = dial(terms, beginning, caller.surroundings);
+        let dialing = dial(terms, beginning, caller);
         let Some(limit) = terms.limit else {
             let dialed = dialing.await?;
             return Self::exchange(terms, dialed, beginning, streams, caller).await;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
-use super::contact::Beginning;
+use super::contact::{Beginning, Caller};
 use super::fault::{self, Peer};
 use super::greeting::{SENT, Ungreeted, greet};
 use super::hop::Hop;
@@ -22,7 +22,6 @@ use super::proxy::Proxy;
 use super::terms::{Family, Terms};
 use super::wire::Wire;
 use crate::error::ConnectError;
-use crate::surroundings::Surroundings;
 
 /// After this an address that has not answered is given company (RFC 8305 has 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -40,12 +39,12 @@ pub(super) struct Dialed {
 pub(super) async fn dial(
     terms: &Terms,
     beginning: Beginning<'_>,
-    surroundings: &Surroundings,
+    caller: Caller<'_>,
 ) -> Result<Dialed, ConnectError> {
     let (wire, ahead, address) = match (beginning.from, &terms.proxy) {
         (Some(hop), _) => over(hop, terms).await?,
         (None, Proxy::Command(line)) => {
-            let process = Process::start(line, beginning.noise.clone(), surroundings)?;
+            let process = Process::start(line, beginning.noise.clone(), caller)?;
             by(process).await?
         }
         (None, Proxy::None) => directly(terms).await?,

@@ -8,18 +8,16 @@ use std::process::Stdio;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use nix::sys::signal::SigSet;
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::time::Sleep;
 
+use super::contact::Caller;
 use super::noise::Noise;
+use super::programs::Program;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::openssh::diagnose::printable;
 use crate::ssh::session::{self, Session};
-use crate::start::start;
 use crate::surroundings::Surroundings;
 
 /// What ssh runs it with when nobody chose a shell.
@@ -29,13 +27,10 @@ const SHELL: &str = "/bin/sh";
 /// behind may hold its stderr.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// How long it may take to end when it is told to.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// A running program. Dropping it ends it, with all of its process group.
 pub(super) struct Process {
     /// None when it is being ended.
-    child: Option<Child>,
+    program: Option<Program>,
     stdin: ChildStdin,
     stdout: ChildStdout,
     /// None when it is at its end.
@@ -51,28 +46,29 @@ impl Process {
     pub(super) fn start(
         line: &str,
         noise: Noise,
-        surroundings: &Surroundings,
+        caller: Caller<'_>,
     ) -> Result<Self, ConnectError> {
-        let shell = shell(surroundings);
-        let mut command = session::command(&shell, Session::Own, surroundings);
+        let shell = shell(caller.surroundings);
+        let mut command = session::command(&shell, Session::Own, caller.surroundings);
         command
             .args(["-c", &format!("exec {line}")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let started = start(&mut command, SigSet::empty());
-        let mut child = started.map_err(|error| {
+        let started = caller.programs.start(&mut command);
+        let mut program = started.map_err(|error| {
             let text = format!("{} could not be started: {error}", shell.display());
             ConnectError::not_started(printable(&text), error)
         })?;
+        let child = &mut program.child;
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
             let text = "a pipe of the ProxyCommand is missing";
             return Err(ConnectError::new(ConnectErrorKind::Spawn, text));
         };
         Ok(Process {
-            child: Some(child),
+            program: Some(program),
             stdin,
             stdout,
             stderr: Some(stderr),
@@ -167,31 +163,8 @@ impl AsyncWrite for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.noise.end();
-        let Some(child) = self.child.take() else {
-            return;
-        };
-        let Some(group) = child.id().and_then(|id| Pid::from_raw(id as i32)) else {
-            return;
-        };
-        // A program that is about to begin its session has no group yet. Other errors mean that
-        // nobody is there any more.
-        if kill_process_group(group, Signal::TERM) == Err(Errno::SRCH) {
-            let _ = kill_process(group, Signal::TERM);
-        }
-        // It ends by itself after a moment, and nobody waits for it. Without a runtime the child is
-        // killed as it is dropped.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(see_off(child, group));
+        if let Some(program) = self.program.take() {
+            program.end();
         }
     }
-}
-
-/// Kills what is left of a program that was told to end, and reaps it.
-///
-/// Nobody waits for it before, so that its number is its own until then.
-async fn see_off(mut child: Child, group: Pid) {
-    tokio::time::sleep(GRACE).await;
-    // Fails when nobody is there any more.
-    let _ = kill_process_group(group, Signal::KILL);
-    let _ = child.wait().await;
 }

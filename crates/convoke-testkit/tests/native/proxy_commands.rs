@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use convoke_connect::connector::Ending;
+use convoke_connect::connector::{Connector as _, Ending};
 use convoke_connect::error::{Again, ConnectErrorKind as Kind};
 use convoke_testkit::fleet::Fleet;
 use convoke_testkit::leak::Leaks;
@@ -215,6 +215,60 @@ async fn a_program_is_ended_with_its_connection_and_all_of_its_group() {
     assert_eq!(end(pipes).await, Ending::Exited { code: 0 });
     gone(&mark).await;
     leaks.end().await;
+}
+
+/// Begins a way by a program that ignores everything but KILL and has a child, and gives it up once both
+/// are there; they have the mark.
+async fn give_up(client: &Client, mark: &str) {
+    let opening = client.open("h1", "true");
+    tokio::select! {
+        _ = opening => panic!("it leads somewhere"),
+        () = async {
+            while running(&format!("{mark}-child")).is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        } => {}
+    }
+}
+
+fn stubborn(mark: &str) -> String {
+    let child = format!(r#"sh -c "trap '' TERM; while :; do sleep 1; done" {mark}-child"#);
+    format!("trap '' TERM HUP; : {mark}; {child} & while :; do sleep 1; done")
+}
+
+fn stubbornly(fleet: &Fleet, mark: &str) -> Client {
+    let script = fleet.directory().join("stubborn");
+    fs::write(&script, stubborn(mark)).unwrap();
+    client(fleet, &format!("sh {} {mark}", script.display()))
+}
+
+#[tokio::test]
+async fn no_program_outlives_the_run() {
+    let fleet = Fleet::start();
+    let mark = format!("outlives-{}", fleet.port());
+    let client = stubbornly(&fleet, &mark);
+    give_up(&client, &mark).await;
+    assert!(running(&mark).is_some());
+    client.native.end();
+    gone(&mark).await;
+    // None is started any more.
+    let error = client.refused("h1").await;
+    assert_eq!(error.kind, Kind::Spawn, "{error}");
+}
+
+#[test]
+fn no_program_outlives_the_runtime() {
+    let fleet = Fleet::start();
+    let mark = format!("runtime-{}", fleet.port());
+    let client = stubbornly(&fleet, &mark);
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let brief = runtime();
+    brief.block_on(give_up(&client, &mark));
+    brief.shutdown_background();
+    runtime().block_on(gone(&mark));
 }
 
 #[tokio::test]
