@@ -63,7 +63,8 @@ fn hosts_that_do_not_answer_keep_nobody_and_end_with_the_connect_limit() {
     has_line(["silent[1-2]", late]);
     if connector() == "ssh+native" {
         // The system's ssh says it in its own words.
-        has_line(["hanging[1-2]", " while connecting"]);
+        has_line(["hanging[1-2]", " while waiting for its greeting"]);
+        has_line(["silent[1-2]", " while connecting"]);
     }
     let unknown =
         format!("{nameless}: unreachable (name): ssh: Could not resolve hostname {nameless}: ");

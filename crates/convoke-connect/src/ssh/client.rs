@@ -128,7 +128,7 @@ impl Native {
             return Ok(false);
         }
         // A hop that is not known fails here again.
-        let Ok(sight) = self.look(endpoint, surroundings, ask).await else {
+        let Ok(sight) = self.look(endpoint, surroundings, ask, request.trail).await else {
             return Ok(false);
         };
         if !introduction::is_right(&sight, ask).await {
@@ -218,11 +218,11 @@ impl Native {
         endpoint: &Endpoint,
         surroundings: &Surroundings,
         ask: &dyn Ask,
+        trail: &Trail,
     ) -> Result<Sight, ConnectError> {
         let resolved = self.resolved(endpoint, surroundings).await?;
         let Course { terms, legs } = resolved.native()?;
-        let trail = Trail::new();
-        let caller = self.caller(ask, surroundings, &trail);
+        let caller = self.caller(ask, surroundings, trail);
         let hop = self.hops.reach(legs, caller).await?;
         let cut = CancellationToken::new();
         let _guard = cut.clone().drop_guard();

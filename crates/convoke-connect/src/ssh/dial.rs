@@ -22,9 +22,13 @@ use super::proxy::Proxy;
 use super::terms::{Family, Terms};
 use super::wire::Wire;
 use crate::error::ConnectError;
+use crate::trail::Trail;
 
 /// After this an address that has not answered is given company (RFC 8305 has 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// What is waited for once a connection stands.
+const GREETED: &str = "while waiting for its greeting";
 
 /// A server that has greeted.
 pub(super) struct Dialed {
@@ -42,12 +46,13 @@ pub(super) async fn dial(
     caller: Caller<'_>,
 ) -> Result<Dialed, ConnectError> {
     let (wire, ahead, address) = match (beginning.from, &terms.proxy) {
-        (Some(hop), _) => over(hop, terms).await?,
+        (Some(hop), _) => over(hop, terms, caller.trail).await?,
         (None, Proxy::Command(line)) => {
             let process = Process::start(line, beginning.noise.clone(), caller)?;
+            caller.trail.wait(GREETED);
             by(process).await?
         }
-        (None, Proxy::None) => directly(terms).await?,
+        (None, Proxy::None) => directly(terms, caller.trail).await?,
         // Never around it.
         (None, Proxy::Jump(jump)) => return Err(fault::without_hop(&jump.hop.host)),
     };
@@ -63,8 +68,9 @@ pub(super) async fn dial(
 type Reached = (Wire, Vec<u8>, Option<SocketAddr>);
 
 /// Through a hop.
-async fn over(hop: &Arc<Hop>, terms: &Terms) -> Result<Reached, ConnectError> {
+async fn over(hop: &Arc<Hop>, terms: &Terms, trail: &Trail) -> Result<Reached, ConnectError> {
     let mut lane = hop.lane(&terms.host, terms.port).await?;
+    trail.wait(GREETED);
     match greet(&mut lane).await {
         Ok(ahead) => Ok((Wire::Lane(Box::new(lane)), ahead, None)),
         Err(ungreeted) => Err(fault::ungreeted(&Peer::unknown(), ungreeted)),
@@ -83,14 +89,14 @@ async fn by(mut process: Process) -> Result<Reached, ConnectError> {
 }
 
 /// Over the network: the addresses in order, each with a head start, and the first that greets wins.
-async fn directly(terms: &Terms) -> Result<Reached, ConnectError> {
+async fn directly(terms: &Terms, trail: &Trail) -> Result<Reached, ConnectError> {
     let addresses = addresses(terms).await?;
     let attempts: Vec<_> = addresses
         .iter()
-        .map(|one| Attempt::new(terms, *one))
+        .map(|one| Attempt::new(terms, *one, trail))
         .collect();
     let greeted = match attempts.as_slice() {
-        [only] => knock(*only).await,
+        [only] => knock(only.clone()).await,
         several => race(several).await,
     };
     let (stream, ahead, address) = greeted.map_err(|failed| failed.error(&terms.host))?;
@@ -130,7 +136,7 @@ async fn race(attempts: &[Attempt]) -> Result<Greeted, Failed> {
     let mut failed = None;
     loop {
         if let Some(next) = waiting.next() {
-            running.spawn(knock(*next));
+            running.spawn(knock(next.clone()));
         }
         let more = waiting.len() > 0;
         tokio::select! {
@@ -147,16 +153,18 @@ async fn race(attempts: &[Attempt]) -> Result<Greeted, Failed> {
 }
 
 /// What one attempt needs to know.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Attempt {
+    trail: Trail,
     address: SocketAddr,
     bind: Option<IpAddr>,
     keep_alive: bool,
 }
 
 impl Attempt {
-    fn new(terms: &Terms, address: SocketAddr) -> Self {
+    fn new(terms: &Terms, address: SocketAddr, trail: &Trail) -> Self {
         Attempt {
+            trail: trail.clone(),
             address,
             bind: terms.bind,
             keep_alive: terms.keep_alive,
@@ -170,6 +178,7 @@ async fn knock(attempt: Attempt) -> Result<Greeted, Failed> {
     let mut stream = connect(&attempt)
         .await
         .map_err(|error| Failed::broken(error, address))?;
+    attempt.trail.wait(GREETED);
     match greet(&mut stream).await {
         Ok(ahead) => Ok((stream, ahead, address)),
         Err(ungreeted) => Err(Failed {

@@ -114,12 +114,7 @@ impl Attempt<'_> {
     async fn make(&self) -> Result<Reached, Failed> {
         let trail = Trail::new();
         let made = self.connect(&trail).await;
-        for remark in trail.take_remarks() {
-            match remark {
-                Remark::Note(text) => tracing::info!("{text}"),
-                Remark::Warning(text) => tracing::warn!("{text}"),
-            }
-        }
+        tell(&trail);
         made
     }
 
@@ -244,8 +239,18 @@ pub(super) fn too_long(limit: Duration) -> Unreachable {
     }
 }
 
+/// Tells what was noticed on the way.
+pub(super) fn tell(trail: &Trail) {
+    for remark in trail.take_remarks() {
+        match remark {
+            Remark::Note(text) => tracing::info!("{text}"),
+            Remark::Warning(text) => tracing::warn!("{text}"),
+        }
+    }
+}
+
 /// The same of an attempt that was given up there.
-fn given_up(limit: Duration, trail: &Trail) -> Unreachable {
+pub(super) fn given_up(limit: Duration, trail: &Trail) -> Unreachable {
     let late = too_long(limit);
     match trail.waits() {
         Some(wait) => Unreachable {

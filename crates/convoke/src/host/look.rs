@@ -2,8 +2,9 @@
 
 use convoke_connect::connector::Connector as _;
 use convoke_connect::ssh::{Native, Sight};
+use convoke_connect::trail::Trail;
 
-use super::attempt::too_long;
+use super::attempt::{given_up, tell};
 use super::clock::Clock;
 use super::tries::Tries;
 use super::{Host, Reach};
@@ -23,11 +24,14 @@ pub async fn look(host: &Host, native: &Native, reach: &Reach) -> Result<Sight, 
     loop {
         let place = tries.place().await;
         let clock = Clock::new(&*reach.ask, &reach.questions);
-        let looking = native.look(endpoint, surroundings, &clock);
-        let failed = match clock.within(tries.left, looking).await {
+        let trail = Trail::new();
+        let looking = native.look(endpoint, surroundings, &clock, &trail);
+        let looked = clock.within(tries.left, looking).await;
+        tell(&trail);
+        let failed = match looked {
             Ok(Ok(sight)) => return Ok(sight),
             Ok(Err(failed)) => failed,
-            Err(_) => return Err(too_long(reach.connect_limit)),
+            Err(_) => return Err(given_up(reach.connect_limit, &trail)),
         };
         drop(place);
         if !tries

@@ -2,6 +2,7 @@ use super::*;
 
 fn attempt(address: SocketAddr) -> Attempt {
     Attempt {
+        trail: Trail::new(),
         address,
         bind: None,
         keep_alive: true,

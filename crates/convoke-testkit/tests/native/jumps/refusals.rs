@@ -134,9 +134,9 @@ async fn a_gate_whose_login_was_given_up_is_not_asked_again_and_is_named() {
 #[tokio::test]
 async fn a_gate_that_was_given_up_before_the_login_is_tried_again() {
     let fleet = Fleet::start();
-    let silent = fleet.silent();
-    let port = format!("Port {}", silent.address().port());
-    let address = format!("HostName {}", silent.address().ip());
+    let hanging = fleet.hanging();
+    let port = format!("Port {}", hanging.address().port());
+    let address = format!("HostName {}", hanging.address().ip());
     let client = Map::default()
         .host("gate", (&fleet, 1), &[&address, &port])
         .host("far", (&fleet, 2), &["ProxyJump gate"])
@@ -146,7 +146,7 @@ async fn a_gate_that_was_given_up_before_the_login_is_tried_again() {
         let opening = tokio::time::timeout(brief, client.open("far", "true"));
         assert!(opening.await.is_err());
         let waits = client.trail.waits().unwrap();
-        let words = "through gate: no answer while connecting";
+        let words = "through gate: no answer while waiting for its greeting";
         assert_eq!(waits.explain("no answer"), words);
     }
 }
