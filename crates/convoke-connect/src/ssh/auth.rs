@@ -25,6 +25,7 @@ use crate::ssh::openssh::diagnose::hints::{
 };
 use crate::ssh::openssh::diagnose::printable;
 
+pub(super) use agent::Agents;
 pub(super) use beyond::beyond;
 
 use agent::{Agent, Silence};
@@ -41,6 +42,7 @@ pub(super) struct Door<'a> {
     pub(super) host: &'a str,
     pub(super) login: &'a Login,
     pub(super) keys: &'a KeyFiles,
+    pub(super) agents: &'a Agents,
     pub(super) asking: &'a Asking<'a>,
 }
 
@@ -73,15 +75,13 @@ impl From<AuthResult> for Step {
 #[derive(Default)]
 struct Attempts {
     agent: Option<Agent>,
-    /// Why there is no agent.
+    /// Why the agent is of no use, or was of none for a key.
     silence: Option<Silence>,
     /// None until keys are wanted.
     identities: Option<Identities>,
     asked: Asked,
     /// A question of the server has no answer, so nothing more can be said on this connection.
     silent: bool,
-    /// The ssh-agent held a key that it did not use.
-    agent_refused: bool,
     /// A key file that was not unlocked, and why.
     locked: Option<(PathBuf, Closed)>,
     /// What the server told of RSA, once it is needed.
@@ -173,7 +173,8 @@ impl Door<'_> {
 
     async fn look_for_keys(&self, attempts: &mut Attempts) {
         if let Some(socket) = &self.login.agent {
-            match Agent::connect(socket, self.session.agent_session_binding()).await {
+            let binding = self.session.agent_session_binding();
+            match Agent::connect(self.agents, socket, binding).await {
                 Ok(agent) => attempts.agent = Some(agent),
                 Err(silence) => attempts.silence = Some(silence),
             }
@@ -210,14 +211,14 @@ impl Door<'_> {
         let mut pen = Pen {
             holder: signer.holder.clone(),
             public: offer.key(),
-            agent: attempts.agent.as_mut(),
+            agent: attempts.agent.as_ref(),
             asking: self.asking,
         };
         match self.offer(offer, hash, &mut pen).await {
             Ok(result) => Ok(Some(result.into())),
             Err(Unsigned::Gone) => Err(russh::Error::SendError),
-            Err(Unsigned::AgentRefused) => {
-                attempts.agent_refused = true;
+            Err(Unsigned::Agent(silence)) => {
+                attempts.silence = Some(silence);
                 Ok(None)
             }
             Err(Unsigned::Closed(closed)) => {
@@ -308,11 +309,10 @@ impl Door<'_> {
         if let Some(missing) = identities.and_then(Identities::absent) {
             return absent(&file(missing));
         }
-        if attempts.silence == Some(Silence::Hung) {
-            return AGENT_HUNG.into();
-        }
-        if attempts.agent_refused {
-            return AGENT_REFUSED.into();
+        match attempts.silence {
+            Some(Silence::Hung) => return AGENT_HUNG.into(),
+            Some(Silence::Refused) => return AGENT_REFUSED.into(),
+            Some(Silence::Absent) | None => {}
         }
         let by_key = ["publickey", "hostbased", "gssapi"];
         if by_key.iter().all(|method| !methods.contains(method)) {

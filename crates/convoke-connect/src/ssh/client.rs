@@ -200,6 +200,7 @@ impl Native {
         Caller {
             verifier: &self.verifier,
             keys: self.resolver.keys(),
+            agents: self.resolver.agents(),
             ask,
             hop: None,
             surroundings,

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
-use super::auth::Door;
+use super::auth::{Agents, Door};
 use super::dial::{Dialed, dial};
 use super::fault::{self, Peer, Stage};
 use super::greeting::GREETING;
@@ -34,6 +34,7 @@ const WINDOW: u32 = 2 * 1024 * 1024;
 pub(super) struct Caller<'a> {
     pub(super) verifier: &'a Arc<Verifier>,
     pub(super) keys: &'a KeyFiles,
+    pub(super) agents: &'a Agents,
     pub(super) ask: &'a dyn Ask,
     /// The name of the hop that is connected, if it is one.
     pub(super) hop: Option<&'a str>,
@@ -187,6 +188,7 @@ impl Contact {
             host: &terms.host,
             login,
             keys: caller.keys,
+            agents: caller.agents,
             asking: &asking,
         };
         let entered = door.enter().await;

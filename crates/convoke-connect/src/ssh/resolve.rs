@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::auth;
+use super::auth::{self, Agents};
 use super::chain::{Around, Chain, Leg, Unreachable};
 use super::config::{Configuration, Destination};
 use super::force::{Credentials, Way, World, way};
@@ -40,6 +40,7 @@ pub(super) struct Resolver {
     hosts: Mutex<HashMap<Target, Arc<OnceCell<Arc<Resolved>>>>>,
     chain: Chain,
     keys: KeyFiles,
+    agents: Agents,
     credentials: OnceCell<Credentials>,
 }
 
@@ -69,6 +70,7 @@ impl Resolver {
             configuration,
             hosts: Mutex::default(),
             keys: KeyFiles::default(),
+            agents: Agents::default(),
             credentials: OnceCell::new(),
         }
     }
@@ -81,6 +83,11 @@ impl Resolver {
     /// The key files of the run.
     pub(super) fn keys(&self) -> &KeyFiles {
         &self.keys
+    }
+
+    /// The ssh-agents of the run.
+    pub(super) fn agents(&self) -> &Agents {
+        &self.agents
     }
 
     /// What is known of `target`.
@@ -185,14 +192,18 @@ impl Resolver {
         };
         let legs = self.chain.to(&terms, &around).await?;
         for leg in &legs {
-            if let Some(option) = auth::beyond(&leg.terms.login, &self.keys).await {
+            if let Some(option) = self.beyond(&leg.terms).await {
                 return Err(Unreachable::Lacks(leg.names(&option)));
             }
         }
-        match auth::beyond(&terms.login, &self.keys).await {
+        match self.beyond(&terms).await {
             Some(option) => Err(Unreachable::Lacks(option)),
             None => Ok(Course { terms, legs }),
         }
+    }
+
+    async fn beyond(&self, terms: &Terms) -> Option<String> {
+        auth::beyond(&terms.login, &self.keys, &self.agents).await
     }
 }
 

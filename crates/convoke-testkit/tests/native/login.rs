@@ -11,13 +11,13 @@ use convoke_testkit::fleet::Fleet;
 use crate::{Answers, Client, end};
 
 /// A private ssh-agent, as long as it lives.
-struct KeyAgent {
+pub(crate) struct KeyAgent {
     child: Child,
-    socket: PathBuf,
+    pub(crate) socket: PathBuf,
 }
 
 impl KeyAgent {
-    fn start(directory: &Path) -> Self {
+    pub(crate) fn start(directory: &Path) -> Self {
         let socket = directory.join("agent");
         let child = Command::new("ssh-agent")
             .arg("-D")
@@ -32,7 +32,7 @@ impl KeyAgent {
         KeyAgent { child, socket }
     }
 
-    fn add(&self, key: &Path) {
+    pub(crate) fn add(&self, key: &Path) {
         let added = Command::new("ssh-add")
             .arg("-q")
             .arg(key)

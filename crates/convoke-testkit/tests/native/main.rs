@@ -1,6 +1,7 @@
 //! The native ssh client against a real sshd, and beside the system's ssh.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
+mod agents;
 mod certificates;
 mod forms;
 mod host_keys;

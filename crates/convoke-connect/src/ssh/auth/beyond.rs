@@ -1,13 +1,17 @@
 //! Which keys of a configuration only the system's ssh can use.
 
-use super::agent::Agent;
+use super::agent::{Agent, Agents};
 use crate::ssh::keys::{KeyFile, KeyFiles, Private};
 use crate::ssh::openssh::diagnose::printable;
 use crate::ssh::terms::Login;
 
 /// The first key file that ssh would use and we cannot, in words: it is of a kind that is not known
 /// here, and no ssh-agent holds it.
-pub(in crate::ssh) async fn beyond(login: &Login, keys: &KeyFiles) -> Option<String> {
+pub(in crate::ssh) async fn beyond(
+    login: &Login,
+    keys: &KeyFiles,
+    agents: &Agents,
+) -> Option<String> {
     if !login.methods.iter().any(|method| method == "publickey") {
         return None;
     }
@@ -16,7 +20,7 @@ pub(in crate::ssh) async fn beyond(login: &Login, keys: &KeyFiles) -> Option<Str
         Private::Foreign(kind) if is_allowed(&file, login) => Some((file, kind)),
         _ => None,
     })?;
-    if is_held(&file, login).await {
+    if is_held(&file, login, agents).await {
         return None;
     }
     let path = printable(&file.path.display().to_string());
@@ -32,12 +36,12 @@ fn is_allowed(file: &KeyFile, login: &Login) -> bool {
 }
 
 /// Whether the ssh-agent signs with it.
-async fn is_held(file: &KeyFile, login: &Login) -> bool {
+async fn is_held(file: &KeyFile, login: &Login, agents: &Agents) -> bool {
     let (Some(socket), Some(offer)) = (&login.agent, &file.offer) else {
         return false;
     };
     let key = offer.key();
-    let agent = Agent::connect(socket, None).await;
+    let agent = Agent::connect(agents, socket, None).await;
     agent.is_ok_and(|agent| {
         let mut held = agent.held.iter();
         held.any(|held| held.public_key().key_data() == key.key_data())

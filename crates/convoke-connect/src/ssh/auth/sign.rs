@@ -10,7 +10,7 @@ use russh::keys::ssh_key::Signature;
 use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{HashAlg, PrivateKey, PublicKey};
 
-use super::agent::Agent;
+use super::agent::{Agent, Silence};
 use super::identities::Holder;
 use crate::ssh::asking::Asking;
 use crate::ssh::keys::Closed;
@@ -20,7 +20,7 @@ pub(super) struct Pen<'a> {
     pub(super) holder: Holder,
     /// The public half of what signs.
     pub(super) public: PublicKey,
-    pub(super) agent: Option<&'a mut Agent>,
+    pub(super) agent: Option<&'a Agent>,
     pub(super) asking: &'a Asking<'a>,
 }
 
@@ -29,8 +29,8 @@ pub(super) struct Pen<'a> {
 pub(super) enum Unsigned {
     /// The session is over.
     Gone,
-    /// The ssh-agent did not want to, or cannot.
-    AgentRefused,
+    /// The ssh-agent did not.
+    Agent(Silence),
     /// The private key could not be had.
     Closed(Closed),
 }
@@ -53,9 +53,9 @@ impl Signer for Pen<'_> {
     ) -> Result<Vec<u8>, Unsigned> {
         match &self.holder {
             Holder::Agent(held) => {
-                let agent = self.agent.as_mut().ok_or(Unsigned::AgentRefused)?;
+                let agent = self.agent.ok_or(Unsigned::Agent(Silence::Absent))?;
                 let signed = agent.sign(held, hash, text).await;
-                signed.ok_or(Unsigned::AgentRefused)
+                signed.map_err(Unsigned::Agent)
             }
             Holder::File(file) => {
                 let key = file.unlock(self.asking).await;
