@@ -1,6 +1,7 @@
 //! Logging in, by the methods and keys and in the order of ssh (OpenSSH's sshconnect2.c).
 
 mod agent;
+mod begin;
 mod beyond;
 mod identities;
 mod questions;
@@ -21,7 +22,8 @@ use super::terms::Login;
 use crate::ask::Topic;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::openssh::diagnose::hints::{
-    AGENT_HUNG, AGENT_REFUSED, NO_AGENT, OFFERED, absent, locked, too_open,
+    AGENT_HUNG, AGENT_REFUSED, NO_AGENT, OFFERED, TOO_MANY, TOO_MANY_FILES, absent, locked,
+    too_open,
 };
 use crate::ssh::openssh::diagnose::printable;
 
@@ -84,6 +86,8 @@ struct Attempts {
     silent: bool,
     /// A key file that was not unlocked, and why.
     locked: Option<(PathBuf, Closed)>,
+    /// The server was asked whether it lets in without anything, or must not be any more.
+    said_none: bool,
     /// What the server told of RSA, once it is needed.
     rsa: Option<Told>,
 }
@@ -97,7 +101,7 @@ impl Door<'_> {
         let mut attempts = Attempts::default();
         let mut step = match self.begin(&mut attempts).await {
             Ok(step) => step,
-            Err(error) => return Err(self.broken(error)),
+            Err(error) => return Err(self.broken(error, &attempts)),
         };
         loop {
             let (methods, partly) = match step {
@@ -112,30 +116,27 @@ impl Door<'_> {
             }
             step = match self.attempt(&methods, &mut attempts).await {
                 Ok(Some(step)) => step,
+                Ok(None) if self.by_nothing(&methods, &attempts).await => return Ok(()),
                 Ok(None) => return Err(self.denied(&methods, &attempts)),
-                Err(error) => return Err(self.broken(error)),
+                Err(error) => return Err(self.broken(error, &attempts)),
             };
         }
     }
 
-    fn broken(&self, error: russh::Error) -> ConnectError {
-        self.notes.why(self.peer, Stage::Authentication, error)
-    }
-
-    /// The first step. ssh begins with `none`, to hear which methods there are, and lets itself in where
-    /// that is enough. With keys at hand their refusal says the same, a round trip earlier.
-    async fn begin(&mut self, attempts: &mut Attempts) -> Result<Step, russh::Error> {
-        if self
-            .login
-            .methods
-            .first()
-            .is_some_and(|one| one == "publickey")
-            && let Some(step) = self.by_key(attempts).await?
-        {
-            return Ok(step);
+    fn broken(&self, error: russh::Error, attempts: &Attempts) -> ConnectError {
+        let error = self.notes.why(self.peer, Stage::Authentication, error);
+        let is_too_many = error.hint.as_deref() == Some(TOO_MANY);
+        let of_agent = attempts
+            .agent
+            .as_ref()
+            .is_some_and(|agent| !agent.held.is_empty());
+        match is_too_many && !of_agent {
+            true => ConnectError {
+                hint: Some(TOO_MANY_FILES.into()),
+                ..error
+            },
+            false => error,
         }
-        let user = self.login.user.clone();
-        Ok(self.session.authenticate_none(user).await?.into())
     }
 
     /// The next thing that can be tried; none when nothing is left.
@@ -275,9 +276,7 @@ impl Door<'_> {
     /// The server ended the connection, or takes no method any more.
     async fn shut_out(&mut self, attempts: &Attempts) -> ConnectError {
         if self.session.is_closed() {
-            return self
-                .notes
-                .why(self.peer, Stage::Authentication, russh::Error::Disconnect);
+            return self.broken(russh::Error::Disconnect, attempts);
         }
         self.denied(&MethodSet::empty(), attempts)
     }
@@ -335,6 +334,7 @@ impl Attempts {
 
     /// After a first method of several, every key may be tried again for the next.
     fn begin_again(&mut self) {
+        self.said_none = true;
         if let Some(identities) = &mut self.identities {
             identities.begin_again();
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
 mod agents;
+mod begin;
 mod certificates;
 mod forms;
 mod host_keys;

@@ -156,6 +156,11 @@ impl Identities {
         }
     }
 
+    /// Whether the next is known without a passphrase.
+    pub(super) fn begins_in_the_clear(&self) -> bool {
+        self.left.front().is_some_and(|next| next.offer.is_some())
+    }
+
     pub(super) fn next(&mut self) -> Option<Identity> {
         self.left.pop_front()
     }

@@ -7,6 +7,8 @@ pub(crate) const ALGORITHMS: &str = "the server's algorithms are too old or too 
 pub(crate) const NOT_SSH: &str = "something other than an SSH server may listen there";
 pub(crate) const TOO_MANY: &str = "ssh-agent offers more keys than the server looks at; name the right one with \
      IdentityFile and IdentitiesOnly=yes";
+pub(crate) const TOO_MANY_FILES: &str = "the server looks at fewer keys than were offered (MaxAuthTries); name the right \
+     one with IdentityFile";
 pub(crate) const CROWDED: &str = "the server may take no more connections at once (MaxStartups)";
 pub(crate) const AGENT_REFUSED: &str =
     "ssh-agent refused to sign; its key may wait for a touch or a confirmation";
