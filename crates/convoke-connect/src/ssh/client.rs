@@ -1,7 +1,6 @@
 //! The connector: hosts over ssh, in this process.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use russh::Channel;
@@ -16,18 +15,17 @@ use super::contact::{Beginning, Caller, Contact};
 use super::fault::Stage;
 use super::handler::{Command, Handler, Streams};
 use super::hops::Hops;
-use super::introduction;
+use super::introduction::introduce;
 use super::noise::{Both, Noise};
 use super::notes::Notes;
 use super::pipes::{Connection, Input};
 use super::programs::Programs;
 use super::proxy::Proxy;
 use super::resolve::{Course, Resolved, Resolver};
-use super::rules::Strictness;
 use super::sight::Sight;
 use super::terms::Terms;
 use super::verify::Verifier;
-use crate::ask::{Ask, Asker, Topic};
+use crate::ask::Ask;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
@@ -94,50 +92,26 @@ impl Native {
 
     /// Starts the command; the host is introduced before if it is not known, and somebody may be asked.
     async fn begin(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
-        let unknown = match self.start(request).await {
+        let notes = Notes::default();
+        let unknown = match self.start(request, &notes).await {
             Err(error) if error.kind == ConnectErrorKind::HostKeyUnknown => error,
             started => return started,
         };
-        match self.introduce(request).await {
-            Ok(true) => self.start(request).await,
-            Ok(false) => Err(unknown),
-            Err(error) => {
-                let text = format!("{}; it is not remembered: {error}", unknown.text);
-                Err(ConnectError { text, ..unknown })
-            }
+        // Without its key it is somebody on the way who is not known.
+        let Some(sight) = notes.looked_at() else {
+            return Err(unknown);
+        };
+        let resolved = self.resolved(request.endpoint, request.surroundings);
+        let resolved = resolved.await?;
+        let caller = self.caller(request.ask, request.surroundings, request.trail);
+        match introduce(&sight, &resolved.native()?.terms, caller).await {
+            true => self.start(request, &Notes::default()).await,
+            false => Err(unknown),
         }
     }
 
-    /// Shows the key of a host to the operator; whether it is taken for right. Then it is known.
-    async fn introduce(&self, request: Request<'_>) -> io::Result<bool> {
-        let Request {
-            endpoint,
-            surroundings,
-            ask,
-            ..
-        } = request;
-        if !ask.answers(Topic::HostKey, &Asker::Us, 0) {
-            return Ok(false);
-        }
-        let resolved = self.resolved(endpoint, surroundings).await;
-        let asks = |course: &Course| {
-            course.terms.rules.strictness == Strictness::Ask && !course.terms.login.never_ask
-        };
-        let asks = resolved.is_ok_and(|resolved| resolved.native().is_ok_and(asks));
-        if !asks {
-            return Ok(false);
-        }
-        // A hop that is not known fails here again.
-        let Ok(sight) = self.look(endpoint, surroundings, ask, request.trail).await else {
-            return Ok(false);
-        };
-        if !introduction::is_right(&sight, ask).await {
-            return Ok(false);
-        }
-        sight.trust().map(|_file| true)
-    }
-
-    async fn start(&self, request: Request<'_>) -> Result<Pipes, ConnectError> {
+    /// Connects to the host, logs in, and starts the command.
+    async fn start(&self, request: Request<'_>, notes: &Notes) -> Result<Pipes, ConnectError> {
         let resolved = self
             .resolved(request.endpoint, request.surroundings)
             .await?;
@@ -153,7 +127,7 @@ impl Native {
         let beginning = Beginning {
             from: hop.as_ref(),
             noise: &noise,
-            notes: &Notes::default(),
+            notes,
             cut: &cut,
         };
         let mut contact = Contact::make(terms, beginning, streams, caller).await?;
@@ -187,9 +161,7 @@ impl Native {
             lent: None,
         })
     }
-}
 
-impl Native {
     /// For whom connections are made.
     fn caller<'a>(
         &'a self,

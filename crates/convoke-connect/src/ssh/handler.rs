@@ -18,6 +18,7 @@ use super::sight::Sight;
 use super::signals;
 use super::verify::{Judge, Shown, Trust};
 use crate::connector::Ending;
+use crate::error::ConnectErrorKind;
 use crate::trail::Trail;
 
 /// How much of what a server says before the login is kept, in bytes: nobody reads it meanwhile.
@@ -153,6 +154,11 @@ impl client::Handler for Handler {
                 Ok(true)
             }
             Err(refused) => {
+                if refused.kind == ConnectErrorKind::HostKeyUnknown {
+                    // Somebody may be asked about it.
+                    let sight = Sight::of(shown, self.judge.clone()).await;
+                    self.notes.look_at(sight);
+                }
                 self.notes.refuse(refused);
                 Ok(false)
             }

@@ -1,8 +1,13 @@
 //! A host whose key is not known is introduced to the operator (`StrictHostKeyChecking ask`).
 
+use super::asking::Asking;
+use super::contact::Caller;
+use super::rules::Strictness;
 use super::sight::{Sight, Standing};
-use crate::ask::{Ask, Asker, Question, Topic, Visible};
+use super::terms::Terms;
+use crate::ask::{Topic, Visible};
 use crate::ssh::openssh::diagnose::printable;
+use crate::trail::Remark;
 
 /// How often an answer that is none is taken for a slip.
 const SLIPS: u32 = 3;
@@ -16,25 +21,38 @@ enum Answer {
     Slip,
 }
 
+/// Shows the key of a server that is not known to the operator, where ssh would; whether it is taken
+/// for right. Then it is known, at least in this run.
+pub(super) async fn introduce(sight: &Sight, terms: &Terms, caller: Caller<'_>) -> bool {
+    let asking = Asking::new(caller.ask, caller.hop, &terms.login);
+    if terms.rules.strictness != Strictness::Ask || !is_right(sight, &asking).await {
+        return false;
+    }
+    if let Err(error) = sight.trust() {
+        // ssh goes on, too.
+        let text = format!("failed to add the host key to known hosts: {error}");
+        caller.trail.remark(Remark::Warning(text));
+    }
+    true
+}
+
 /// Asks whether the key that a host has shown is its own.
-pub(super) async fn is_right(sight: &Sight, ask: &dyn Ask) -> bool {
+async fn is_right(sight: &Sight, asking: &Asking<'_>) -> bool {
     if !matches!(sight.standing(), Standing::New) {
         return false;
     }
     let (kind, fingerprint) = (sight.kind(), sight.fingerprint());
     let name = printable(&sight.names().join(", "));
     for wrong in 0..SLIPS {
-        let question = Question {
-            what: format!(
-                "The host {name} is not known. Its {kind} key has the fingerprint {fingerprint}.\n\
-                 Connect to it and remember the key (yes/no/[fingerprint])"
-            ),
-            topic: Topic::HostKey,
-            asker: Asker::Us,
-            visible: Visible::Yes,
-            wrong,
-        };
-        let Ok(answer) = ask.ask(&question).await else {
+        if !asking.answers(Topic::HostKey, wrong) {
+            return false;
+        }
+        let what = format!(
+            "The host {name} is not known. Its {kind} key has the fingerprint {fingerprint}.\n\
+             Connect to it and remember the key (yes/no/[fingerprint])"
+        );
+        let seen = (Topic::HostKey, Visible::Yes);
+        let Some(answer) = asking.ask(seen, what, wrong).await else {
             return false;
         };
         match meaning(&answer, &fingerprint) {

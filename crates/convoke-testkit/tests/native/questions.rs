@@ -10,7 +10,8 @@ use convoke_connect::ask::{Ask, Asker, Nobody, Question, Topic, Unanswered};
 use convoke_connect::connector::Ending;
 use convoke_connect::error::ConnectErrorKind as Kind;
 use convoke_connect::future::BoxFuture;
-use convoke_testkit::fleet::Fleet;
+use convoke_connect::trail::Remark;
+use convoke_testkit::fleet::{Fleet, Known};
 
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Session, run_stream,
@@ -382,4 +383,53 @@ fn lock(fleet: &Fleet) {
         .args(["-q", "-p", "-P", "", "-N", "secret", "-f"])
         .arg(fleet.identity());
     assert!(keygen.output().unwrap().status.success());
+}
+
+/// What cannot be written down is no reason to keep somebody out who was accepted.
+#[tokio::test]
+async fn an_unknown_host_that_is_accepted_is_reached() {
+    let fleet = Fleet::builder()
+        .known(Known::Unknown)
+        .option("LogLevel VERBOSE")
+        .start();
+    let ask_about_it = "StrictHostKeyChecking=ask";
+    let known_hosts = format!("UserKnownHostsFile={}", fleet.known_hosts().display());
+    // It is none that could be written.
+    let directory = format!("UserKnownHostsFile={}", fleet.directory().display());
+    for (option, answer, warnings) in [
+        (&directory, "yes", 1),
+        (&directory, "no", 0),
+        (&known_hosts, "yes", 0),
+    ] {
+        let client = Client::with(&fleet, &[option, ask_about_it]);
+        let visits = || fleet.log().matches("Connection from ").count();
+        let before = visits();
+        let ask = Always(answer);
+        match client.asking("h1", "true", &ask).await {
+            Ok(pipes) => assert_eq!(end(pipes).await, Ending::Exited { code: 0 }),
+            Err(error) => {
+                assert_eq!(answer, "no", "{error}");
+                assert_eq!(error.kind, Kind::HostKeyUnknown);
+            }
+        }
+        let expected = if answer == "yes" { 2 } else { 1 };
+        assert_eq!(visits() - before, expected, "{option}");
+        let remarks = client.trail.take_remarks();
+        let warned = remarks
+            .iter()
+            .filter(|one| matches!(one, Remark::Warning(_)));
+        assert_eq!(warned.count(), warnings, "{remarks:?}");
+    }
+    let known = fs::read_to_string(fleet.known_hosts()).unwrap();
+    assert_eq!(known.lines().count(), 1);
+}
+
+/// Answers whatever is asked.
+struct Always(&'static str);
+
+impl Ask for Always {
+    fn ask<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
+        let answer = Zeroizing::new(self.0.to_owned());
+        Box::pin(std::future::ready(Ok(answer)))
+    }
 }
