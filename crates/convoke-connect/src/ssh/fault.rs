@@ -14,6 +14,7 @@ use crate::connector::Ending;
 use crate::error::{Again, ConnectError, ConnectErrorKind as Kind};
 use crate::ssh::openssh::child::Chatter;
 use crate::ssh::openssh::diagnose::hints::{ALGORITHMS, CROWDED, NOT_SSH, TOO_MANY};
+use crate::ssh::openssh::diagnose::host_key::UNKNOWN_BEYOND;
 use crate::ssh::openssh::diagnose::{KeyAgent, diagnose, printable};
 
 /// What sshd says when too many keys were offered.
@@ -230,7 +231,7 @@ pub(super) fn by_command(error: ConnectError, noise: &[u8]) -> ConnectError {
                 KeyAgent::Named,
                 Chatter::Ours,
             );
-            read.unwrap_or(error)
+            read.map_or(error, |read| beyond(read, &said))
         }
         Kind::Timeout => match said.lines().rfind(|line| !line.trim().is_empty()) {
             Some(last) => ConnectError {
@@ -240,6 +241,35 @@ pub(super) fn by_command(error: ConnectError, noise: &[u8]) -> ConnectError {
             None => error,
         },
         _ => error,
+    }
+}
+
+/// What the ssh of a `ProxyCommand` made of a host key: of another host than the one behind it.
+fn beyond(read: ConnectError, said: &str) -> ConnectError {
+    let is_key = matches!(
+        read.kind,
+        Kind::HostKeyUnknown | Kind::HostKeyChanged | Kind::HostKeyRevoked
+    );
+    if !is_key {
+        return read;
+    }
+    // It names the host, if it says so much.
+    let mut lines = said.lines().map(str::trim_end);
+    let named =
+        lines.find(|line| line.starts_with("No ") && line.contains(" host key is known for "));
+    let named = named.map(|line| format!(" ({})", printable(line)));
+    let hint = match read.kind {
+        Kind::HostKeyUnknown => Some(UNKNOWN_BEYOND.to_owned()),
+        _ => read.hint,
+    };
+    ConnectError {
+        text: format!(
+            "through the ProxyCommand: {}{}",
+            read.text,
+            named.unwrap_or_default()
+        ),
+        hint,
+        ..read
     }
 }
 

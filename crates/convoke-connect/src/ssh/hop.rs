@@ -11,10 +11,12 @@ use super::chain::Leg;
 use super::contact::{Beginning, Caller, Contact};
 use super::fault::{self, Stage};
 use super::handler::{HEARING, Refusal, Streams};
+use super::introduction::introduce;
 use super::lane::{Lane, Lanes};
 use super::noise::Noise;
 use super::notes::Notes;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, ConnectErrorKind as Kind};
+use crate::ssh::openssh::diagnose::host_key::trust_hop;
 
 /// What ssh calls itself towards a hop when the way does not begin at a port of this machine.
 const ORIGIN: (&str, u32) = ("127.0.0.1", 65535);
@@ -50,12 +52,37 @@ pub(super) struct Gate {
 
 impl Gate {
     /// Connects to the hop of `leg`, through `from` if that is not the first. It knows nothing of us yet.
+    /// If it is not known itself, somebody may be asked.
     ///
     /// # Errors
     /// With the name of the hop.
     pub(super) async fn reach(
         leg: &Leg,
         from: Option<&Arc<Hop>>,
+        caller: Caller<'_>,
+    ) -> Result<Self, ConnectError> {
+        let notes = Notes::default();
+        let unknown = match Self::connect(leg, from, &notes, caller).await {
+            Err(error) if error.kind == Kind::HostKeyUnknown => error,
+            connected => return connected,
+        };
+        match notes.looked_at() {
+            Some(sight) if introduce(&sight, &leg.terms, caller).await => {
+                Self::connect(leg, from, &Notes::default(), caller).await
+            }
+            Some(_) => Err(ConnectError {
+                hint: Some(trust_hop(&leg.jump.words())),
+                ..unknown
+            }),
+            // It was a program on the way that did not know somebody.
+            None => Err(unknown),
+        }
+    }
+
+    async fn connect(
+        leg: &Leg,
+        from: Option<&Arc<Hop>>,
+        notes: &Notes,
         caller: Caller<'_>,
     ) -> Result<Self, ConnectError> {
         let cut = CancellationToken::new();
@@ -76,7 +103,7 @@ impl Gate {
         let beginning = Beginning {
             from,
             noise: &noise,
-            notes: &Notes::default(),
+            notes,
             cut: &cut,
         };
         let contact = Contact::make(&leg.terms, beginning, streams, caller).await;

@@ -97,6 +97,23 @@ fn replace<'a>(value: &str, meaning: impl Fn(char) -> Option<&'a str>) -> Option
 }
 
 impl Jump {
+    /// How the hop is written after `convoke`, with the options that lead there.
+    pub(super) fn words(&self) -> String {
+        let Target {
+            user, host, port, ..
+        } = &self.hop;
+        let before = self.before.as_ref();
+        let before = before.map(|before| format!("-o ProxyJump={before} "));
+        let user = user.as_ref().map(|user| format!("{user}@"));
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.clone(),
+        };
+        let port = port.map(|port| format!(":{port}"));
+        let parts = [before, user, Some(host), port];
+        parts.into_iter().flatten().collect()
+    }
+
     /// Reads the value of the option without its tokens. None for what a shell may not read as it
     /// is, or ssh would take for an option.
     fn parse(value: &str) -> Option<Self> {
@@ -141,6 +158,13 @@ mod tests {
             ("none,gate", jump(None, "gate", None, Some("none"))),
         ] {
             assert_eq!(Jump::parse(value), Some(expected), "{value}");
+        }
+        for (value, words) in [
+            ("me@gate:23", "me@gate:23"),
+            ("a,me@b:2,c", "-o ProxyJump=a,me@b:2 c"),
+            ("[::1]", "[::1]"),
+        ] {
+            assert_eq!(Jump::parse(value).unwrap().words(), words);
         }
         for value in [
             "none",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use convoke_connect::connector::{Connector as _, Ending};
 use convoke_connect::error::{Again, ConnectErrorKind as Kind};
-use convoke_testkit::fleet::Fleet;
+use convoke_testkit::fleet::{Fleet, Known};
 use convoke_testkit::leak::Leaks;
 use tokio::io::AsyncReadExt as _;
 
@@ -215,6 +215,33 @@ async fn a_program_is_ended_with_its_connection_and_all_of_its_group() {
     assert_eq!(end(pipes).await, Ending::Exited { code: 0 });
     gone(&mark).await;
     leaks.end().await;
+}
+
+#[tokio::test]
+async fn a_host_that_the_ssh_of_a_program_does_not_know_is_not_taken_for_the_one_behind_it() {
+    let (gate, far) = (
+        Fleet::builder().known(Known::Unknown).start(),
+        Fleet::start(),
+    );
+    let runs = far.directory().join("runs");
+    let config = gate.ssh_config();
+    let command = format!(
+        "sh -c 'echo >> {}; exec ssh -F {} -W %h:%p h1'",
+        runs.display(),
+        config.display()
+    );
+    let client = client(&far, &command);
+    let error = client.refused("h1").await;
+    assert_eq!(error.kind, Kind::HostKeyUnknown, "{error}");
+    let words = "through the ProxyCommand: the host key is not known";
+    assert!(error.text.starts_with(words), "{error}");
+    let name = format!(
+        "host key is known for [{}]:{}",
+        gate.address(1),
+        gate.port()
+    );
+    assert!(error.text.contains(&name), "{error}");
+    assert_eq!(fs::read_to_string(runs).unwrap().lines().count(), 1);
 }
 
 /// Begins a way by a program that ignores everything but KILL and has a child, and gives it up once both

@@ -1,7 +1,7 @@
 //! A hop that lets nobody in, is not the right one, or leads no further.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use convoke_connect::ask::{Ask, Question, Unanswered, Zeroizing};
@@ -175,6 +175,64 @@ async fn a_gate_that_is_not_known_hears_nothing() {
     }
     assert_eq!(visits(&gate) - before, 1);
     assert!(!gate.log().contains("authenticating"), "{}", gate.log());
+}
+
+#[tokio::test]
+async fn a_gate_that_is_not_known_is_asked_about_and_then_the_host_behind_it() {
+    let unknown = || Fleet::builder().known(Known::Unknown).start();
+    let (gate, far) = (unknown(), unknown());
+    let map = || {
+        Map::default()
+            .host("gate", (&gate, 1), &["StrictHostKeyChecking ask"])
+            .host(
+                "far",
+                (&far, 1),
+                &["ProxyJump gate", "StrictHostKeyChecking ask"],
+            )
+    };
+    // Whoever says no is told of the gate.
+    let client = map().client(&gate);
+    let no = Answering::new("no");
+    let error = client.asking("far", "true", &no).await.expect_err("in");
+    let words = "through gate: the host key is not known";
+    assert!(error.text.starts_with(words), "{error}");
+    let hint = error.hint.unwrap();
+    assert!(hint.starts_with("`convoke trust gate`"), "{hint}");
+    let client = map().client(&gate);
+    let yes = Answering::new("yes");
+    let pipes = client.asking("far", "true", &yes).await.unwrap();
+    assert_eq!(end(pipes).await, Ending::Exited { code: 0 });
+    let asked = yes.asked.lock().unwrap().clone();
+    let names = [&gate, &far].map(|fleet| format!("[{}]:{}", fleet.address(1), fleet.port()));
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for (asked, name) in asked.iter().zip(names) {
+        assert!(asked.contains(&name), "{asked}");
+    }
+    assert_eq!([logins(&gate), logins(&far)], [1, 1]);
+}
+
+/// Gives one answer to everything.
+struct Answering {
+    answer: &'static str,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Answering {
+    fn new(answer: &'static str) -> Self {
+        let asked = Mutex::default();
+        Answering { answer, asked }
+    }
+}
+
+impl Ask for Answering {
+    fn ask<'a>(
+        &'a self,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Zeroizing<String>, Unanswered>> {
+        self.asked.lock().unwrap().push(question.what.clone());
+        let answer = Zeroizing::new(self.answer.to_owned());
+        Box::pin(std::future::ready(Ok(answer)))
+    }
 }
 
 #[tokio::test]
