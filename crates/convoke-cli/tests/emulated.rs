@@ -65,13 +65,14 @@ fn hosts_that_fail_do_not_keep_the_others_from_answering() {
     let (said, told) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert_eq!(said.lines().count(), HOSTS - 9, "{told}");
-    for (hosts, what) in [
-        ("[1,101,201]", "unreachable (closed)"),
-        ("[2,102,202]", "unreachable (timeout)"),
-        ("[3,103,203]", "lost"),
+    // Those that are reset notice it sooner or later, in one word or another.
+    for line in [
+        "300 hosts: 291 ok, 6 unreachable, 3 lost\n",
+        ": unreachable (closed): ",
+        "h[2,102,202] (3): unreachable (timeout): ",
+        "h[3,103,203] (3): lost: ",
     ] {
-        let line = format!("h{hosts} (3): {what}");
-        assert!(told.contains(&line), "{line:?}: {told}");
+        assert!(told.contains(line), "{line:?}: {told}");
     }
     alone(&emulator);
 }
