@@ -109,3 +109,28 @@ fn a_check_as_json_has_an_end_for_each_host() {
     assert_eq!(left, [".cache"]);
     operator.end(&fleet);
 }
+
+#[test]
+fn it_is_told_which_option_leaves_a_host_to_the_ssh_of_the_system() {
+    let fleet = Fleet::start();
+    let operator = Operator::new();
+    // In force for one of them; the test of the choice knows every option.
+    let config = fs::read_to_string(fleet.ssh_config()).unwrap();
+    let config = operator.file(
+        "config",
+        format!("Host h2\n  ForwardAgent yes\nHost *\n{config}"),
+    );
+    let words = ["run", "-v", "-F", &config, "h[1-2]", "echo", "hi"];
+    let ran = Live::start(operator.convoke(words)).finish();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let left = "h2: left to the system's ssh, which serves forwardagent yes\n";
+    assert!(ran.stderr.contains(left), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("h2: connected by openssh in "),
+        "{}",
+        ran.stderr
+    );
+    let first = format!("h1: connected by {} in ", connector());
+    assert!(ran.stderr.contains(&first), "{}", ran.stderr);
+    operator.end(&fleet);
+}
