@@ -87,7 +87,7 @@ impl From<NoneLeft> for ConnectError {
     }
 }
 
-/// The algorithms that the settings of a host leave, but for those of its keys ([`host_keys`]).
+/// The algorithms that the settings of a host leave, but for those of its keys ([`host_keys()`]).
 ///
 /// # Errors
 /// When they leave none of a kind.

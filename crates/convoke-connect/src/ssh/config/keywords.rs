@@ -84,7 +84,7 @@ pub(super) enum Own {
     PermittedCnames,
 }
 
-/// How many options there are: the size of a table by [`slot`].
+/// How many options there are: the size of a table by their places.
 pub(super) const COUNT: usize = KEYWORDS.len();
 
 /// The option of a name or alias in lower case, and its place among all.
