@@ -41,7 +41,7 @@ const CRATES: &[Layers] = &[
         may_use: &["convoke-proto"],
         modules: &[
             &["endpoint", "error", "future", "surroundings", "terminal"],
-            &["ask", "connector"],
+            &["ask", "connector", "trail"],
             &["start"],
             &["local"],
             &["ssh"],

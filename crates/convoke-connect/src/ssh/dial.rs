@@ -1,6 +1,7 @@
 //! The way to a server up to its greeting: through a hop, through a program, or over the network with
 //! its addresses, and who of them answers first.
 
+mod failed;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::contact::{Beginning, Caller};
 use super::fault::{self, Peer};
-use super::greeting::{SENT, Ungreeted, greet};
+use super::greeting::{SENT, greet};
 use super::hop::Hop;
 use super::line::Line;
 use super::process::Process;
@@ -23,6 +24,8 @@ use super::terms::{Family, Terms};
 use super::wire::Wire;
 use crate::error::ConnectError;
 use crate::trail::Trail;
+
+use failed::{Failed, Moment, why};
 
 /// After this an address that has not answered is given company (RFC 8305 has 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -96,10 +99,11 @@ async fn directly(terms: &Terms, trail: &Trail) -> Result<Reached, ConnectError>
         .map(|one| Attempt::new(terms, *one, trail))
         .collect();
     let greeted = match attempts.as_slice() {
-        [only] => knock(only.clone()).await,
+        [only] => knock(only.clone()).await.map_err(|failed| vec![failed]),
         several => race(several).await,
     };
-    let (stream, ahead, address) = greeted.map_err(|failed| failed.error(&terms.host))?;
+    let greeted = greeted.map_err(|failed| why(failed, &terms.host, terms.port));
+    let (stream, ahead, address) = greeted?;
     Ok((Wire::Socket(stream), ahead, Some(address)))
 }
 
@@ -123,17 +127,30 @@ async fn addresses(terms: &Terms) -> Result<Vec<SocketAddr>, ConnectError> {
         let error = io::Error::other("Address family for hostname not supported");
         return Err(fault::name(&terms.host, &error));
     }
-    Ok(wanted)
+    let Some(from) = terms.bind else {
+        return Ok(wanted);
+    };
+    let reached = wanted.into_iter();
+    let reached: Vec<_> = reached
+        .filter(|address| address.is_ipv4() == from.is_ipv4())
+        .collect();
+    match reached.is_empty() {
+        true => Err(fault::unbound(from, &terms.host)),
+        false => Ok(reached),
+    }
 }
 
 /// A connection that was greeted on, with what was read, from the greeting on.
 type Greeted = (TcpStream, Vec<u8>, SocketAddr);
 
 /// The first that greets. Another is begun whenever one has failed, or has used up its head start.
-async fn race(attempts: &[Attempt]) -> Result<Greeted, Failed> {
+///
+/// # Errors
+/// All that failed, in the order in which they did.
+async fn race(attempts: &[Attempt]) -> Result<Greeted, Vec<Failed>> {
     let mut running = JoinSet::new();
     let mut waiting = attempts.iter();
-    let mut failed = None;
+    let mut failed = Vec::new();
     loop {
         if let Some(next) = waiting.next() {
             running.spawn(knock(next.clone()));
@@ -142,12 +159,12 @@ async fn race(attempts: &[Attempt]) -> Result<Greeted, Failed> {
         tokio::select! {
             Some(ended) = running.join_next() => match ended {
                 Ok(Ok(greeted)) => return Ok(greeted),
-                Ok(Err(error)) => failed = Some(error),
+                Ok(Err(error)) => failed.push(error),
                 // Only a panic ends one without a result, and the others may still arrive.
                 Err(_) => {}
             },
             () = tokio::time::sleep(HEAD_START), if more => {}
-            else => return Err(failed.unwrap_or_else(|| Failed::nowhere(attempts))),
+            else => return Err(failed),
         }
     }
 }
@@ -175,65 +192,35 @@ impl Attempt {
 /// Connects, and exchanges greetings.
 async fn knock(attempt: Attempt) -> Result<Greeted, Failed> {
     let address = attempt.address;
-    let mut stream = connect(&attempt)
-        .await
-        .map_err(|error| Failed::broken(error, address))?;
+    let failed = |moment| Failed { address, moment };
+    let socket = socket(&attempt).map_err(failed)?;
+    let connected = connect(socket, address).await;
+    let mut stream = connected.map_err(|error| failed(Moment::Connecting(error)))?;
     attempt.trail.wait(GREETED);
     match greet(&mut stream).await {
         Ok(ahead) => Ok((stream, ahead, address)),
-        Err(ungreeted) => Err(Failed {
-            address,
-            moment: Moment::Greeting(ungreeted),
-        }),
+        Err(ungreeted) => Err(failed(Moment::Greeting(ungreeted))),
     }
 }
 
-async fn connect(attempt: &Attempt) -> io::Result<TcpStream> {
+/// A socket that may be connected.
+fn socket(attempt: &Attempt) -> Result<TcpSocket, Moment> {
     let socket = match attempt.address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
     };
+    let socket = socket.map_err(Moment::Connecting)?;
     if let Some(ip) = attempt.bind {
-        socket.bind((ip, 0).into())?;
+        let bound = socket.bind((ip, 0).into());
+        bound.map_err(|error| Moment::Binding(ip, error))?;
     }
-    socket.set_keepalive(attempt.keep_alive)?;
-    let stream = socket.connect(attempt.address).await?;
+    let kept = socket.set_keepalive(attempt.keep_alive);
+    kept.map_err(Moment::Connecting)?;
+    Ok(socket)
+}
+
+async fn connect(socket: TcpSocket, address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-/// An attempt that did not lead to a greeting.
-struct Failed {
-    address: SocketAddr,
-    moment: Moment,
-}
-
-enum Moment {
-    Connecting(io::Error),
-    /// After the connection stood.
-    Greeting(Ungreeted),
-}
-
-impl Failed {
-    fn broken(error: io::Error, address: SocketAddr) -> Self {
-        Failed {
-            address,
-            moment: Moment::Connecting(error),
-        }
-    }
-
-    /// Nobody even said why.
-    fn nowhere(attempts: &[Attempt]) -> Self {
-        let any = SocketAddr::from(([0, 0, 0, 0], 0));
-        let address = attempts.first().map_or(any, |one| one.address);
-        Failed::broken(io::ErrorKind::NotConnected.into(), address)
-    }
-
-    fn error(self, host: &str) -> ConnectError {
-        let peer = Peer::new(self.address);
-        match self.moment {
-            Moment::Connecting(error) => fault::connecting(host, &peer, error),
-            Moment::Greeting(ungreeted) => fault::ungreeted(&peer, ungreeted),
-        }
-    }
 }

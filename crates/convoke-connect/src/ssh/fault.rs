@@ -1,7 +1,7 @@
 //! Why a connection failed, in the words and kinds that the system's ssh has for it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use russh::keys::Algorithm;
@@ -13,7 +13,9 @@ use super::lane::Broken;
 use crate::connector::Ending;
 use crate::error::{Again, ConnectError, ConnectErrorKind as Kind};
 use crate::ssh::openssh::child::Chatter;
-use crate::ssh::openssh::diagnose::hints::{ALGORITHMS, CROWDED, NOT_SSH, TOO_MANY};
+use crate::ssh::openssh::diagnose::hints::{
+    CROWDED, NO_FORWARDING, NO_SESSION, NOT_SSH, TOO_MANY, old,
+};
 use crate::ssh::openssh::diagnose::host_key::UNKNOWN_BEYOND;
 use crate::ssh::openssh::diagnose::{KeyAgent, diagnose, printable};
 
@@ -81,6 +83,27 @@ pub(super) fn name(host: &str, error: &io::Error) -> ConnectError {
         Kind::Name,
         &format!("ssh: Could not resolve hostname {host}: {text}"),
     )
+}
+
+/// `BindAddress` is none of ours.
+pub(super) fn binding(from: IpAddr, error: io::Error) -> ConnectError {
+    let text = format!("BindAddress {from}: {}", words(&error));
+    let failed = match Errno::from_io_error(&error) {
+        Some(Errno::ADDRINUSE | Errno::MFILE | Errno::NFILE | Errno::NOMEM) => {
+            plain(Kind::Resources, &text)
+        }
+        _ => plain(Kind::Configuration, &text),
+    };
+    ConnectError {
+        source: Some(error),
+        ..failed
+    }
+}
+
+/// `BindAddress` leads to no address of the host.
+pub(super) fn unbound(from: IpAddr, host: &str) -> ConnectError {
+    let text = format!("BindAddress {from}: no address of {host} is of its family");
+    plain(Kind::Configuration, &text)
 }
 
 /// No connection came about.
@@ -197,16 +220,12 @@ pub(super) fn through(hop: &str, error: ConnectError) -> ConnectError {
 ///
 /// Another attempt costs no login there, so it may be made as for a connection of our own.
 pub(super) fn not_further(reason: &ChannelOpenFailure, why: &str) -> ConnectError {
-    let (before, rest) = match reason {
-        ChannelOpenFailure::AdministrativelyProhibited => ("administratively prohibited", why),
-        ChannelOpenFailure::ConnectFailed => ("connect failed", why),
-        ChannelOpenFailure::UnknownChannelType => ("unknown channel type", why),
-        ChannelOpenFailure::ResourceShortage => ("resource shortage", why),
-        _ => ("open failed", why),
-    };
-    let text = format!("open failed: {before}: {rest}");
+    let text = format!("open failed: {}: {why}", reason_of(reason));
     let text = text.trim_end_matches([' ', ':']);
     match why {
+        _ if matches!(reason, ChannelOpenFailure::AdministrativelyProhibited) => {
+            hinted(plain(Kind::NoRoute, text), NO_FORWARDING)
+        }
         "Connection refused" => again(plain(Kind::Refused, text)),
         "Connection reset by peer" => again(plain(Kind::Closed, text)),
         "Connection timed out" => again(plain(Kind::Timeout, text)),
@@ -293,20 +312,24 @@ pub(super) fn protocol(peer: &Peer, stage: Stage, error: russh::Error) -> Connec
     };
     match error {
         russh::Error::NoCommonAlgo { kind, theirs, .. } => {
-            let what = match kind {
-                AlgorithmKind::Kex => "key exchange method",
-                AlgorithmKind::Key => "host key type",
-                AlgorithmKind::Cipher => "cipher",
-                AlgorithmKind::Compression => "compression method",
-                AlgorithmKind::Mac => "MAC",
+            let (what, option) = match kind {
+                AlgorithmKind::Kex => (
+                    "key exchange method",
+                    "KexAlgorithms=+diffie-hellman-group14-sha1",
+                ),
+                AlgorithmKind::Key => ("host key type", "HostKeyAlgorithms=+ssh-rsa"),
+                AlgorithmKind::Cipher => ("cipher", "Ciphers=+aes128-cbc"),
+                AlgorithmKind::Compression => ("compression method", "Compression=yes"),
+                AlgorithmKind::Mac => ("MAC", "MACs=+hmac-sha1"),
             };
             let theirs = theirs.join(",");
             let text = format!(
                 "Unable to negotiate with {}: no matching {what} found. Their offer: {theirs}",
                 peer.0
             );
-            hinted(plain(Kind::Closed, &text), ALGORITHMS)
+            hinted(plain(Kind::Closed, &text), &old(option))
         }
+        russh::Error::ChannelOpenFailure(reason) => no_session(peer, &reason),
         russh::Error::IO(error) => closed(peer, stage, Some(error)),
         russh::Error::Disconnect
         | russh::Error::HUP
@@ -317,6 +340,23 @@ pub(super) fn protocol(peer: &Peer, stage: Stage, error: russh::Error) -> Connec
             &format!("Timeout, server {} not responding.", peer.0),
         ),
         error => broken(&error),
+    }
+}
+
+/// We are in, and may not run anything.
+fn no_session(peer: &Peer, reason: &ChannelOpenFailure) -> ConnectError {
+    let text = format!("{} opens no session: {}", peer.0, reason_of(reason));
+    hinted(plain(Kind::Closed, &text), NO_SESSION)
+}
+
+/// Why no channel was opened, in the words of ssh.
+fn reason_of(reason: &ChannelOpenFailure) -> &'static str {
+    match reason {
+        ChannelOpenFailure::AdministrativelyProhibited => "administratively prohibited",
+        ChannelOpenFailure::ConnectFailed => "connect failed",
+        ChannelOpenFailure::UnknownChannelType => "unknown channel type",
+        ChannelOpenFailure::ResourceShortage => "resource shortage",
+        _ => "open failed",
     }
 }
 

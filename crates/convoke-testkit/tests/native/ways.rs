@@ -85,16 +85,33 @@ async fn what_is_said_instead_of_a_greeting_is_passed_on() {
 
 #[tokio::test]
 async fn no_common_algorithm_is_said_with_those_of_the_server() {
-    let fleet = Fleet::builder().option("Ciphers aes256-ctr").start();
-    let client = Client::with(&fleet, &["Ciphers=aes128-ctr"]);
-    let error = client.refused("h1").await;
-    assert_eq!((error.kind, error.again), (Kind::Closed, Again::Pointless));
-    assert!(
-        error
-            .text
-            .contains("no matching cipher found. Their offer: aes256-ctr"),
-        "{error}"
-    );
+    let fleet = Fleet::builder()
+        .option("Ciphers aes256-ctr")
+        .option("KexAlgorithms ecdh-sha2-nistp521")
+        .start();
+    for (option, words, hint) in [
+        (
+            "Ciphers=aes128-ctr",
+            "no matching cipher found. Their offer: aes256-ctr",
+            "Ciphers=+",
+        ),
+        (
+            "KexAlgorithms=curve25519-sha256",
+            "no matching key exchange method found. Their offer: ecdh-sha2-nistp521",
+            "KexAlgorithms=+",
+        ),
+        (
+            "HostKeyAlgorithms=ecdsa-sha2-nistp256",
+            "no matching host key type found. Their offer: ssh-ed25519",
+            "HostKeyAlgorithms=+",
+        ),
+    ] {
+        let error = Client::with(&fleet, &[option]).refused("h1").await;
+        assert_eq!((error.kind, error.again), (Kind::Closed, Again::Pointless));
+        assert!(error.text.contains(words), "{error}");
+        let given = error.hint.unwrap();
+        assert!(given.contains(hint), "{given}");
+    }
     Client::new(&fleet).said("h1", "true").await.unwrap();
 }
 
@@ -155,4 +172,46 @@ async fn an_attempt_that_is_given_up_leaves_nothing() {
         drop(given_up);
         leaks.end().await;
     }
+}
+
+#[tokio::test]
+async fn an_address_to_come_from_that_is_not_ours_is_named() {
+    let fleet = Fleet::start();
+    for (address, words) in [
+        ("192.0.2.1", "Cannot assign requested address"),
+        ("::1", "family"),
+    ] {
+        let option = format!("BindAddress={address}");
+        let error = Client::with(&fleet, &[&option]).refused("h1").await;
+        assert_eq!(
+            (error.kind, error.again),
+            (Kind::Configuration, Again::Pointless),
+            "{error}"
+        );
+        let named = format!("BindAddress {address}");
+        assert!(
+            error.text.contains(&named) && error.text.contains(words),
+            "{error}"
+        );
+    }
+    let client = Client::with(&fleet, &["BindAddress=127.0.0.1"]);
+    client.said("localhost", "true").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_allow_is_named() {
+    let fleet = Fleet::builder()
+        .max_sessions(0)
+        .option("AllowTcpForwarding no")
+        .start();
+    let error = Client::new(&fleet).refused("h1").await;
+    assert_eq!((error.kind, error.again), (Kind::Closed, Again::Pointless));
+    assert!(!error.text.contains("ConnectFailed"), "{error}");
+    assert!(error.text.contains("opens no session"), "{error}");
+    let hint = error.hint.unwrap();
+    assert!(hint.contains("MaxSessions"), "{hint}");
+    let error = Client::with(&fleet, &["ProxyJump=h2"]).refused("h1").await;
+    assert_eq!(error.kind, Kind::NoRoute, "{error}");
+    let hint = error.hint.unwrap();
+    assert!(hint.contains("AllowTcpForwarding"), "{hint}");
 }

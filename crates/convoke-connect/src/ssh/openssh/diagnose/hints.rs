@@ -9,6 +9,9 @@ pub(crate) const TOO_MANY: &str = "ssh-agent offers more keys than the server lo
      IdentityFile and IdentitiesOnly=yes";
 pub(crate) const TOO_MANY_FILES: &str = "the server looks at fewer keys than were offered (MaxAuthTries); name the right \
      one with IdentityFile";
+pub(crate) const NO_SESSION: &str = "the server may allow no sessions (MaxSessions 0)";
+pub(crate) const NO_FORWARDING: &str =
+    "the jump host may not forward there (AllowTcpForwarding, PermitOpen)";
 pub(crate) const CROWDED: &str = "the server may take no more connections at once (MaxStartups)";
 pub(crate) const AGENT_REFUSED: &str =
     "ssh-agent refused to sign; its key may wait for a touch or a confirmation";
@@ -25,6 +28,14 @@ pub(crate) const NO_AGENT: &str = "no ssh-agent is running (SSH_AUTH_SOCK is not
 pub(crate) const OFFERED: &str = "`ssh -v HOST` shows which keys are offered";
 pub(super) const QUIET: &str =
     "a LogLevel such as QUIET hides why; -o LogLevel=ERROR lets ssh tell";
+
+/// What to do where the server has none of the algorithms of this option.
+pub(crate) fn old(option: &str) -> String {
+    format!(
+        "the server's algorithms are too old or too new for this ssh; an option such as {option} allows \
+         old ones"
+    )
+}
 
 /// What to do about a key file that others can read.
 pub(crate) fn too_open(file: &str) -> String {
