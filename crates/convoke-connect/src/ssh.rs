@@ -5,7 +5,9 @@
 //! program ([`Openssh`]). [`Ssh`] chooses. The native client reads the settings of a host (`terms`),
 //! dials, judges the host's key, logs in, and hands out the pipes of the command.
 
+mod hints;
 mod options;
+mod printable;
 mod session;
 pub mod settings;
 mod target;
@@ -15,54 +17,22 @@ mod openssh;
 
 pub mod force;
 
-mod chain;
-mod resolve;
-mod words;
-
-pub mod known_hosts;
-
 mod algorithms;
 mod proxy;
 mod rules;
 mod terms;
+mod words;
 
-mod sight;
-mod verify;
+pub mod native;
 
-mod introduction;
-
-mod fault;
-mod greeting;
-mod line;
-mod noise;
-mod process;
-mod programs;
-mod wire;
-
-mod dial;
-
-mod notes;
-mod signals;
-
-mod asking;
-mod handler;
-mod keys;
-mod pipes;
-
-mod auth;
-mod contact;
-
-mod hop;
-mod hops;
-mod lane;
-
-mod client;
+mod chain;
+mod resolve;
 
 mod choose;
 mod here;
 
 pub use choose::Ssh;
-pub use client::Native;
+pub use native::Native;
+pub use native::{Sight, Standing};
 pub use openssh::Openssh;
 pub use options::SshOptions;
-pub use sight::{Sight, Standing};

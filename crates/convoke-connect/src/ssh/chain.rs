@@ -120,7 +120,7 @@ impl Chain {
         let told = configuration.of_hop(&hop, before, around.surroundings);
         let Some(told) = told
             .await
-            .map_err(|error| super::fault::through(name, error))?
+            .map_err(|error| super::native::fault::through(name, error))?
         else {
             return Err(lacks(UNTOLD));
         };

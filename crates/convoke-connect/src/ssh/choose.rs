@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::client::Native;
+use super::native::Native;
 use super::resolve::Resolved;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
 use crate::endpoint::Endpoint;

@@ -11,9 +11,9 @@ use std::path::Path;
 
 use super::algorithms::{self, NoneLeft};
 use super::config::{Account, without_tilde};
+use super::native::verify::is_for_ssh_alone;
 use super::proxy::{is_command, is_jump};
 use super::settings::Settings;
-use super::verify::is_for_ssh_alone;
 use crate::surroundings::Surroundings;
 
 pub use credentials::Credentials;

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::auth::{self, Agents};
 use super::chain::{Around, Chain, Leg, Unreachable};
 use super::config::{Configuration, Destination};
 use super::force::{Credentials, Way, World, way};
 use super::here;
-use super::keys::KeyFiles;
+use super::native::auth::{self, Agents};
+use super::native::keys::KeyFiles;
 use super::settings::Settings;
 use super::terms::{Ours, Terms};
 use super::words::Unserved;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use convoke_connect::ssh::known_hosts::{KnownHosts, Mark};
+use convoke_connect::ssh::native::known_hosts::{KnownHosts, Mark};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
 use russh::keys::HashAlg;

@@ -3,7 +3,7 @@
 use russh::keys::Algorithm;
 
 use super::{NoneLeft, none_left};
-use crate::ssh::known_hosts::same_kind;
+use crate::ssh::native::known_hosts::same_kind;
 use crate::ssh::settings::Settings;
 
 const OPTION: &str = "hostkeyalgorithms";

@@ -3,8 +3,7 @@
 //! ssh says it in sentences, not codes. Each sentence that ends a connection is known by its whole
 //! shape (`shapes`); of several the last one counts, since what a server says of itself comes before.
 
-pub(crate) mod hints;
-pub(crate) mod host_key;
+mod host_key;
 mod shapes;
 #[cfg(test)]
 mod tests;
@@ -14,11 +13,9 @@ use crate::error::{Again, ConnectError, ConnectErrorKind};
 use crate::surroundings::Surroundings;
 
 use super::child::Chatter;
-use hints::*;
+use crate::ssh::hints::*;
+use crate::ssh::printable::printable;
 use shapes::{Cause, EVERYWHERE, matches, shape};
-
-/// The longest text that is quoted from ssh, in characters.
-const QUOTED: usize = 300;
 
 /// What ssh says of a peer that it reaches through a program.
 const THROUGH_PROXY: &str = " UNKNOWN port 65535";
@@ -385,19 +382,4 @@ fn once(place: &str) -> String {
 fn lines(noise: &str) -> impl Iterator<Item = &str> {
     let lines = noise.split(['\n', '\r']).map(str::trim_end);
     lines.filter(|line| !line.is_empty())
-}
-
-/// A text of bounded length that cannot drive a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars().take(QUOTED) {
-        match c {
-            '\'' | '"' | '\\' => out.push(c),
-            _ => out.extend(c.escape_debug()),
-        }
-    }
-    if text.chars().nth(QUOTED).is_some() {
-        out.push_str("...");
-    }
-    out
 }

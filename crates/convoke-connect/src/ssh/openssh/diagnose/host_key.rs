@@ -1,23 +1,9 @@
 //! What ssh found wrong with the host key of a server.
 
-use super::{matches, printable};
+use super::matches;
 use crate::error::{ConnectError, ConnectErrorKind};
-
-pub(crate) const UNKNOWN: &str = "`convoke trust HOST`, with the same options, shows the key of a host and asks whether \
-     to trust it; -o StrictHostKeyChecking=accept-new accepts every unknown one unseen";
-pub(crate) const UNKNOWN_BEYOND: &str = "`convoke trust HOST` shows the key of the host that the ssh of the ProxyCommand connects \
-     to and asks whether to trust it";
-pub(crate) const CHANGED: &str = "if the host was set up anew, take the line that is named out of its file; if not, \
-     somebody may stand between";
-pub(crate) const REVOKED: &str = "the key must not be used any more; the host needs a new one";
-
-/// What to do about a jump host whose key is not known. Options do not reach the ssh of a jump host.
-pub(crate) fn trust_hop(hop: &str) -> String {
-    format!(
-        "`convoke trust {}`, with the same -F, shows the key of the jump host and asks whether to trust it",
-        printable(hop)
-    )
-}
+use crate::ssh::hints::{CHANGED, REVOKED, UNKNOWN};
+use crate::ssh::printable::printable;
 
 /// The error for a host key that ssh did not accept; `key` is its type and fingerprint.
 ///

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::chain::Leg;
 use super::contact::Caller;
 use super::hop::{Gate, Hop};
-use super::proxy::Jump;
 use crate::error::{ConnectError, ConnectErrorKind as Kind};
 use crate::future::BoxFuture;
+use crate::ssh::chain::Leg;
+use crate::ssh::proxy::Jump;
 use crate::trail::Trail;
 
 /// How long a hop stays open that nobody uses: the next host of a run may be behind it.

@@ -16,7 +16,7 @@ use super::contact::Caller;
 use super::noise::Noise;
 use super::programs::Program;
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::printable::printable;
 use crate::ssh::session::{self, Session};
 use crate::surroundings::Surroundings;
 

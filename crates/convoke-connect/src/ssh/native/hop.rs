@@ -7,7 +7,6 @@ use russh::ChannelOpenFailure;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::chain::Leg;
 use super::contact::{Beginning, Caller, Contact};
 use super::fault::{self, Stage};
 use super::handler::{HEARING, Refusal, Streams};
@@ -16,7 +15,8 @@ use super::lane::{Lane, Lanes};
 use super::noise::Noise;
 use super::notes::Notes;
 use crate::error::{ConnectError, ConnectErrorKind as Kind};
-use crate::ssh::openssh::diagnose::host_key::trust_hop;
+use crate::ssh::chain::Leg;
+use crate::ssh::hints::trust_hop;
 
 /// What ssh calls itself towards a hop when the way does not begin at a port of this machine.
 const ORIGIN: (&str, u32) = ("127.0.0.1", 65535);

@@ -1,8 +1,8 @@
 //! Which keys of a configuration only the system's ssh can use.
 
 use super::agent::{Agent, Agents};
-use crate::ssh::keys::{KeyFile, KeyFiles, Private};
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::native::keys::{KeyFile, KeyFiles, Private};
+use crate::ssh::printable::printable;
 use crate::ssh::terms::Login;
 
 /// The first key file that ssh would use and we cannot, in words: it is of a kind that is not known

@@ -9,9 +9,9 @@ use russh::keys::agent::AgentIdentity;
 use russh::keys::ssh_key::certificate::CertType;
 
 use super::agent::Agent;
-use crate::ssh::keys::{KeyFile, KeyFiles, Offer, Private};
+use crate::ssh::native::keys::{KeyFile, KeyFiles, Offer, Private};
+use crate::ssh::native::verify::rsa_bits;
 use crate::ssh::terms::Login;
-use crate::ssh::verify::rsa_bits;
 
 /// The key files that ssh looks for by itself; nobody asked for them, so nobody misses them.
 const BY_DEFAULT: [&str; 7] = [

@@ -18,11 +18,11 @@ use super::keys::KeyFiles;
 use super::noise::Noise;
 use super::notes::Notes;
 use super::programs::Programs;
-use super::proxy::Proxy;
-use super::terms::Terms;
 use super::verify::{Host, Verifier};
 use crate::ask::Ask;
 use crate::error::ConnectError;
+use crate::ssh::proxy::Proxy;
+use crate::ssh::terms::Terms;
 use crate::surroundings::Surroundings;
 use crate::trail::Trail;
 

@@ -9,8 +9,6 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::chain::Leg;
-use super::config::Configuration;
 use super::contact::{Beginning, Caller, Contact};
 use super::fault::Stage;
 use super::handler::{Command, Handler, Streams};
@@ -20,10 +18,7 @@ use super::noise::{Both, Noise};
 use super::notes::Notes;
 use super::pipes::{Connection, Input};
 use super::programs::Programs;
-use super::proxy::Proxy;
-use super::resolve::{Course, Resolved, Resolver};
 use super::sight::Sight;
-use super::terms::Terms;
 use super::verify::Verifier;
 use crate::ask::Ask;
 use crate::connector::{Connector, Ending, Pipes, Request, Route};
@@ -31,7 +26,12 @@ use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::future::BoxFuture;
 use crate::ssh::SshOptions;
+use crate::ssh::chain::Leg;
+use crate::ssh::config::Configuration;
+use crate::ssh::proxy::Proxy;
+use crate::ssh::resolve::{Course, Resolved, Resolver};
 use crate::ssh::target::Target;
+use crate::ssh::terms::Terms;
 use crate::surroundings::Surroundings;
 use crate::trail::{Remark, Trail};
 
@@ -81,7 +81,7 @@ impl Native {
     }
 
     /// What is known of `endpoint`.
-    pub(super) async fn resolved(
+    pub(in crate::ssh) async fn resolved(
         &self,
         endpoint: &Endpoint,
         surroundings: &Surroundings,

@@ -18,7 +18,7 @@ use russh::keys::PublicKey;
 
 use index::Index;
 
-pub(super) use key::{NoKey, plain, read as read_key, rsa_bits, same_kind};
+pub(in crate::ssh) use key::{NoKey, plain, read as read_key, rsa_bits, same_kind};
 
 /// The longest marker that ssh looks at, in bytes.
 const LONGEST_MARKER: usize = 31;

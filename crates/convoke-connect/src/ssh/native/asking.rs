@@ -1,8 +1,8 @@
 //! What one connection may ask the operator: by whom it is asked, and as its configuration lets it.
 
-use super::terms::Login;
 use crate::ask::{Ask, Asker, Question, Topic, Visible, Zeroizing};
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::printable::printable;
+use crate::ssh::terms::Login;
 
 /// Asks on behalf of one server.
 #[derive(Clone)]

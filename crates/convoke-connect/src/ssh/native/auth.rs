@@ -18,17 +18,17 @@ use super::fault::{Peer, Stage};
 use super::handler::Handler;
 use super::keys::{Closed, KeyFile, KeyFiles, Offer};
 use super::notes::Notes;
-use super::terms::Login;
 use crate::ask::Topic;
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::ssh::openssh::diagnose::hints::{
+use crate::ssh::hints::{
     AGENT_HUNG, AGENT_REFUSED, NO_AGENT, OFFERED, TOO_MANY, TOO_MANY_FILES, absent, locked,
     too_open,
 };
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::printable::printable;
+use crate::ssh::terms::Login;
 
-pub(super) use agent::Agents;
-pub(super) use beyond::beyond;
+pub(in crate::ssh) use agent::Agents;
+pub(in crate::ssh) use beyond::beyond;
 
 use agent::{Agent, Silence};
 use identities::{Holder, Identities, Identity};

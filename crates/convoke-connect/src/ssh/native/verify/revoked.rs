@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::keys::ssh_key::public::KeyData;
 
-use crate::ssh::known_hosts::{NoKey, plain, read_key};
+use crate::ssh::native::known_hosts::{NoKey, plain, read_key};
 
 /// How a list of revoked keys in a form of its own begins, which only ssh reads.
 const KRL: &[u8] = b"SSHKRL\n\0";

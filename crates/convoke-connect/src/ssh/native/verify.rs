@@ -14,12 +14,12 @@ use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey, PublicKeyOrCertifi
 use tokio::sync::OnceCell;
 
 use super::known_hosts::{Mark, rsa_bits as bits_of, same_kind};
-use super::rules::{Rules, Strictness};
 use super::sight::Standing;
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::SshOptions;
-use crate::ssh::openssh::diagnose::host_key::REVOKED;
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::hints::REVOKED;
+use crate::ssh::printable::printable;
+use crate::ssh::rules::{Rules, Strictness};
 use crate::surroundings::Surroundings;
 use crate::trail::Remark;
 
@@ -31,7 +31,7 @@ use version::Version;
 
 pub(super) use hearing::Trust;
 pub(super) use names::Host;
-pub(super) use revoked::is_for_ssh_alone;
+pub(in crate::ssh) use revoked::is_for_ssh_alone;
 
 /// What is known of the keys of hosts: read once a run, and added to.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::asking::Asking;
 use crate::ask::{Topic, Visible};
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::printable::printable;
 use form::Form;
 
 /// The largest file that is looked at for a key, in bytes.
@@ -22,7 +22,7 @@ const LARGEST: u64 = 1024 * 1024;
 
 /// The key files of a run.
 #[derive(Debug, Default)]
-pub(super) struct KeyFiles {
+pub(in crate::ssh) struct KeyFiles {
     files: Mutex<HashMap<PathBuf, Arc<KeyFile>>>,
 }
 

@@ -12,8 +12,8 @@ use russh::keys::{HashAlg, PrivateKey, PublicKey};
 
 use super::agent::{Agent, Silence};
 use super::identities::Holder;
-use crate::ssh::asking::Asking;
-use crate::ssh::keys::Closed;
+use crate::ssh::native::asking::Asking;
+use crate::ssh::native::keys::Closed;
 
 /// What signs.
 pub(super) struct Pen<'a> {

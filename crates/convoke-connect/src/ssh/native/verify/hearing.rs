@@ -10,9 +10,9 @@ use super::names::{Host, Scope};
 use super::version::Version;
 use super::{Shown, certificate, fingerprint};
 use crate::error::{ConnectError, ConnectErrorKind};
-use crate::ssh::known_hosts::{Known, Mark, Place, plain};
-use crate::ssh::openssh::diagnose::host_key::{CHANGED, REVOKED, UNKNOWN};
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::hints::{CHANGED, REVOKED, UNKNOWN};
+use crate::ssh::native::known_hosts::{Known, Mark, Place, plain};
+use crate::ssh::printable::printable;
 use crate::ssh::rules::{Rules, Strictness};
 use crate::trail::Remark;
 

@@ -3,8 +3,8 @@
 use russh::client::Handle;
 use russh::keys::HashAlg;
 
-use crate::ssh::handler::Handler;
-use crate::ssh::keys::{CERTIFICATE, Offer};
+use crate::ssh::native::handler::Handler;
+use crate::ssh::native::keys::{CERTIFICATE, Offer};
 
 /// The hash of a signature; none is SHA-1.
 pub(super) type Hash = Option<HashAlg>;

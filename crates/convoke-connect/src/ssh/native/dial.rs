@@ -19,10 +19,10 @@ use super::greeting::{SENT, greet};
 use super::hop::Hop;
 use super::line::Line;
 use super::process::Process;
-use super::proxy::Proxy;
-use super::terms::{Family, Terms};
 use super::wire::Wire;
 use crate::error::ConnectError;
+use crate::ssh::proxy::Proxy;
+use crate::ssh::terms::{Family, Terms};
 use crate::trail::Trail;
 
 use failed::{Failed, Moment, why};

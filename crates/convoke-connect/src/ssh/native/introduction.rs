@@ -2,11 +2,11 @@
 
 use super::asking::Asking;
 use super::contact::Caller;
-use super::rules::Strictness;
 use super::sight::{Sight, Standing};
-use super::terms::Terms;
 use crate::ask::{Topic, Visible};
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::printable::printable;
+use crate::ssh::rules::Strictness;
+use crate::ssh::terms::Terms;
 use crate::trail::Remark;
 
 /// How often an answer that is none is taken for a slip.

@@ -4,9 +4,9 @@ use russh::client::{KeyboardInteractiveAuthResponse as Dialogue, Prompt};
 
 use super::{Attempts, Door, Step};
 use crate::ask::{Topic, Visible};
-use crate::ssh::keys::Closed;
-use crate::ssh::openssh::diagnose::hints::{PASSWORD_WANTED, PASSWORD_WRONG};
-use crate::ssh::openssh::diagnose::printable;
+use crate::ssh::hints::{PASSWORD_WANTED, PASSWORD_WRONG};
+use crate::ssh::native::keys::Closed;
+use crate::ssh::printable::printable;
 
 /// How many rounds of questions a server may ask in one attempt.
 const ROUNDS: usize = 16;

@@ -12,12 +12,11 @@ use super::greeting::Ungreeted;
 use super::lane::Broken;
 use crate::connector::Ending;
 use crate::error::{Again, ConnectError, ConnectErrorKind as Kind};
+use crate::ssh::hints::UNKNOWN_BEYOND;
+use crate::ssh::hints::{CROWDED, NO_FORWARDING, NO_SESSION, NOT_SSH, TOO_MANY, old};
 use crate::ssh::openssh::child::Chatter;
-use crate::ssh::openssh::diagnose::hints::{
-    CROWDED, NO_FORWARDING, NO_SESSION, NOT_SSH, TOO_MANY, old,
-};
-use crate::ssh::openssh::diagnose::host_key::UNKNOWN_BEYOND;
-use crate::ssh::openssh::diagnose::{KeyAgent, diagnose, printable};
+use crate::ssh::openssh::diagnose::{KeyAgent, diagnose};
+use crate::ssh::printable::printable;
 
 /// What sshd says when too many keys were offered.
 const TOO_MANY_FAILURES: &str = "Too many authentication failures";
@@ -207,7 +206,7 @@ pub(super) fn without_hop(hop: &str) -> ConnectError {
 }
 
 /// A failure of a hop.
-pub(super) fn through(hop: &str, error: ConnectError) -> ConnectError {
+pub(in crate::ssh) fn through(hop: &str, error: ConnectError) -> ConnectError {
     let text = match error.text.starts_with("through ") {
         // What broke is further away than this hop, and is named already.
         true => error.text,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::keys::PublicKey;
 
-use crate::ssh::known_hosts::{Known, KnownHosts, Mark, entry, hashed};
+use crate::ssh::native::known_hosts::{Known, KnownHosts, Mark, entry, hashed};
 use crate::ssh::rules::{NamesWritten, Rules};
 
 /// The files, as they were when the run began, and what was added since.

@@ -1,5 +1,7 @@
 //! What the user can do. Equal for equal causes, so that it is said once for many hosts.
 
+use crate::ssh::printable::printable;
+
 pub(crate) const FORWARDING: &str =
     "-o ClearAllForwardings=yes connects without the configured forwardings";
 pub(crate) const ALGORITHMS: &str = "the server's algorithms are too old or too new for this ssh; options such \
@@ -26,8 +28,16 @@ pub(crate) const AGENT_HUNG: &str =
 pub(crate) const NO_AGENT: &str = "no ssh-agent is running (SSH_AUTH_SOCK is not set), so only key files without \
      a passphrase can be used";
 pub(crate) const OFFERED: &str = "`ssh -v HOST` shows which keys are offered";
-pub(super) const QUIET: &str =
+pub(crate) const QUIET: &str =
     "a LogLevel such as QUIET hides why; -o LogLevel=ERROR lets ssh tell";
+
+pub(crate) const UNKNOWN: &str = "`convoke trust HOST`, with the same options, shows the key of a host and asks whether \
+     to trust it; -o StrictHostKeyChecking=accept-new accepts every unknown one unseen";
+pub(crate) const UNKNOWN_BEYOND: &str = "`convoke trust HOST` shows the key of the host that the ssh of the ProxyCommand connects \
+     to and asks whether to trust it";
+pub(crate) const CHANGED: &str = "if the host was set up anew, take the line that is named out of its file; if not, \
+     somebody may stand between";
+pub(crate) const REVOKED: &str = "the key must not be used any more; the host needs a new one";
 
 /// What to do where the server has none of the algorithms of this option.
 pub(crate) fn old(option: &str) -> String {
@@ -50,4 +60,12 @@ pub(crate) fn locked(file: &str, why: &str) -> String {
 /// What is wrong with a key file that was asked for.
 pub(crate) fn absent(file: &str) -> String {
     format!("there is no key file {file}")
+}
+
+/// What to do about a jump host whose key is not known. Options do not reach the ssh of a jump host.
+pub(crate) fn trust_hop(hop: &str) -> String {
+    format!(
+        "`convoke trust {}`, with the same -F, shows the key of the jump host and asks whether to trust it",
+        printable(hop)
+    )
 }
