@@ -6,6 +6,7 @@
 
 pub mod known_hosts;
 
+mod shelf;
 mod sight;
 pub(super) mod verify;
 

@@ -4,12 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use convoke_connect::error::ConnectErrorKind as Kind;
 use convoke_testkit::fleet::Fleet;
 
 use crate::login::{authorize, key, only, option};
-use crate::{Answers, end};
+use crate::{Answers, Client, end};
 
 /// Who reads a key in some form, as `ssh-keygen` and `openssl` write it.
 #[tokio::test]
@@ -137,4 +139,47 @@ async fn a_key_on_a_token_is_left_to_ssh_unless_the_agent_has_it() {
     let client = only(&fleet, &[&option("IdentityFile", &file)]);
     let error = client.refused("h1").await;
     assert!(error.text.contains("(a key on a token)"), "{error}");
+}
+
+/// Ends the wait of whoever reads a pipe, at the latest after a time in which nothing should wait.
+fn let_go(pipe: &Path) -> (mpsc::Sender<()>, std::thread::JoinHandle<()>) {
+    let (done, waiting) = mpsc::channel();
+    let pipe = pipe.to_owned();
+    let writer = std::thread::spawn(move || {
+        let _ = waiting.recv_timeout(Duration::from_secs(15));
+        // It waits for the reader, who may come later on a busy machine.
+        drop(fs::OpenOptions::new().write(true).open(pipe));
+    });
+    (done, writer)
+}
+
+#[tokio::test]
+async fn a_file_that_lets_its_reader_wait_holds_up_no_other_host() {
+    let fleet = Fleet::start();
+    let pipe = fleet.directory().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let quick = Client::new(&fleet);
+    for (name, kind, words) in [
+        ("IdentityFile", Kind::Configuration, "identityfile"),
+        ("CertificateFile", Kind::Configuration, "identityfile"),
+        ("UserKnownHostsFile", Kind::HostKeyUnknown, "not known"),
+    ] {
+        let (done, writer) = let_go(&pipe);
+        let slow = Client::with(&fleet, &[&option(name, &pipe), "GlobalKnownHostsFile=none"]);
+        let mut refused = std::pin::pin!(slow.refused("h1"));
+        tokio::select! {
+            biased;
+            error = &mut refused => panic!("{name} is not waited for: {error}"),
+            said = quick.said("h2", "true") => drop(said.unwrap()),
+        }
+        if kind == Kind::HostKeyUnknown {
+            done.send(()).unwrap();
+        }
+        let error = refused.await;
+        assert_eq!(error.kind, kind, "{name}: {error}");
+        assert!(error.text.contains(words), "{name}: {error}");
+        drop(done);
+        writer.join().unwrap();
+    }
 }

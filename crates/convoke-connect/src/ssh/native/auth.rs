@@ -181,7 +181,7 @@ impl Door<'_> {
             }
         }
         let agent = attempts.agent.as_ref();
-        attempts.identities = Some(Identities::of(self.login, self.keys, agent));
+        attempts.identities = Some(Identities::of(self.login, self.keys, agent).await);
     }
 
     /// Offers one key, and signs with it if the server wants it. None if it was not offered.

@@ -123,6 +123,7 @@ impl Contact {
         let host = Host::new(&terms.host, terms.port, address);
         let judge = caller.verifier;
         let judge = judge.judge(host, &terms.rules, caller.surroundings);
+        judge.read().await;
         let mut preferred = terms.offered.clone();
         let (certified, plain) = judge.preferred();
         preferred.host_key_certificates = certified.into();

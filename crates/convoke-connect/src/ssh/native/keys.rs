@@ -2,17 +2,18 @@
 
 mod form;
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use russh::keys::{Certificate, PrivateKey, PublicKey, decode_secret_key};
 use zeroize::Zeroizing;
 
 use super::asking::Asking;
+use super::shelf::Shelf;
 use crate::ask::{Topic, Visible};
 use crate::ssh::printable::printable;
 use form::Form;
@@ -20,11 +21,14 @@ use form::Form;
 /// The largest file that is looked at for a key, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
+/// How long a file may let its reader wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const SLOW: &str = "a file that cannot be read to its end";
+
 /// The key files of a run.
 #[derive(Debug, Default)]
-pub(in crate::ssh) struct KeyFiles {
-    files: Mutex<HashMap<PathBuf, Arc<KeyFile>>>,
-}
+pub(in crate::ssh) struct KeyFiles(Shelf<KeyFile>);
 
 /// A file that was named as an identity, and those beside it.
 pub(super) struct KeyFile {
@@ -85,15 +89,23 @@ impl std::fmt::Debug for KeyFile {
 }
 
 impl KeyFiles {
-    /// The file at `path`, as it was when it was needed first.
-    pub(super) fn get(&self, path: &Path) -> Arc<KeyFile> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = files.get(path) {
-            return Arc::clone(file);
+    /// The file at `path`, as it was when it was needed first. One that lets its reader wait for too long
+    /// is left to ssh.
+    pub(super) async fn get(&self, path: &Path) -> Arc<KeyFile> {
+        let reading = self.0.fetch(path, KeyFile::read);
+        match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(file) => file,
+            Err(_) => self.0.put(path, KeyFile::of(path, Private::Foreign(SLOW))),
         }
-        let file = Arc::new(KeyFile::read(path));
-        files.insert(path.to_owned(), Arc::clone(&file));
-        file
+    }
+
+    /// Those at `paths`, in that order.
+    pub(super) async fn all(&self, paths: &[PathBuf]) -> Vec<Arc<KeyFile>> {
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            files.push(self.get(path).await);
+        }
+        files
     }
 }
 
@@ -126,6 +138,17 @@ impl Offer {
 pub(super) const CERTIFICATE: &str = "-cert-v01@openssh.com";
 
 impl KeyFile {
+    fn of(path: &Path, private: Private) -> Self {
+        KeyFile {
+            path: path.to_owned(),
+            offer: None,
+            certificate: None,
+            private,
+            unlocked: OnceLock::new(),
+            tried: tokio::sync::Mutex::new(0),
+        }
+    }
+
     fn read(path: &Path) -> Self {
         let text = read(path);
         let (private, clear) = match &text {
@@ -160,15 +183,12 @@ impl KeyFile {
             Offer::Key(_) => None,
         };
         KeyFile {
-            path: path.to_owned(),
             // authfile.c, sshkey_load_public: in this order.
             offer: itself()
                 .or_else(|| beside(".pub"))
                 .or_else(|| clear.map(Offer::Key)),
             certificate: certificate(),
-            private,
-            unlocked: OnceLock::new(),
-            tried: tokio::sync::Mutex::new(0),
+            ..KeyFile::of(path, private)
         }
     }
 

@@ -126,6 +126,19 @@ impl Shown {
 }
 
 impl Judge {
+    /// Reads what is known of keys, unless somebody else has: nothing below waits for a file that was.
+    pub(super) async fn read(&self) {
+        let Verifier {
+            books, blacklists, ..
+        } = &*self.verifier;
+        for file in self.rules.known_hosts.iter().chain(&self.rules.record) {
+            books.open(file).await;
+        }
+        for file in &self.rules.revoked {
+            blacklists.open(file).await;
+        }
+    }
+
     /// The types of keys to ask for, certificates and plain keys, the best first.
     pub(super) fn preferred(&self) -> (Vec<Algorithm>, Vec<Algorithm>) {
         let name = self.host.known_as(&self.rules, Scope::Whole);
@@ -154,16 +167,38 @@ impl Judge {
         let heard = hearing.hear(Scope::Whole)?;
         let heard = match heard.addition {
             None => heard,
-            Some(_) => {
-                let _pen = self.verifier.books.pen();
-                // Others may have added something meanwhile.
-                self.add(hearing.hear(Scope::Whole)?, shown)
-            }
+            Some(_) => self.written(shown, hearing.version).await?,
         };
         Ok(Taken {
             trust: heard.trust,
             remarks: heard.remarks,
         })
+    }
+
+    /// Adds what is to be added, by a thread that may wait for the file.
+    async fn written(
+        &self,
+        shown: &Shown,
+        version: Option<Version>,
+    ) -> Result<Heard, ConnectError> {
+        let (judge, shown) = (self.clone(), shown.clone());
+        let writing = tokio::task::spawn_blocking(move || {
+            let _pen = judge.verifier.books.pen();
+            // Others may have added something meanwhile.
+            let heard = Hearing {
+                books: &judge.verifier.books,
+                host: &judge.host,
+                rules: &judge.rules,
+                shown: &shown,
+                version,
+            };
+            Ok(judge.add(heard.hear(Scope::Whole)?, &shown))
+        });
+        match writing.await {
+            Ok(heard) => heard,
+            // It has panicked, or the run is over.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// What is known of a key, for somebody who wants to decide, and under which names it would be

@@ -15,7 +15,9 @@ pub(in crate::ssh) async fn beyond(
     if !login.methods.iter().any(|method| method == "publickey") {
         return None;
     }
-    let mut files = login.identities.iter().map(|path| keys.get(path));
+    let certificates = keys.all(&login.certificates).await;
+    let files = keys.all(&login.identities).await.into_iter();
+    let mut files = files.chain(certificates);
     let (file, kind) = files.find_map(|file| match file.private {
         Private::Foreign(kind) if is_allowed(&file, login) => Some((file, kind)),
         _ => None,

@@ -117,8 +117,9 @@ pub(super) struct Identities {
 impl Identities {
     /// Certificates that were named; keys of the agent that were named as files; its other keys, unless
     /// only those named count; the other files.
-    pub(super) fn of(login: &Login, keys: &KeyFiles, agent: Option<&Agent>) -> Self {
-        let opened: Vec<_> = login.identities.iter().map(|path| keys.get(path)).collect();
+    pub(super) async fn of(login: &Login, keys: &KeyFiles, agent: Option<&Agent>) -> Self {
+        let opened = keys.all(&login.identities).await;
+        let named = keys.all(&login.certificates).await;
         let mut files: Vec<Identity> = Vec::new();
         for file in &opened {
             files.push(Identity::of_file(file.offer.clone(), file));
@@ -128,7 +129,7 @@ impl Identities {
             let beside = beside.map(|one| Offer::Certificate(Box::new(one.clone())));
             files.extend(beside.map(|offer| Identity::of_file(Some(offer), file)));
         }
-        let mut all = named(login, keys);
+        let mut all = certificates(&named);
         let mut others = Vec::new();
         for held in agent.iter().flat_map(|agent| &agent.held) {
             match files.iter().position(|file| file.is(held)) {
@@ -187,12 +188,11 @@ impl Identities {
 }
 
 /// The certificates of `CertificateFile`.
-fn named(login: &Login, keys: &KeyFiles) -> Vec<Identity> {
-    let files = login.certificates.iter();
-    let files = files.map(|path| keys.get(path));
+fn certificates(named: &[Arc<KeyFile>]) -> Vec<Identity> {
+    let files = named.iter();
     let certificates = files.filter(|file| matches!(file.offer, Some(Offer::Certificate(_))));
     certificates
-        .map(|file| Identity::of_file(file.offer.clone(), &file))
+        .map(|file| Identity::of_file(file.offer.clone(), file))
         .collect()
 }
 

@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use russh::keys::PublicKey;
 
 use crate::ssh::native::known_hosts::{Known, KnownHosts, Mark, entry, hashed};
+use crate::ssh::native::shelf::Shelf;
 use crate::ssh::rules::{NamesWritten, Rules};
 
 /// The files, as they were when the run began, and what was added since.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    read: Mutex<Vec<(PathBuf, Arc<KnownHosts>)>>,
+    read: Shelf<KnownHosts>,
     added: Mutex<Vec<Added>>,
     /// Whoever adds something: nobody else does meanwhile.
     pen: Mutex<()>,
@@ -48,14 +49,12 @@ impl Books {
     }
 
     fn book(&self, file: &Path) -> Arc<KnownHosts> {
-        let mut books = lock(&self.read);
-        if let Some((_, book)) = books.iter().find(|(path, _)| path == file) {
-            return Arc::clone(book);
-        }
-        let text = fs::read(file).unwrap_or_default();
-        let book = Arc::new(KnownHosts::parse(file.to_owned(), text));
-        books.push((file.to_owned(), Arc::clone(&book)));
-        book
+        self.read.get(file, read)
+    }
+
+    /// Reads a file, without waiting for it here.
+    pub(super) async fn open(&self, file: &Path) {
+        self.read.fetch(file, read).await;
     }
 
     /// Holds off whoever else would add something, until it is dropped.
@@ -99,6 +98,11 @@ impl Books {
         drop(added);
         write(file, &written)
     }
+}
+
+fn read(file: &Path) -> KnownHosts {
+    let text = fs::read(file).unwrap_or_default();
+    KnownHosts::parse(file.to_owned(), text)
 }
 
 /// Adds whole lines to the end of a file, at once, so that what others add stays whole, too.

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
 
 use russh::keys::ssh_key::public::KeyData;
 
 use crate::ssh::native::known_hosts::{NoKey, plain, read_key};
+use crate::ssh::native::shelf::Shelf;
 
 /// How a list of revoked keys in a form of its own begins, which only ssh reads.
 const KRL: &[u8] = b"SSHKRL\n\0";
@@ -15,7 +15,7 @@ const KRL: &[u8] = b"SSHKRL\n\0";
 /// The files of a run, each read once.
 #[derive(Debug, Default)]
 pub(super) struct Blacklists {
-    lists: Mutex<Vec<(PathBuf, Arc<Blacklist>)>>,
+    lists: Shelf<Blacklist>,
 }
 
 /// The keys of one file.
@@ -38,7 +38,7 @@ pub(super) enum Word {
 impl Blacklists {
     /// What `file` says of any of these keys.
     pub(super) fn of<'a>(&self, file: &Path, keys: impl IntoIterator<Item = &'a KeyData>) -> Word {
-        let list = self.list(file);
+        let list = self.lists.get(file, Blacklist::read);
         let is_revoked = keys.into_iter().any(|key| list.keys.contains(key));
         match &list.broken {
             _ if is_revoked => Word::Revoked,
@@ -47,21 +47,20 @@ impl Blacklists {
         }
     }
 
-    fn list(&self, file: &Path) -> Arc<Blacklist> {
-        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, list)) = lists.iter().find(|(path, _)| path == file) {
-            return Arc::clone(list);
-        }
-        let list = Arc::new(match fs::read(file) {
-            Ok(text) => Blacklist::parse(&text),
-            Err(error) => Blacklist::broken(&error.to_string()),
-        });
-        lists.push((file.to_owned(), Arc::clone(&list)));
-        list
+    /// Reads a file, without waiting for it here.
+    pub(super) async fn open(&self, file: &Path) {
+        self.lists.fetch(file, Blacklist::read).await;
     }
 }
 
 impl Blacklist {
+    fn read(file: &Path) -> Self {
+        match fs::read(file) {
+            Ok(text) => Blacklist::parse(&text),
+            Err(error) => Blacklist::broken(&error.to_string()),
+        }
+    }
+
     fn broken(why: &str) -> Self {
         Blacklist {
             broken: Some(why.to_owned()),
