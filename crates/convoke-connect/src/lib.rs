@@ -9,10 +9,10 @@ pub mod error;
 pub mod future;
 pub mod surroundings;
 pub mod terminal;
+pub mod trail;
 
 pub mod ask;
 pub mod connector;
-pub mod trail;
 
 mod start;
 

@@ -40,8 +40,15 @@ const CRATES: &[Layers] = &[
         name: "convoke-connect",
         may_use: &["convoke-proto"],
         modules: &[
-            &["endpoint", "error", "future", "surroundings", "terminal"],
-            &["ask", "connector", "trail"],
+            &[
+                "endpoint",
+                "error",
+                "future",
+                "surroundings",
+                "terminal",
+                "trail",
+            ],
+            &["ask", "connector"],
             &["start"],
             &["local"],
             &["ssh"],

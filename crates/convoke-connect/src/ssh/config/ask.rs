@@ -1,18 +1,15 @@
 //! The configuration of one run: told from the files, or asked of ssh where that cannot be exact.
 
+mod program;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::process::{Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::process::Output;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::sys::signal::SigSet;
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use super::tokens::{self, Environment};
 use super::{
@@ -21,20 +18,10 @@ use super::{
 };
 use crate::error::{ConnectError, ConnectErrorKind};
 use crate::ssh::SshOptions;
-use crate::ssh::openssh::{child, diagnose};
-use crate::ssh::session::{self, Session};
+use crate::ssh::openssh::diagnose;
 use crate::ssh::settings::Settings;
-use crate::start::start;
 use crate::surroundings::Surroundings;
-
-/// How many answers are waited for at once; each takes a few milliseconds of a processor.
-const AT_ONCE: usize = 4;
-
-/// How long an answer may take: a `Match exec` may ask a service somewhere.
-const LIMIT: Duration = Duration::from_secs(10);
-
-/// How often that limit may be reached in a run, so that the limits do not add up over all hosts.
-const SILENCES: usize = AT_ONCE;
+use program::Program;
 
 /// Stands for the command that a host is given: some conditions ask whether there is one.
 const COMMAND: &str = "exit";
@@ -61,12 +48,7 @@ pub struct Configuration {
     options: SshOptions,
     known: OnceCell<Known>,
     asked: Mutex<HashMap<Question, Arc<OnceCell<Answer>>>>,
-    turns: Semaphore,
-    /// The first error that is one for all hosts.
-    broken: OnceLock<String>,
-    limit: Duration,
-    /// How often the limit was reached.
-    silences: AtomicUsize,
+    program: Program,
     /// Whether ssh reads the files that we do.
     reads_the_same: OnceCell<bool>,
     /// With lines that are not understood.
@@ -138,13 +120,10 @@ impl Configuration {
     /// A configuration that nothing was read of.
     pub fn new(options: SshOptions) -> Self {
         Configuration {
+            program: Program::new(&options.program),
             options,
             known: OnceCell::new(),
             asked: Mutex::default(),
-            turns: Semaphore::new(AT_ONCE),
-            broken: OnceLock::new(),
-            limit: LIMIT,
-            silences: AtomicUsize::new(0),
             reads_the_same: OnceCell::new(),
             proven: OnceCell::new(),
         }
@@ -378,7 +357,7 @@ impl Configuration {
         }
         let reads_the_same = self.reads_the_same.get_or_try_init(async || {
             let arguments = self.arguments(question, &["-v"]);
-            match self.ask(&arguments, surroundings).await {
+            match self.program.ask(&arguments, surroundings).await {
                 Ok(said) => Ok(said.is_some_and(|said| read_by(&said) == parsed.names())),
                 // Nobody else reads anything.
                 Err(error) if error.kind == ConnectErrorKind::Spawn => Ok(true),
@@ -396,14 +375,14 @@ impl Configuration {
         surroundings: &Surroundings,
     ) -> Result<Answer, ConnectError> {
         let arguments = self.arguments(question, &[]);
-        let mut said = self.ask(&arguments, surroundings).await?;
+        let mut said = self.program.ask(&arguments, surroundings).await?;
         let has_command = said.as_ref().is_some_and(has_command);
         if has_command {
             let arguments = self.arguments(question, &ONE_COMMAND);
-            said = self.ask(&arguments, surroundings).await?;
+            said = self.program.ask(&arguments, surroundings).await?;
         }
         let Some(output) = said else {
-            let broken = self.broken.get().cloned();
+            let broken = self.program.broken.get().cloned();
             return Ok(broken.map_or(Answer::Unknown, Answer::Wrong));
         };
         if output.status.success() {
@@ -422,7 +401,7 @@ impl Configuration {
             return Ok(Answer::Unknown);
         };
         if mistake.is_everywhere {
-            let _ = self.broken.set(mistake.text.clone());
+            let _ = self.program.broken.set(mistake.text.clone());
         }
         Ok(Answer::Wrong(mistake.text))
     }
@@ -473,62 +452,9 @@ impl Configuration {
         arguments: &[OsString],
         surroundings: &Surroundings,
     ) -> Result<Option<String>, ConnectError> {
-        let output = self.ask(arguments, surroundings).await?;
+        let output = self.program.ask(arguments, surroundings).await?;
         let output = output.filter(|output| output.status.success());
         Ok(output.and_then(|output| String::from_utf8(output.stdout).ok()))
-    }
-
-    /// What ssh said; None when there is no use in asking it, or when it takes too long.
-    async fn ask(
-        &self,
-        arguments: &[OsString],
-        surroundings: &Surroundings,
-    ) -> Result<Option<Output>, ConnectError> {
-        let Ok(_turn) = self.turns.acquire().await else {
-            return Ok(None);
-        };
-        if self.broken.get().is_some() || self.silences.load(Ordering::Relaxed) >= SILENCES {
-            return Ok(None);
-        }
-        // What a condition runs must not find our terminal.
-        let mut command = session::command(&self.options.program, Session::Own, surroundings);
-        command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let running = match start(&mut command, SigSet::empty()) {
-            Ok(running) => running,
-            Err(error) => return Err(child::not_started(&command, error)),
-        };
-        let group = running.id().and_then(|id| Pid::from_raw(id as i32));
-        let mut output = std::pin::pin!(running.wait_with_output());
-        // Dropped before what awaits ssh: until that one is, nobody else can have ssh's number.
-        let mut group = Group(group);
-        match tokio::time::timeout(self.limit, &mut output).await {
-            Ok(output) => {
-                group.0 = None;
-                Ok(output.ok())
-            }
-            Err(_) => {
-                self.silences.fetch_add(1, Ordering::Relaxed);
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// The processes of an ssh that reads its configuration, with those of its `Match exec`. They are ended
-/// when it is dropped.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // Fails when nobody is there any more, or not yet: then there is only what is killed anyway.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
     }
 }
 

@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::program::SILENCES;
 use super::*;
 
 /// Far more than anything here takes.
@@ -39,9 +41,10 @@ impl Bench {
                 host_name: "ctl".into(),
                 temporary: directory.path().to_owned(),
             },
-            configuration: Configuration {
-                limit,
-                ..Configuration::new(options)
+            configuration: {
+                let mut configuration = Configuration::new(options);
+                configuration.program.limit = limit;
+                configuration
             },
             directory,
         }
