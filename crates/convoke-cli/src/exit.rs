@@ -135,7 +135,8 @@ fn remote_code(outcome: &Outcome) -> Option<u8> {
             Status::Code(code) => code,
             Status::Signal(signal) => signal.saturating_add(128),
         }),
-        Outcome::Checked(_) => Some(OK),
+        Outcome::Checked(_) | Outcome::Done(_) => Some(OK),
+        Outcome::Failed(_) => Some(FAILED),
         Outcome::TimedOut(_) => Some(124),
         Outcome::NotStarted(start) => match (start.stage, start.errno) {
             (Stage::Exec, ENOENT) => Some(127),

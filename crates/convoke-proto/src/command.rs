@@ -22,14 +22,14 @@ pub const MAX_WORDS: usize = 256 * 1024;
 pub struct Start {
     /// The program and its arguments; the program is looked up in the `PATH` of the new process. At most
     /// [`MAX_WORDS`].
-    #[serde(deserialize_with = "few")]
+    #[serde(deserialize_with = "few::<_, _, MAX_WORDS>")]
     pub argv: Vec<BString>,
     /// Whether the command goes through the account's login shell.
     pub shell: Shell,
     /// The working directory; the login home when absent.
     pub cwd: Option<BString>,
     /// Variables set on top of the login environment; a later pair wins. At most [`MAX_WORDS`].
-    #[serde(deserialize_with = "few")]
+    #[serde(deserialize_with = "few::<_, _, MAX_WORDS>")]
     pub env: Vec<(BString, BString)>,
     /// The file mode mask (octal `0` to `0o777`); the login's own when absent.
     pub umask: Option<u16>,
@@ -45,6 +45,11 @@ pub struct Start {
     pub lifetime: Lifetime,
     /// Which terminal the process gets.
     pub terminal: Terminal,
+    /// Who it runs as, by name or number, with the primary and supplementary groups of that user; the
+    /// login's own user when absent.
+    pub user: Option<BString>,
+    /// Its primary group, by name or number, instead of that of its user.
+    pub group: Option<BString>,
 }
 
 /// Whether a command goes through the login shell.
@@ -138,32 +143,32 @@ pub enum Terminal {
     None,
 }
 
-/// Reads a list of at most [`MAX_WORDS`]: an empty word is one byte on the wire and dozens in memory.
-fn few<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+/// Reads a list of at most `MAX`: an empty word is one byte on the wire and dozens in memory.
+pub(crate) fn few<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    struct Few<T>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+    struct Few<T, const MAX: usize>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Few<T, MAX> {
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of at most {MAX_WORDS}")
+            write!(f, "a list of at most {MAX}")
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
             let mut words = Vec::new();
             while let Some(word) = list.next_element()? {
-                if words.len() == MAX_WORDS {
-                    return Err(A::Error::invalid_length(MAX_WORDS + 1, &self));
+                if words.len() == MAX {
+                    return Err(A::Error::invalid_length(MAX + 1, &self));
                 }
                 words.push(word);
             }
             Ok(words)
         }
     }
-    deserializer.deserialize_seq(Few(PhantomData))
+    deserializer.deserialize_seq(Few::<T, MAX>(PhantomData))
 }
 
 impl Start {
@@ -179,7 +184,7 @@ impl Start {
             ),
             (
                 self.has_nul(),
-                "an argument, variable or directory holds a NUL byte",
+                "an argument, variable, directory or name holds a NUL byte",
             ),
             (
                 names().any(|name| name.is_empty() || name.contains(&b'=')),
@@ -205,7 +210,9 @@ impl Start {
 
     fn has_nul(&self) -> bool {
         let variables = self.env.iter().flat_map(|(name, value)| [name, value]);
-        let mut texts = self.argv.iter().chain(&self.cwd).chain(variables);
+        let identity = self.user.iter().chain(&self.group);
+        let texts = self.argv.iter().chain(&self.cwd).chain(variables);
+        let mut texts = texts.chain(identity);
         texts.any(|text| text.contains(&0))
     }
 
@@ -233,6 +240,8 @@ impl Start {
             leftovers: Leftovers::Release,
             lifetime: Lifetime::Link,
             terminal: Terminal::None,
+            user: None,
+            group: None,
         }
     }
 }

@@ -85,16 +85,19 @@ pub enum Stage {
     Exec,
     /// Making pipes or the process itself.
     Fork,
+    /// Joining the group.
+    Group,
 }
 
 impl Stage {
-    /// The stage's word in reports: `cwd`, `user`, `exec` or `fork`.
+    /// The stage's word in reports: `cwd`, `user`, `group`, `exec` or `fork`.
     pub fn as_str(self) -> &'static str {
         match self {
             Stage::Cwd => "cwd",
             Stage::User => "user",
             Stage::Exec => "exec",
             Stage::Fork => "fork",
+            Stage::Group => "group",
         }
     }
 }

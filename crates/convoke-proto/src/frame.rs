@@ -53,7 +53,15 @@ impl Tag {
     /// See [`Message::Noop`](crate::message::Message::Noop).
     pub const NOOP: Tag = Tag(0x10);
     /// See [`Message::Start`](crate::message::Message::Start).
-    pub const START: Tag = Tag(0x11);
+    pub const START: Tag = Tag(0x12);
+    /// See [`Message::Operate`](crate::message::Message::Operate).
+    pub const OPERATE: Tag = Tag(0x13);
+    /// See [`Message::Put`](crate::message::Message::Put).
+    pub const PUT: Tag = Tag(0x14);
+    /// See [`Message::Get`](crate::message::Message::Get).
+    pub const GET: Tag = Tag(0x15);
+    /// See [`Message::Open`](crate::message::Message::Open).
+    pub const OPEN: Tag = Tag(0x16);
     /// See [`Message::Credit`](crate::message::Message::Credit).
     pub const CREDIT: Tag = Tag(0x40);
     /// See [`Message::Eof`](crate::message::Message::Eof).
@@ -72,6 +80,12 @@ impl Tag {
     pub const NOT_STARTED: Tag = Tag(0x63);
     /// See [`Message::Exit`](crate::message::Message::Exit).
     pub const EXIT: Tag = Tag(0x64);
+    /// See [`Message::Opened`](crate::message::Message::Opened).
+    pub const OPENED: Tag = Tag(0x65);
+    /// See [`Message::Stored`](crate::message::Message::Stored).
+    pub const STORED: Tag = Tag(0x66);
+    /// See [`Message::Failed`](crate::message::Message::Failed).
+    pub const FAILED: Tag = Tag(0x67);
 
     /// The tag of raw bytes on `stream`, which is at most [`MAX_STREAM`]; the high bit is ignored.
     pub const fn data(stream: u8) -> Tag {
@@ -108,6 +122,10 @@ impl Tag {
                 | Tag::FINISH
                 | Tag::NOOP
                 | Tag::START
+                | Tag::OPERATE
+                | Tag::PUT
+                | Tag::GET
+                | Tag::OPEN
                 | Tag::CREDIT
                 | Tag::EOF
                 | Tag::CLOSED
@@ -117,6 +135,9 @@ impl Tag {
                 | Tag::STARTED
                 | Tag::NOT_STARTED
                 | Tag::EXIT
+                | Tag::OPENED
+                | Tag::STORED
+                | Tag::FAILED
         ) || self.stream().is_some()
     }
 

@@ -7,12 +7,15 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
 )]
 
+pub mod account;
 pub mod command;
 pub mod exit;
 pub mod fault;
+pub mod file;
 pub mod frame;
 pub mod hello;
 pub mod message;
+pub mod operation;
 
 pub mod codec;
 pub mod credit;

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::command::Start;
 use crate::exit::{Exit, NotStarted};
 use crate::fault::{Fault, Violation};
+use crate::file::{Get, NewFile, Open, Stat, Stored};
 use crate::frame::{HEADER_LEN, Header, Tag};
 use crate::hello::Hello;
+use crate::operation::{Failure, Operate};
 
 /// A message: what a frame with a known tag below `0x80` carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +29,27 @@ pub enum Message {
     Noop,
     /// Asks for a process; answered by [`Message::Started`] or [`Message::NotStarted`].
     Start(Start),
+    /// Asks for a list of operations; their answers come as records on stream 1, then
+    /// [`Message::Done`].
+    Operate(Operate),
+    /// Asks for a file whose content comes on stream 0; once that has ended answered by
+    /// [`Message::Stored`], or at any time by [`Message::Failed`].
+    Put(NewFile),
+    /// Asks for the content of a file: [`Message::Opened`], the bytes on stream 1, its end, and
+    /// [`Message::Done`]; or at any time [`Message::Failed`].
+    Get(Get),
+    /// Asks for an open file, which operations then name by this channel: [`Message::Opened`] or
+    /// [`Message::Failed`]. [`Message::Kill`] closes it.
+    Open(Open),
     /// Grants the other end more bytes on a stream.
     Credit(Credit),
     /// The sender has no more bytes for this stream.
     Eof(Stream),
     /// The sender takes no more bytes of this stream; what comes is thrown away.
     Closed(Stream),
-    /// Ends the process of this channel: TERM to its tree, KILL after the grace of its start request.
+    /// Ends what runs on this channel. A process: TERM to its tree, KILL after the grace of its start
+    /// request. Operations: those that have not begun. A file that comes is thrown away, one that goes is
+    /// cut, an open one is closed.
     Kill,
     /// The request is done; the last message of its channel.
     Done,
@@ -45,6 +61,12 @@ pub enum Message {
     NotStarted(NotStarted),
     /// The process ended, and all its output came before; the last message of its channel.
     Exit(Exit),
+    /// The file is open.
+    Opened(Box<Stat>),
+    /// The file stands where it shall; the last message of its channel.
+    Stored(Stored),
+    /// The file cannot be had or made; the last message of its channel.
+    Failed(Failure),
 }
 
 /// What a ping carries and its pong repeats.
@@ -84,6 +106,10 @@ impl Message {
             Message::Finish => Tag::FINISH,
             Message::Noop => Tag::NOOP,
             Message::Start(_) => Tag::START,
+            Message::Operate(_) => Tag::OPERATE,
+            Message::Put(_) => Tag::PUT,
+            Message::Get(_) => Tag::GET,
+            Message::Open(_) => Tag::OPEN,
             Message::Credit(_) => Tag::CREDIT,
             Message::Eof(_) => Tag::EOF,
             Message::Closed(_) => Tag::CLOSED,
@@ -93,6 +119,9 @@ impl Message {
             Message::Started(_) => Tag::STARTED,
             Message::NotStarted(_) => Tag::NOT_STARTED,
             Message::Exit(_) => Tag::EXIT,
+            Message::Opened(_) => Tag::OPENED,
+            Message::Stored(_) => Tag::STORED,
+            Message::Failed(_) => Tag::FAILED,
         }
     }
 
@@ -108,6 +137,10 @@ impl Message {
             Tag::FINISH => from_body(tag, body).map(|()| Message::Finish)?,
             Tag::NOOP => from_body(tag, body).map(|()| Message::Noop)?,
             Tag::START => Message::Start(from_body(tag, body)?),
+            Tag::OPERATE => Message::Operate(from_body(tag, body)?),
+            Tag::PUT => Message::Put(from_body(tag, body)?),
+            Tag::GET => Message::Get(from_body(tag, body)?),
+            Tag::OPEN => Message::Open(from_body(tag, body)?),
             Tag::CREDIT => Message::Credit(from_body(tag, body)?),
             Tag::EOF => Message::Eof(from_body(tag, body)?),
             Tag::CLOSED => Message::Closed(from_body(tag, body)?),
@@ -117,6 +150,9 @@ impl Message {
             Tag::STARTED => Message::Started(from_body(tag, body)?),
             Tag::NOT_STARTED => Message::NotStarted(from_body(tag, body)?),
             Tag::EXIT => Message::Exit(from_body(tag, body)?),
+            Tag::OPENED => Message::Opened(from_body(tag, body)?),
+            Tag::STORED => Message::Stored(from_body(tag, body)?),
+            Tag::FAILED => Message::Failed(from_body(tag, body)?),
             _ => return Ok(None),
         };
         Ok(Some(message))
@@ -135,12 +171,19 @@ impl Message {
             Message::Ping(body) | Message::Pong(body) => append(body, frame),
             Message::Finish | Message::Noop | Message::Kill | Message::Done => frame,
             Message::Start(body) => append(body, frame),
+            Message::Operate(body) => append(body, frame),
+            Message::Put(body) => append(body, frame),
+            Message::Get(body) => append(body, frame),
+            Message::Open(body) => append(body, frame),
             Message::Credit(body) => append(body, frame),
             Message::Eof(body) | Message::Closed(body) => append(body, frame),
             Message::Fault(body) => append(body, frame),
             Message::Started(body) => append(body, frame),
             Message::NotStarted(body) => append(body, frame),
             Message::Exit(body) => append(body, frame),
+            Message::Opened(body) => append(body, frame),
+            Message::Stored(body) => append(body, frame),
+            Message::Failed(body) => append(body, frame),
         };
         *out = frame;
         let length = out.len() - start - HEADER_LEN;

@@ -100,6 +100,9 @@ pub enum LinkError {
     /// The other end was to end a process, and did not say in time that it had.
     #[error("the command was to end, and its exit did not come within {} s", .0.as_secs())]
     Overdue(Duration),
+    /// The agent gave an answer that answers nothing.
+    #[error("the agent gave an answer that cannot be read")]
+    Unreadable,
     /// The agent refused a request.
     #[error("the agent refused the request: {text}")]
     Refused {

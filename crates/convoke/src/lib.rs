@@ -40,6 +40,7 @@
 pub mod cancel;
 pub mod error;
 pub mod event;
+mod failure;
 mod hex;
 pub mod outcome;
 mod printable;
@@ -51,6 +52,7 @@ pub mod bootstrap;
 #[doc(hidden)]
 pub mod link;
 
+pub mod operate;
 pub mod process;
 pub mod report;
 

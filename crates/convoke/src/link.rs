@@ -20,8 +20,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use convoke_proto::command::Start;
 use convoke_proto::credit::{Allowance, Budget};
-use convoke_proto::frame::MAX_DATA;
+use convoke_proto::file::{Get, NewFile, Open as OpenFile};
+use convoke_proto::frame::{MAX_DATA, MAX_REQUEST};
 use convoke_proto::hello::{Hello, LinkId, Liveness};
+use convoke_proto::operation::Operation;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -41,6 +43,10 @@ const MAX_UNSENT: usize = 256 * 1024;
 /// How many channels of one link are open at once, with those whose owner has left; the next request
 /// waits.
 const MAX_CHANNELS: usize = 4096;
+
+/// How many bytes of requests a link may have asked for at once; the next request waits. Start requests,
+/// whose channels live long, do not count.
+const MAX_ASKED: usize = 2 * MAX_REQUEST;
 
 /// How long a closed link waits for what it has written to be taken, and for the agent to end.
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -66,6 +72,8 @@ pub struct Link {
     /// How many bytes were written to the agent.
     written: Arc<AtomicU64>,
     channels: Arc<Semaphore>,
+    /// The room for requests that are not answered yet, in bytes.
+    asked: Arc<Semaphore>,
     /// Whether the last request was made.
     finished: AtomicBool,
     task: AbortOnDropHandle<()>,
@@ -95,7 +103,7 @@ enum Control {
 #[derive(Debug)]
 enum Asked {
     Noop,
-    Start(Request),
+    For(Request),
 }
 
 /// An open channel, until the agent has said its last message.
@@ -104,6 +112,7 @@ struct Open {
     /// Where its answers go.
     inbox: Arc<Inbox>,
     _place: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// How far the link is.
@@ -146,6 +155,7 @@ impl Link {
             unsent,
             written,
             channels: Arc::new(Semaphore::new(MAX_CHANNELS)),
+            asked: Arc::new(Semaphore::new(MAX_ASKED)),
             finished: AtomicBool::new(false),
             task: AbortOnDropHandle::new(task),
         }
@@ -198,8 +208,39 @@ impl Link {
     /// [`StartError::Oversized`] when the request does not fit a frame, before anything is sent;
     /// [`StartError::Lost`] when the link is over.
     pub async fn start(&self, start: Start) -> Result<Channel, StartError> {
-        let request = Request::new(start)?;
-        Ok(self.request(Asked::Start(request)).await?)
+        let request = Request::start(start)?;
+        Ok(self.request(Asked::For(request)).await?)
+    }
+
+    /// Asks for operations: their records come as [`Delivery::Output`] of stream 1, then
+    /// [`Delivery::Done`]. Dropping the channel stops those that have not begun.
+    ///
+    /// # Errors
+    /// Those of [`Link::start`]; so for all that follow.
+    pub async fn operate(&self, operations: Vec<Operation>) -> Result<Channel, StartError> {
+        let request = Request::operate(operations)?;
+        Ok(self.request(Asked::For(request)).await?)
+    }
+
+    /// Asks for a file whose content goes on stream 0, within the credit that comes; ended by
+    /// [`Delivery::Stored`] or [`Delivery::Failed`]. Dropping the channel throws the file away.
+    pub async fn put(&self, file: NewFile) -> Result<Channel, StartError> {
+        let request = Request::put(file)?;
+        Ok(self.request(Asked::For(request)).await?)
+    }
+
+    /// Asks for the content of a file: [`Delivery::Opened`], [`Delivery::Output`] of stream 1, its
+    /// [`Delivery::Eof`] and [`Delivery::Done`]; or [`Delivery::Failed`].
+    pub async fn get(&self, get: Get) -> Result<Channel, StartError> {
+        let request = Request::get(get)?;
+        Ok(self.request(Asked::For(request)).await?)
+    }
+
+    /// Asks for an open file: [`Delivery::Opened`] or [`Delivery::Failed`]. Operations name it by
+    /// [`Channel::number`]; dropping the channel closes it.
+    pub async fn open_file(&self, open: OpenFile) -> Result<Channel, StartError> {
+        let request = Request::open(open)?;
+        Ok(self.request(Asked::For(request)).await?)
     }
 
     /// Says that nothing more will be asked for: the agent ends the session as soon as all that was asked
@@ -239,6 +280,7 @@ impl Link {
         let open = Open {
             inbox: Arc::default(),
             _place: place.map_err(|_| LinkError::Dropped)?,
+            _room: self.room_for(&asked).await,
         };
         let inbox = Arc::clone(&open.inbox);
         let request = Control::Open(asked, open);
@@ -257,6 +299,21 @@ impl Link {
             held: None,
             is_over: false,
         })
+    }
+}
+
+impl Link {
+    /// Waits until so much may be asked for.
+    async fn room_for(&self, asked: &Asked) -> Option<OwnedSemaphorePermit> {
+        match asked {
+            Asked::For(request) if request.kind != request::Kind::Start => {
+                let permits = request.length() as u32;
+                // Only a closed semaphore fails, and this one is never closed.
+                let room = Arc::clone(&self.asked).acquire_many_owned(permits);
+                room.await.ok()
+            }
+            _ => None,
+        }
     }
 }
 
@@ -356,6 +413,11 @@ impl Channel {
         self.tell(Control::Send(Arc::clone(&self.inbox), 0, Bytes::new()));
     }
 
+    /// Its number, once the request is on the way.
+    pub fn number(&self) -> Option<u32> {
+        self.inbox.channel()
+    }
+
     /// What tells whether the request was sent.
     pub(crate) fn receipt(&self) -> Receipt {
         Receipt {
@@ -364,7 +426,8 @@ impl Channel {
         }
     }
 
-    /// Ends the process: TERM to its tree, KILL after the grace. Its exit still comes.
+    /// Ends what runs; a process by TERM to its tree, and KILL after the grace. Its last delivery still
+    /// comes.
     pub fn kill(&mut self) {
         self.tell(Control::Kill(Arc::clone(&self.inbox)));
     }

@@ -8,6 +8,9 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 pub use convoke_proto::exit::{Killed, Stage, Status, Survivor};
+pub use convoke_proto::operation::{Failure, Field, Reason};
+
+use crate::failure;
 
 /// What became of one step on one host: every (host, step) ends in exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,10 @@ pub enum Outcome {
     Exited(Exited),
     /// The host was asked for nothing but an answer, and gave it.
     Checked(Checked),
+    /// The host did all that it was asked for, and there was no process to exit.
+    Done(Done),
+    /// Something that was asked for, and was no process, could not be done.
+    Failed(Failed),
     /// It could not be started.
     NotStarted(NotStarted),
     /// A limit was reached; its tree was killed, its output so far kept.
@@ -53,6 +60,34 @@ pub struct Exited {
 pub struct Checked {
     /// How long the answer to one request took on the open link.
     pub round_trip: Duration,
+}
+
+/// The host did what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Done {
+    /// How many bytes of files went there or came from there.
+    pub bytes: u64,
+}
+
+/// Something could not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The first thing that could not.
+    pub cause: FailureCause,
+    /// How many more could not.
+    pub more: usize,
+}
+
+/// Who could not do what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailureCause {
+    /// The host.
+    Host(Failure),
+    /// This machine: a file to be sent could not be read, or one that came not be written.
+    Here {
+        /// The facts, in words, safe to print.
+        text: String,
+    },
 }
 
 /// The command could not be started.
@@ -183,6 +218,8 @@ impl Outcome {
         match self {
             Outcome::Exited(_) => "exited",
             Outcome::Checked(_) => "checked",
+            Outcome::Done(_) => "done",
+            Outcome::Failed(_) => "failed",
             Outcome::NotStarted(_) => "not_started",
             Outcome::TimedOut(_) => "timed_out",
             Outcome::Unreachable(_) => "unreachable",
@@ -193,11 +230,12 @@ impl Outcome {
         }
     }
 
-    /// The verdict beside the facts: it exited with 0, or the host that was checked has answered.
+    /// The verdict beside the facts: it exited with 0, the host that was checked has answered, or all that was
+    /// asked for is done.
     pub fn is_ok(&self) -> bool {
         match self {
             Outcome::Exited(exited) => exited.status == Status::Code(0),
-            Outcome::Checked(_) => true,
+            Outcome::Checked(_) | Outcome::Done(_) => true,
             _ => false,
         }
     }
@@ -259,6 +297,8 @@ impl Serialize for Outcome {
             Outcome::Checked(checked) => {
                 map.serialize_entry("round_trip_ms", &milliseconds(checked.round_trip))?;
             }
+            Outcome::Done(done) => map.serialize_entry("bytes", &done.bytes)?,
+            Outcome::Failed(failed) => failed.entries(&mut map)?,
             Outcome::NotStarted(start) => start.entries(&mut map)?,
             Outcome::TimedOut(timed_out) => {
                 map.serialize_entry("limit", timed_out.limit.as_str())?;
@@ -300,6 +340,37 @@ impl Exited {
         map.serialize_entry("left_running", &self.left_running)?;
         map.serialize_entry("stream_cut", &self.stream_cut)?;
         survivors(map, &self.survivors)
+    }
+}
+
+impl Failed {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("where", self.cause.place())?;
+        if let FailureCause::Host(failure) = &self.cause {
+            failure::entries(failure, map)?;
+        }
+        map.serialize_entry("text", &self.cause.to_string())?;
+        map.serialize_entry("more", &self.more)
+    }
+}
+
+impl FailureCause {
+    /// Whose failure it is, in reports: `host` or `here`.
+    pub fn place(&self) -> &'static str {
+        match self {
+            FailureCause::Host(_) => "host",
+            FailureCause::Here { .. } => "here",
+        }
+    }
+}
+
+/// The facts, in words, safe to print: completes "failed to …: ".
+impl std::fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FailureCause::Host(failure) => f.write_str(&failure::words(failure)),
+            FailureCause::Here { text } => f.write_str(text),
+        }
     }
 }
 

@@ -58,6 +58,11 @@ pub struct Program {
     pub limits: Limits,
     /// What becomes of processes that outlive the main process.
     pub leftovers: Leftovers,
+    /// Who it runs as, by name or number, with all groups of that user; the login's own user when absent.
+    /// Takes an agent that runs as root.
+    pub user: Option<BString>,
+    /// Its primary group, by name or number, instead of that of its user.
+    pub group: Option<BString>,
 }
 
 impl Command {
@@ -72,6 +77,8 @@ impl Command {
                 umask: None,
                 limits: Limits::default(),
                 leftovers: Leftovers::default(),
+                user: None,
+                group: None,
             },
             input: Input::None,
         }
@@ -104,6 +111,8 @@ impl Command {
             },
             limits: program.limits,
             leftovers: program.leftovers,
+            user: program.user,
+            group: program.group,
             ..Start::new(program.argv)
         }
     }
@@ -119,6 +128,22 @@ pub(crate) struct Broken {
 }
 
 impl Broken {
+    /// The link took no request any more.
+    pub(crate) fn unsent(error: LinkError) -> Self {
+        Broken {
+            error,
+            receipt: None,
+        }
+    }
+
+    /// A request was made, and its answer never came.
+    pub(crate) fn sent(error: LinkError, receipt: Receipt) -> Self {
+        Broken {
+            error,
+            receipt: Some(receipt),
+        }
+    }
+
     /// Whether the agent may know of the request. Final once the link is closed.
     pub(crate) fn was_sent(&self) -> bool {
         self.receipt.as_ref().is_some_and(Receipt::was_sent)
@@ -152,10 +177,7 @@ pub(crate) async fn start<'a>(
     let channel = match link.start(request).await {
         Ok(channel) => channel,
         Err(StartError::Oversized(error)) => return Ok(Err(refused(E2BIG, error))),
-        Err(StartError::Lost(error)) => {
-            let receipt = None;
-            return Err(Broken { error, receipt });
-        }
+        Err(StartError::Lost(error)) => return Err(Broken::unsent(error)),
     };
     Ok(Ok(Running {
         channel,
@@ -243,7 +265,10 @@ impl Running<'_> {
                 let why = printable(fault.text.as_bytes());
                 return Ok(Some(refused(EINVAL, why)));
             }
-            Delivery::Done => return Err(self.broken(LinkError::Closed)),
+            // The link delivers no such thing on the channel of a process.
+            Delivery::Done | Delivery::Opened(_) | Delivery::Stored(_) | Delivery::Failed(_) => {
+                return Err(self.broken(LinkError::Closed));
+            }
             Delivery::Lost(error) => return Err(self.broken(error)),
         }
         Ok(None)
@@ -282,10 +307,7 @@ impl Running<'_> {
     }
 
     fn broken(&self, error: LinkError) -> Broken {
-        Broken {
-            error,
-            receipt: Some(self.channel.receipt()),
-        }
+        Broken::sent(error, self.channel.receipt())
     }
 
     fn overdue(&self) -> Broken {

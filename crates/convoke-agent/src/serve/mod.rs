@@ -316,6 +316,9 @@ impl Serve {
             }
             Message::Noop => self.noop(channel),
             Message::Start(request) => self.start(channel, request),
+            Message::Operate(_) | Message::Put(_) | Message::Get(_) | Message::Open(_) => {
+                self.unknown(channel, tag)
+            }
             Message::Credit(credit) => self.granted(channel, credit),
             Message::Eof(Stream { stream }) => self.input_ended(channel, stream),
             Message::Closed(Stream { stream }) => self.output_refused(channel, stream),

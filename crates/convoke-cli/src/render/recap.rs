@@ -89,7 +89,11 @@ pub(crate) fn errors(report: &Report, facts: &Facts) -> String {
 fn is_error(result: &HostResult) -> bool {
     !matches!(
         result.outcome,
-        Outcome::Exited(_) | Outcome::Checked(_) | Outcome::Cancelled(_) | Outcome::Skipped(_)
+        Outcome::Exited(_)
+            | Outcome::Checked(_)
+            | Outcome::Done(_)
+            | Outcome::Cancelled(_)
+            | Outcome::Skipped(_)
     )
 }
 
@@ -99,7 +103,7 @@ fn is_told(result: &HostResult) -> bool {
         Outcome::Exited(exited) => {
             exited.left_running == 0 && !exited.stream_cut && exited.survivors.is_empty()
         }
-        Outcome::Checked(_) => true,
+        Outcome::Checked(_) | Outcome::Done(_) => true,
         _ => false,
     };
     !(result.outcome.is_ok() && left_nothing)
@@ -192,8 +196,10 @@ fn push_counts(text: &mut String, report: &Report) {
 fn kind_of(outcome: &Outcome) -> &'static str {
     match outcome {
         outcome if outcome.is_ok() => "ok",
-        Outcome::Exited(_) | Outcome::NotStarted(_) | Outcome::TimedOut(_) => "failed",
-        Outcome::Checked(_) => "ok",
+        Outcome::Exited(_) | Outcome::Failed(_) | Outcome::NotStarted(_) | Outcome::TimedOut(_) => {
+            "failed"
+        }
+        Outcome::Checked(_) | Outcome::Done(_) => "ok",
         Outcome::Unreachable(_) => "unreachable",
         Outcome::Lost(_) => "lost",
         Outcome::Cancelled(_) => "cancelled",

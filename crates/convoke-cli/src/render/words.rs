@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bstr::{BString, ByteSlice as _};
 use convoke::inventory::{HostList, HostName};
 use convoke::outcome::{
-    CancelCause, Cancelled, Exited, Fate, Killed, Limit, Lost, NotStarted, Outcome, SkipCause,
-    Stage, Status, Survivor, TimedOut,
+    CancelCause, Cancelled, Exited, Failed, Fate, Killed, Limit, Lost, NotStarted, Outcome,
+    SkipCause, Stage, Status, Survivor, TimedOut,
 };
 use convoke::proto::command::Limits;
 
@@ -46,6 +46,8 @@ pub(crate) fn outcome(outcome: &Outcome, limits: &Limits) -> String {
     match outcome {
         Outcome::Exited(exited) => self::exited(exited),
         Outcome::Checked(checked) => format!("answered within {:.1?}", checked.round_trip),
+        Outcome::Done(_) => "done".to_owned(),
+        Outcome::Failed(failed) => self::failed(failed),
         Outcome::NotStarted(start) => not_started(start),
         Outcome::TimedOut(timed_out) => self::timed_out(timed_out, limits),
         Outcome::Unreachable(unreachable) => {
@@ -79,6 +81,14 @@ fn exited(exited: &Exited) -> String {
     words + &survivors(&exited.survivors)
 }
 
+fn failed(failed: &Failed) -> String {
+    let cause = one_line(failed.cause.to_string().as_bytes());
+    match failed.more {
+        0 => format!("failed: {cause}"),
+        more => format!("failed: {cause} (and {more} more)"),
+    }
+}
+
 fn not_started(start: &NotStarted) -> String {
     if let Some(why) = &start.why {
         return format!("not started: {}", one_line(why.as_bytes()));
@@ -87,7 +97,8 @@ fn not_started(start: &NotStarted) -> String {
     let tried = tried(&start.tried);
     match start.stage {
         Stage::Cwd => format!("not started: failed to enter the directory{tried}: {reason}"),
-        Stage::User => format!("not started: failed to become the user: {reason}"),
+        Stage::User => format!("not started: failed to become the user{tried}: {reason}"),
+        Stage::Group => format!("not started: failed to join the group{tried}: {reason}"),
         Stage::Exec => format!("not started: failed to execute{tried}: {reason}"),
         Stage::Fork => format!("not started: failed to make a process: {reason}"),
     }

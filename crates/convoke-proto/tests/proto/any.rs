@@ -54,6 +54,7 @@ fn start() -> impl Strategy<Value = Start> {
         vec(text(), 0..6),
         option::of(text()),
         vec((text(), text()), 0..4),
+        (option::of(text()), option::of(text())),
     );
     let choices = (
         prop_oneof![Just(Shell::None), Just(Shell::Login)],
@@ -73,6 +74,8 @@ fn start() -> impl Strategy<Value = Start> {
         leftovers: choices.2,
         lifetime: Lifetime::Link,
         terminal: Terminal::None,
+        user: words.3.0,
+        group: words.3.1,
     })
 }
 
@@ -107,7 +110,8 @@ fn not_started() -> impl Strategy<Value = NotStarted> {
         Just(Stage::Cwd),
         Just(Stage::User),
         Just(Stage::Exec),
-        Just(Stage::Fork)
+        Just(Stage::Fork),
+        Just(Stage::Group)
     ];
     (stage, any::<i32>(), vec(text(), 0..4)).prop_map(|(stage, errno, tried)| NotStarted {
         stage,

@@ -7,8 +7,13 @@ use convoke_proto::command::{
 };
 use convoke_proto::exit::{Cause, Exit, Killed, NotStarted, Stage, Status, Survivor};
 use convoke_proto::fault::{Fault, FaultKind};
+use convoke_proto::file::{
+    Access, Creation, Digest, Durability, FileKind, Follow, Get, NewFile, Open, Ownership, Stat,
+    Stored, Time,
+};
 use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness};
 use convoke_proto::message::{Credit, Message, Started, Stream, Token};
+use convoke_proto::operation::{Failure, Field, Operate, Operation, Reason};
 
 fn hello() -> Hello {
     Hello {
@@ -46,6 +51,31 @@ fn full_start() -> Start {
         leftovers: Leftovers::Kill,
         lifetime: Lifetime::Link,
         terminal: Terminal::None,
+        user: Some("app".into()),
+        group: None,
+    }
+}
+
+fn stat() -> Stat {
+    let time = Time {
+        seconds: -1,
+        nanoseconds: 999_999_999,
+    };
+    Stat {
+        kind: FileKind::Link,
+        mode: 0o7777,
+        uid: 0,
+        gid: 300,
+        owner: "root".into(),
+        group: "300".into(),
+        size: 1 << 40,
+        modified: time,
+        changed: time,
+        inode: 3,
+        device: 4,
+        links: 1,
+        target: Some("/b".into()),
+        digests: vec![(Digest::Sha256, "d".into())],
     }
 }
 
@@ -91,11 +121,11 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
         (Message::Noop, "000000000102030410"),
         (
             Message::Start(Start::new(["true"])),
-            "0000001301020304110104747275650000000000000000904e000000",
+            "0000001501020304120104747275650000000000000000904e0000000000",
         ),
         (
             Message::Start(full_start()),
-            "0000002801020304110202736802ff0a0101042f746d70010141036220630112010203007f0101e0d4030101f403010000",
+            "0000002e01020304120202736802ff0a0101042f746d70010141036220630112010203007f0101e0d4030101f403010000010361707000",
         ),
         (
             Message::Credit(Credit {
@@ -108,6 +138,75 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
         (
             Message::Closed(Stream { stream: 0 }),
             "00000001010203044200",
+        ),
+        (
+            Message::Operate(Operate {
+                operations: vec![
+                    Operation::Stat {
+                        path: "/a".into(),
+                        follow: Follow::No,
+                        digests: vec![Digest::Sha512, Digest::Blake3],
+                    },
+                    Operation::WriteAt {
+                        file: 300,
+                        offset: None,
+                        content: "x".into(),
+                    },
+                    Operation::Facts,
+                ],
+            }),
+            "0000001001020304130300022f610102010216ac0200017814",
+        ),
+        (
+            Message::Put(NewFile {
+                path: "/a".into(),
+                inside: Some("b".into()),
+                mode: Some(0o644),
+                ownership: Ownership {
+                    owner: Some("app".into()),
+                    group: None,
+                },
+                durability: Durability::Unsynced,
+            }),
+            "000000100102030414022f6101016201a40301036170700001",
+        ),
+        (
+            Message::Get(Get {
+                path: "/a".into(),
+                offset: 300,
+                limit: None,
+            }),
+            "000000060102030415022f61ac0200",
+        ),
+        (
+            Message::Open(Open {
+                path: "/a".into(),
+                access: Access::Append,
+                creation: Creation::IfMissing,
+                mode: None,
+                ownership: Ownership::default(),
+            }),
+            "000000080102030416022f610301000000",
+        ),
+        (
+            Message::Opened(Box::new(stat())),
+            "0000002c010203046505ff1f00ac0204726f6f740333303080808080802001ff93ebdc0301ff93ebdc0303040101022f6201000164",
+        ),
+        (
+            Message::Stored(Stored {
+                path: "/a".into(),
+                size: 300,
+                replaced: true,
+            }),
+            "000000060102030466022f61ac0201",
+        ),
+        (
+            Message::Failed(Failure {
+                field: Field::Path,
+                value: "/a".into(),
+                reason: Reason::Errno(2),
+            }),
+            "00000006010203046700022f610004",
         ),
         (Message::Finish, "000000000102030404"),
         (Message::Kill, "000000000102030443"),
@@ -133,6 +232,10 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
         (
             Message::NotStarted(not_started(Stage::Fork)),
             "0000000a0102030463030401062f62696e2f78",
+        ),
+        (
+            Message::NotStarted(not_started(Stage::Group)),
+            "0000000a0102030463040401062f62696e2f78",
         ),
         (
             Message::Exit(exit(Status::Code(255), Cause::Itself)),

@@ -234,7 +234,7 @@ impl Driver {
         let waiting = self.machine.outgoing().len() as u64;
         let begins_at = self.shared.written.load(Ordering::Relaxed) + waiting;
         let channel = match asked {
-            Asked::Start(request) => self.machine.ask(request),
+            Asked::For(request) => self.machine.ask(request),
             Asked::Noop => self.machine.noop(),
         };
         open.inbox.opened(channel, begins_at);

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::{Bytes, BytesMut};
 use convoke_proto::exit::{Exit, NotStarted};
 use convoke_proto::fault::Fault;
+use convoke_proto::file::{Stat, Stored};
 use convoke_proto::frame::MAX_STREAM;
+use convoke_proto::operation::Failure;
 use tokio::sync::Notify;
 
 use crate::error::LinkError;
@@ -56,6 +58,12 @@ pub enum Delivery {
     Exit(Exit),
     /// The process could not be started; the last delivery.
     NotStarted(NotStarted),
+    /// A file is open.
+    Opened(Box<Stat>),
+    /// A file stands where it shall; the last delivery.
+    Stored(Stored),
+    /// A file cannot be had or made; the last delivery.
+    Failed(Failure),
     /// The request is done; the last delivery.
     Done,
     /// The request was refused; the last delivery.
@@ -71,6 +79,8 @@ impl Delivery {
             self,
             Delivery::Exit(_)
                 | Delivery::NotStarted(_)
+                | Delivery::Stored(_)
+                | Delivery::Failed(_)
                 | Delivery::Done
                 | Delivery::Fault(_)
                 | Delivery::Lost(_)

@@ -152,14 +152,14 @@ impl Machine {
     /// # Errors
     /// [`Oversized`] when the request does not fit a frame; nothing happened then.
     pub fn start(&mut self, start: Start) -> Result<u32, Oversized> {
-        Ok(self.ask(Request::new(start)?))
+        Ok(self.ask(Request::start(start)?))
     }
 
-    /// Asks for a process whose request is known to fit; returns its channel.
+    /// Makes a request that is known to fit; returns its channel. Its streams may send at once.
     pub(super) fn ask(&mut self, request: Request) -> u32 {
-        let (opened, grants) = Channel::starting(&request, &self.budget);
+        let (opened, grants) = Channel::asking(&request, &self.budget);
         let channel = self.open(opened);
-        trace("out", channel, Tag::START, request.length());
+        trace("out", channel, request.tag(), request.length());
         request.append(channel, &mut self.outgoing);
         for grant in grants {
             self.say(channel, &Message::Credit(grant));
@@ -206,25 +206,25 @@ impl Machine {
         self.say(LINK_CHANNEL, &Message::Finish);
     }
 
-    /// Asks for the end of the process of a channel.
+    /// Asks for the end of what runs on a channel.
     pub fn kill(&mut self, channel: u32) {
         if self.channels.contains_key(&channel) {
             self.say(channel, &Message::Kill);
         }
     }
 
-    /// Nobody listens on the channel any more: its process is ended, what it still says is dropped.
+    /// Nobody listens on the channel any more: what runs on it is ended, what it still says is dropped.
     pub fn forget(&mut self, channel: u32) {
         let Some(open) = self.channels.get_mut(&channel) else {
             return;
         };
         open.is_forgotten = true;
-        let is_process = open.is_process();
+        let can_be_ended = open.can_be_ended();
         let inbound = open.inbound().iter();
         let held: Vec<(u8, usize)> = inbound
             .map(|inbound| (inbound.stream, inbound.window.buffered()))
             .collect();
-        if is_process {
+        if can_be_ended {
             self.say(channel, &Message::Kill);
         }
         for (stream, bytes) in held {

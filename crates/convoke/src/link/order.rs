@@ -7,7 +7,7 @@ use convoke_proto::frame::Tag;
 use convoke_proto::message::{Credit, Message, Stream};
 
 use super::inbox::Delivery;
-use super::request;
+use super::request::{self, Kind};
 
 /// What is known of an open channel.
 #[derive(Debug)]
@@ -24,6 +24,14 @@ enum Request {
     Noop,
     Starting,
     Running,
+    Operating,
+    Putting,
+    Getting,
+    /// The file is open, and its bytes come.
+    Reading,
+    Opening,
+    /// The file is open for operations.
+    Open,
 }
 
 /// A stream from the agent.
@@ -53,14 +61,20 @@ impl Channel {
         }
     }
 
-    /// The channel of a start request, and what its streams may send at once.
-    pub(super) fn starting(request: &request::Request, budget: &Budget) -> (Self, Vec<Credit>) {
+    /// The channel of a request, and what its streams may send at once.
+    pub(super) fn asking(request: &request::Request, budget: &Budget) -> (Self, Vec<Credit>) {
         let outputs = request.outputs.iter();
         let opened = outputs.map(|stream| Inbound::open(*stream, budget));
         let (inbound, grants) = opened.unzip();
         let inputs = request.inputs.iter();
         let channel = Channel {
-            request: Request::Starting,
+            request: match request.kind {
+                Kind::Start => Request::Starting,
+                Kind::Operate => Request::Operating,
+                Kind::Put => Request::Putting,
+                Kind::Get => Request::Getting,
+                Kind::Open => Request::Opening,
+            },
             inbound,
             outbound: inputs.map(|stream| Outbound::new(*stream)).collect(),
             is_forgotten: false,
@@ -68,8 +82,8 @@ impl Channel {
         (channel, grants)
     }
 
-    /// Whether there is a process to end.
-    pub(super) fn is_process(&self) -> bool {
+    /// Whether there is something to end.
+    pub(super) fn can_be_ended(&self) -> bool {
         self.request != Request::Noop
     }
 
@@ -89,10 +103,25 @@ impl Channel {
     pub(super) fn accept(&mut self, channel: u32, message: Message) -> Result<Delivery, Violation> {
         let tag = message.tag();
         match (self.request, message) {
-            (Request::Noop, Message::Done) => Ok(Delivery::Done),
-            (Request::Noop | Request::Starting, Message::Fault(fault)) => {
-                Ok(Delivery::Fault(fault))
+            (Request::Noop | Request::Operating | Request::Open, Message::Done) => {
+                Ok(Delivery::Done)
             }
+            (Request::Reading, Message::Done) => self.all_read(channel),
+            (request, Message::Fault(fault)) if !request.is_granted() => Ok(Delivery::Fault(fault)),
+            (Request::Putting, Message::Stored(stored)) => Ok(Delivery::Stored(stored)),
+            (Request::Putting, Message::Credit(credit)) => self.credit(channel, credit),
+            (Request::Getting | Request::Opening, Message::Opened(stat)) => {
+                self.request = match self.request {
+                    Request::Getting => Request::Reading,
+                    _ => Request::Open,
+                };
+                Ok(Delivery::Opened(stat))
+            }
+            (Request::Reading, Message::Eof(Stream { stream })) => self.eof(channel, stream),
+            (
+                Request::Putting | Request::Getting | Request::Reading | Request::Opening,
+                Message::Failed(failure),
+            ) => Ok(Delivery::Failed(failure)),
             (Request::Starting, Message::Started(started)) => {
                 self.request = Request::Running;
                 Ok(Delivery::Started { pid: started.pid })
@@ -114,11 +143,14 @@ impl Channel {
         bytes: usize,
     ) -> Result<(), Violation> {
         let refuse = |why| Err(refuse(channel, Tag::data(stream), why));
-        let is_running = self.request == Request::Running;
+        let may_speak = matches!(
+            self.request,
+            Request::Running | Request::Operating | Request::Reading
+        );
         let inbound = self.inbound.iter_mut().find(|i| i.stream == stream);
         match inbound {
             None => refuse("the stream is not open"),
-            Some(_) if !is_running => refuse("the process has not started"),
+            Some(_) if !may_speak => refuse("what was asked for has not begun"),
             Some(inbound) if !inbound.is_open => refuse("the stream has ended"),
             Some(inbound) => match inbound.window.receive(bytes) {
                 true => Ok(()),
@@ -165,11 +197,25 @@ impl Channel {
         }
     }
 
+    fn all_read(&self, channel: u32) -> Result<Delivery, Violation> {
+        match self.inbound.iter().any(|inbound| inbound.is_open) {
+            true => Err(refuse(channel, Tag::DONE, "a stream has not ended")),
+            false => Ok(Delivery::Done),
+        }
+    }
+
     fn exit(&self, channel: u32, exit: Exit) -> Result<Delivery, Violation> {
         match self.inbound.iter().any(|inbound| inbound.is_open) {
             true => Err(refuse(channel, Tag::EXIT, "a stream has not ended")),
             false => Ok(Delivery::Exit(exit)),
         }
+    }
+}
+
+impl Request {
+    /// Whether it was granted, so that it can no longer be refused as a whole.
+    fn is_granted(self) -> bool {
+        matches!(self, Request::Running | Request::Reading | Request::Open)
     }
 }
 

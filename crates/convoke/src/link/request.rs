@@ -1,32 +1,84 @@
-//! A start request in its frame, ready but for the channel.
+//! A request in its frame, ready but for the channel.
 
 use convoke_proto::command::{Direction, Start, Stdin};
+use convoke_proto::file::{Get, NewFile, Open};
 use convoke_proto::frame::{HEADER_LEN, Header, Tag};
 use convoke_proto::message::{Message, Oversized};
+use convoke_proto::operation::{Operate, Operation};
 
-/// A start request, encoded once: whether it fits is known before anything is asked of the link.
+/// A request, encoded once: whether it fits is known before anything is asked of the link.
 #[derive(Debug)]
 pub(super) struct Request {
     frame: Vec<u8>,
-    /// The streams that the process writes.
+    pub(super) kind: Kind,
+    /// The streams that come from the host.
     pub(super) outputs: Vec<u8>,
-    /// The streams that it reads.
+    /// The streams that go there.
     pub(super) inputs: Vec<u8>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Start,
+    Operate,
+    Put,
+    Get,
+    Open,
+}
+
+impl Kind {
+    fn tag(self) -> Tag {
+        match self {
+            Kind::Start => Tag::START,
+            Kind::Operate => Tag::OPERATE,
+            Kind::Put => Tag::PUT,
+            Kind::Get => Tag::GET,
+            Kind::Open => Tag::OPEN,
+        }
+    }
 }
 
 impl Request {
     /// # Errors
-    /// [`Oversized`] when it does not fit a frame.
-    pub(super) fn new(start: Start) -> Result<Self, Oversized> {
+    /// [`Oversized`] when it does not fit a frame; so for all of these.
+    pub(super) fn start(start: Start) -> Result<Self, Oversized> {
         let stdin = (start.stdin == Stdin::Stream).then_some(0);
         let outputs = [1, 2].into_iter().chain(extra(&start, Direction::Out));
         let outputs = outputs.collect();
         let inputs = stdin.into_iter().chain(extra(&start, Direction::In));
         let inputs = inputs.collect();
+        Self::new(Kind::Start, &Message::Start(start), outputs, inputs)
+    }
+
+    pub(super) fn operate(operations: Vec<Operation>) -> Result<Self, Oversized> {
+        let message = Message::Operate(Operate { operations });
+        Self::new(Kind::Operate, &message, vec![1], Vec::new())
+    }
+
+    pub(super) fn put(file: NewFile) -> Result<Self, Oversized> {
+        Self::new(Kind::Put, &Message::Put(file), Vec::new(), vec![0])
+    }
+
+    pub(super) fn get(get: Get) -> Result<Self, Oversized> {
+        Self::new(Kind::Get, &Message::Get(get), vec![1], Vec::new())
+    }
+
+    pub(super) fn open(open: Open) -> Result<Self, Oversized> {
+        Self::new(Kind::Open, &Message::Open(open), Vec::new(), Vec::new())
+    }
+
+    fn new(
+        kind: Kind,
+        message: &Message,
+        outputs: Vec<u8>,
+        inputs: Vec<u8>,
+    ) -> Result<Self, Oversized> {
         let mut frame = Vec::new();
-        Message::Start(start).encode(0, &mut frame)?;
+        message.encode(0, &mut frame)?;
         Ok(Request {
             frame,
+            kind,
             outputs,
             inputs,
         })
@@ -42,10 +94,15 @@ impl Request {
         let header = Header {
             length: self.length(),
             channel,
-            tag: Tag::START,
+            tag: self.kind.tag(),
         };
         out.extend_from_slice(&header.to_bytes());
         out.extend_from_slice(self.frame.get(HEADER_LEN..).unwrap_or_default());
+    }
+
+    /// Its tag.
+    pub(super) fn tag(&self) -> Tag {
+        self.kind.tag()
     }
 }
 

@@ -1,0 +1,125 @@
+//! Why a host could not do what it was asked, in words and as JSON.
+
+use std::io;
+
+use convoke_proto::operation::{Failure, Field, Reason};
+use serde::ser::SerializeMap;
+
+use crate::printable::printable;
+
+/// In words, safe to print: `"/etc/x": no such file or directory`.
+pub(crate) fn words(failure: &Failure) -> String {
+    let value = printable(&failure.value);
+    let why = match failure.reason {
+        Reason::Errno(number) => errno(number),
+        Reason::Unknown => return format!("there is no {} \"{value}\"", noun(failure.field)),
+        Reason::NoAnswer => "the name service of the host does not answer".to_owned(),
+        Reason::Kind(kind) => format!("it is no regular file but of kind {}", kind.as_str()),
+        Reason::TooLong => "it is too long".to_owned(),
+        Reason::Invalid => format!("it cannot be the value of {}", word(failure.field)),
+        Reason::Cancelled => "it was stopped".to_owned(),
+    };
+    match value.is_empty() && failure.field != Field::Path {
+        true => why,
+        false => format!("\"{value}\": {why}"),
+    }
+}
+
+/// The kernel's words for an error number, as sentences of ours contain them.
+fn errno(number: i32) -> String {
+    let text = io::Error::from_raw_os_error(number).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    // What begins with a word of capitals keeps it.
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            let rest = text.get(first.len_utf8()..).unwrap_or_default();
+            first.to_lowercase().collect::<String>() + rest
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The entries of its JSON form.
+pub(crate) fn entries<M: SerializeMap>(failure: &Failure, map: &mut M) -> Result<(), M::Error> {
+    let errno = match failure.reason {
+        Reason::Errno(number) => Some(number),
+        _ => None,
+    };
+    map.serialize_entry("field", word(failure.field))?;
+    map.serialize_entry("value", &failure.value.to_string())?;
+    map.serialize_entry("reason", reason(failure.reason))?;
+    map.serialize_entry("errno", &errno)
+}
+
+fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Errno(_) => "errno",
+        Reason::Unknown => "unknown",
+        Reason::NoAnswer => "no_answer",
+        Reason::Kind(_) => "kind",
+        Reason::TooLong => "too_long",
+        Reason::Invalid => "invalid",
+        Reason::Cancelled => "cancelled",
+    }
+}
+
+/// The field's word in reports.
+pub(crate) fn word(field: Field) -> &'static str {
+    match field {
+        Field::Path => "path",
+        Field::To => "to",
+        Field::Mode => "mode",
+        Field::Owner => "owner",
+        Field::Group => "group",
+        Field::User => "user",
+        Field::File => "file",
+        Field::Content => "content",
+        Field::Request => "request",
+    }
+}
+
+fn noun(field: Field) -> &'static str {
+    match field {
+        Field::Owner | Field::User => "user",
+        other => word(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_and_why() {
+        let failure = |field, value: &str, reason| Failure {
+            field,
+            value: value.into(),
+            reason,
+        };
+        for (failure, said) in [
+            (
+                failure(Field::Path, "/x\x1b", Reason::Errno(2)),
+                "\"/x\\u{1b}\": no such file or directory",
+            ),
+            (
+                failure(Field::Owner, "nobody9", Reason::Unknown),
+                "there is no user \"nobody9\"",
+            ),
+            (
+                failure(Field::Group, "g9", Reason::Unknown),
+                "there is no group \"g9\"",
+            ),
+            (
+                failure(Field::Request, "", Reason::TooLong),
+                "it is too long",
+            ),
+            (
+                failure(Field::Path, "/x", Reason::Errno(5)),
+                "\"/x\": input/output error",
+            ),
+        ] {
+            assert_eq!(words(&failure), said);
+        }
+    }
+}
