@@ -46,6 +46,26 @@ impl ConnectError {
     }
 }
 
+/// Why a connector cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemeError {
+    /// Another connector opens the endpoints of this scheme.
+    #[error("the scheme {scheme:?} has a connector already")]
+    Taken {
+        /// The scheme.
+        scheme: &'static str,
+    },
+    /// No endpoint can have this scheme.
+    #[error(
+        "{scheme:?} cannot be a scheme: a lower-case letter, then lower-case letters, digits, \
+         plus, hyphen and full stop"
+    )]
+    Invalid {
+        /// The scheme.
+        scheme: &'static str,
+    },
+}
+
 /// Whether another attempt may help.
 ///
 /// Only failures before any authentication and any verdict on a host key may; a second attempt after
@@ -66,8 +86,12 @@ pub enum ConnectErrorKind {
     Spawn,
     /// Descriptors or processes ran out here.
     Resources,
-    /// No connector is registered for the scheme, or it does not understand the endpoint.
+    /// The connector does not understand the endpoint.
     Endpoint,
+    /// No connector is registered for the scheme.
+    UnknownScheme,
+    /// The endpoint names no scheme, and there is no connector for those that name none.
+    NoScheme,
     /// The configuration of the program that connects is wrong.
     Configuration,
     /// No address is known for the name.
@@ -97,6 +121,8 @@ impl ConnectErrorKind {
             ConnectErrorKind::Spawn => "spawn",
             ConnectErrorKind::Resources => "resources",
             ConnectErrorKind::Endpoint => "endpoint",
+            ConnectErrorKind::UnknownScheme => "unknown_scheme",
+            ConnectErrorKind::NoScheme => "no_scheme",
             ConnectErrorKind::Configuration => "configuration",
             ConnectErrorKind::Name => "name",
             ConnectErrorKind::Refused => "refused",

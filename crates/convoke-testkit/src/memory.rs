@@ -124,8 +124,7 @@ impl Memory {
 
     /// A [`Reach`] that knows no scheme but `memory`, with an agent of a few bytes for [`PLATFORM`].
     pub fn reach(&self) -> Reach {
-        let mut registry = Registry::empty();
-        registry.insert("memory", Arc::new(self.clone()));
+        let registry = Registry::of([("memory", Arc::new(self.clone()) as _)]).unwrap();
         let agent = Agent::from_bytes(PLATFORM, b"an agent of a test").unwrap();
         let surroundings = Surroundings {
             environment: Vec::new(),

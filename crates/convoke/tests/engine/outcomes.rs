@@ -275,7 +275,7 @@ async fn a_scheme_nobody_registered_is_unreachable() {
     let [Outcome::Unreachable(unreachable)] = ran.outcomes()[..] else {
         panic!("{:?}", ran.report);
     };
-    let endpoint = UnreachableKind::Connect(ConnectErrorKind::Endpoint);
+    let endpoint = UnreachableKind::Connect(ConnectErrorKind::UnknownScheme);
     assert_eq!(unreachable.kind, endpoint);
 }
 

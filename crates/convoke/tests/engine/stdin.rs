@@ -103,6 +103,8 @@ async fn everything_that_a_caller_may_choose_arrives() {
             grace_ms: 3,
         },
         leftovers: Leftovers::Kill,
+        user: Some("app".into()),
+        group: Some("staff".into()),
     };
     let command = Command {
         start: program.clone(),
@@ -119,6 +121,8 @@ async fn everything_that_a_caller_may_choose_arrives() {
         stdin: Stdin::Stream,
         limits: program.limits,
         leftovers: program.leftovers,
+        user: program.user,
+        group: program.group,
         ..Start::new(program.argv)
     };
     assert_eq!(memory.record("h1").starts, [asked]);
