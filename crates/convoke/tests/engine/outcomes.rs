@@ -122,7 +122,7 @@ async fn a_request_that_contradicts_itself_is_not_sent() {
     let memory = Memory::new(up());
     let action = Action::everywhere(super::hosts(1), Work::Process(command));
     let ran = run(&memory, action, &Cancel::new()).await;
-    let why = "an argument, variable or directory holds a NUL byte";
+    let why = "an argument, variable, directory or name holds a NUL byte";
     assert_eq!(ran.outcomes(), [&refused(22, why)]);
     assert_eq!(memory.record("h1").starts, []);
 }
