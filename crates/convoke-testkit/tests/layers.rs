@@ -80,7 +80,7 @@ const CRATES: &[Layers] = &[
                 "cancel",
             ],
             &["agents", "bootstrap", "link"],
-            &["process", "operate", "report"],
+            &["process", "operate", "transfer", "report"],
             &["host"],
             &["action"],
         ],

@@ -55,6 +55,7 @@ pub mod link;
 pub mod operate;
 pub mod process;
 pub mod report;
+mod transfer;
 
 pub mod host;
 

@@ -115,7 +115,8 @@ fn ownership(operation: &Operation) -> usize {
     names.map(|name| name.len()).sum()
 }
 
-fn too_long() -> Failure {
+/// The failure of a request that fits no frame.
+pub(crate) fn too_long() -> Failure {
     Failure {
         field: Field::Request,
         value: "".into(),

@@ -1,0 +1,213 @@
+//! The content of one file on its way: to a host as a new file, or from it.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use convoke_proto::file::{Get, NewFile, Stat, Stored};
+use convoke_proto::operation::Failure;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::error::{LinkError, StartError};
+use crate::link::{Channel, Delivery, Link};
+use crate::operate::too_long;
+use crate::process::Broken;
+
+/// How much of a reader is asked for at once, in bytes: what one frame carries.
+const PIECE: usize = convoke_proto::frame::MAX_DATA;
+
+/// Why a file did not arrive.
+#[derive(Debug)]
+pub(crate) enum Undone {
+    /// The host could not read or write it.
+    Host(Failure),
+    /// What it was to hold could not be had on this machine.
+    Here(io::Error),
+    /// The link ended before the host had said what became of it.
+    Broken(Broken),
+}
+
+/// What a new file on a host will hold, piece by piece.
+pub(crate) trait Pieces: Send {
+    /// The next piece, at most `most` bytes and never empty; none at the end, after which it is not called
+    /// again. May be dropped and called again; nothing is lost.
+    ///
+    /// # Errors
+    /// The content cannot be had: the file on the host is thrown away.
+    fn next(&mut self, most: usize) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
+}
+
+impl Pieces for Bytes {
+    async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        let piece = self.split_to(most.min(self.len()));
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
+
+/// The pieces of what a reader gives until its end.
+#[derive(Debug)]
+pub(crate) struct Reading<R> {
+    reader: R,
+    buffer: BytesMut,
+}
+
+impl<R> Reading<R> {
+    pub(crate) fn new(reader: R) -> Self {
+        Reading {
+            reader,
+            buffer: BytesMut::new(),
+        }
+    }
+}
+
+impl<R: AsyncRead + Send + Unpin> Pieces for Reading<R> {
+    async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        let most = most.min(PIECE);
+        self.buffer.reserve(most);
+        let mut reader = (&mut self.reader).take(most as u64);
+        let read = reader.read_buf(&mut self.buffer).await?;
+        Ok((read > 0).then(|| self.buffer.split().freeze()))
+    }
+}
+
+/// Sends a file and waits until it stands on the host; `progress` hears how many bytes have left so far.
+///
+/// Reads no faster than the host takes. A file that cannot be had whole takes nobody's place: the host throws
+/// it away, as it does when the future is dropped.
+pub(crate) async fn put(
+    link: &Link,
+    file: NewFile,
+    mut content: impl Pieces,
+    mut progress: impl FnMut(u64) + Send,
+) -> Result<Stored, Undone> {
+    let mut sending = Sending {
+        channel: link.put(file).await.map_err(not_asked)?,
+        next: Next::Read,
+        sent: 0,
+    };
+    loop {
+        if let Some(sent) = sending.step(&mut content).await? {
+            match sent {
+                Step::Sent(bytes) => progress(bytes),
+                Step::Stored(stored) => return Ok(stored),
+            }
+        }
+    }
+}
+
+/// A file that goes.
+struct Sending {
+    channel: Channel,
+    next: Next,
+    sent: u64,
+}
+
+/// What is to be done for the file beside listening.
+enum Next {
+    Read,
+    Send(Bytes),
+    Nothing,
+}
+
+enum Step {
+    Sent(u64),
+    Stored(Stored),
+}
+
+impl Sending {
+    /// Does whatever can be done first.
+    async fn step(&mut self, content: &mut impl Pieces) -> Result<Option<Step>, Undone> {
+        let credit = self.channel.stdin_credit();
+        // What was read is sent within the credit it was read for, which never shrinks meanwhile.
+        let wanted = match &self.next {
+            Next::Send(piece) => piece.len(),
+            Next::Read | Next::Nothing => 0,
+        };
+        let room = self.channel.room(wanted);
+        tokio::select! {
+            biased;
+            delivery = self.channel.next() => return self.heard(delivery),
+            piece = content.next(credit), if credit > 0 && matches!(self.next, Next::Read) => {
+                match piece.map_err(Undone::Here)? {
+                    Some(piece) => self.next = Next::Send(piece),
+                    None => {
+                        self.next = Next::Nothing;
+                        self.channel.end_stdin();
+                    }
+                }
+            }
+            room = room, if wanted > 0 => {
+                if let Next::Send(piece) = std::mem::replace(&mut self.next, Next::Read) {
+                    self.sent += piece.len() as u64;
+                    self.channel.send(piece, room);
+                    return Ok(Some(Step::Sent(self.sent)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn heard(&self, delivery: Delivery) -> Result<Option<Step>, Undone> {
+        match delivery {
+            Delivery::Credit { .. } => Ok(None),
+            Delivery::Stored(stored) if matches!(self.next, Next::Nothing) => {
+                Ok(Some(Step::Stored(stored)))
+            }
+            last => Err(undone(&self.channel, last)),
+        }
+    }
+}
+
+/// Asks for the content of a file; returns what the host says about it, and what comes.
+pub(crate) async fn get(link: &Link, get: Get) -> Result<(Stat, Arriving), Undone> {
+    let mut channel = link.get(get).await.map_err(not_asked)?;
+    match channel.next().await {
+        Delivery::Opened(stat) => Ok((*stat, Arriving { channel })),
+        other => Err(undone(&channel, other)),
+    }
+}
+
+/// The content of a file that comes. Dropping it stops the host.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    channel: Channel,
+}
+
+impl Arriving {
+    /// The next piece; none once all of it came, after which it is not called again. The host sends more only
+    /// when the piece before was taken, which this call says. May be dropped and called again.
+    ///
+    /// A host may send more or less than it has announced: the file changed.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Undone> {
+        loop {
+            match self.channel.next().await {
+                Delivery::Output { data, .. } if data.is_empty() => {}
+                Delivery::Output { data, .. } => return Ok(Some(data)),
+                Delivery::Eof { .. } => {}
+                Delivery::Done => return Ok(None),
+                other => return Err(undone(&self.channel, other)),
+            }
+        }
+    }
+}
+
+/// The request did not leave.
+fn not_asked(error: StartError) -> Undone {
+    match error {
+        StartError::Lost(error) => Undone::Broken(Broken::unsent(error)),
+        StartError::Oversized(_) => Undone::Host(too_long()),
+    }
+}
+
+/// What a delivery that brings no more of a file says about it.
+fn undone(channel: &Channel, delivery: Delivery) -> Undone {
+    let error = match delivery {
+        Delivery::Failed(failure) => return Undone::Host(failure),
+        Delivery::Fault(fault) => LinkError::Refused { text: fault.text },
+        Delivery::Lost(error) => error,
+        _ => LinkError::Unreadable,
+    };
+    Undone::Broken(Broken::sent(error, channel.receipt()))
+}
+
+#[cfg(test)]
+mod tests;
