@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
 
 use crate::hex::hex;
+use crate::lossless;
 use crate::outcome::{Outcome, milliseconds};
 
 /// The number of the JSON form of an event; raised when a consumer has to change.
@@ -240,18 +239,10 @@ impl Serialize for Data<'_> {
                 map.serialize_entry("took_ms", &milliseconds(connected.took))?;
             }
             Kind::Started { pid } => map.serialize_entry("pid", pid)?,
-            Kind::Output { data, .. } => bytes_entry(&mut map, data)?,
-            Kind::Notice { text } => bytes_entry(&mut map, text)?,
+            Kind::Output { data, .. } => lossless::whole(&mut map, data)?,
+            Kind::Notice { text } => lossless::whole(&mut map, text)?,
             Kind::Ended(_) => {}
         }
         map.end()
-    }
-}
-
-/// Bytes as `text` when they are UTF-8, else as `base64`: nothing is lost either way.
-fn bytes_entry<M: SerializeMap>(map: &mut M, bytes: &[u8]) -> Result<(), M::Error> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => map.serialize_entry("text", text),
-        Err(_) => map.serialize_entry("base64", &STANDARD.encode(bytes)),
     }
 }

@@ -40,11 +40,14 @@
 pub mod cancel;
 pub mod error;
 pub mod event;
+pub mod facts;
 mod failure;
 mod hex;
+mod lossless;
 pub mod outcome;
 mod printable;
 mod random;
+pub mod utc;
 
 pub mod agents;
 pub mod bootstrap;
