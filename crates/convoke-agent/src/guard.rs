@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait, waitpid};
 
+use crate::errand::Errands;
 use crate::kill::{Killing, strike};
 use crate::ledger::Ledger;
 use crate::register::{Record, Register};
@@ -136,7 +137,7 @@ fn end_everything(register: &mut Register, signals: &Signals) {
         }
         if killings.iter().any(|(_, killing)| killing.due() <= now) {
             let mut all: Vec<_> = killings.iter_mut().map(|(_, killing)| killing).collect();
-            strike(register, &mut all, now);
+            strike(register, &Errands::default(), &mut all, now);
             // Whatever was found dead may have hidden something: that is looked at first.
             if reap(register) {
                 killings

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use convoke_proto::exit::{Exit, Killed, Survivor};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
+use crate::errand::Errands;
 use crate::register::{Census, Owner, Register};
 use crate::tree::{self, Delivery, Seen};
 
@@ -211,7 +212,12 @@ impl Killing {
 /// nothing new is found.
 ///
 /// Strays are hit only when every step of the register is being ended.
-pub fn strike(register: &mut Register, killings: &mut [&mut Killing], now: Instant) {
+pub fn strike(
+    register: &mut Register,
+    errands: &Errands,
+    killings: &mut [&mut Killing],
+    now: Instant,
+) {
     let ending: BTreeSet<u32> = killings.iter().map(|killing| killing.channel).collect();
     let strays = register
         .steps()
@@ -221,7 +227,7 @@ pub fn strike(register: &mut Register, killings: &mut [&mut Killing], now: Insta
         killing.advance(now);
     }
     for _ in 0..LOOKS {
-        let Some(census) = register.census() else {
+        let Some(census) = register.census(errands) else {
             killings
                 .iter_mut()
                 .for_each(|killing| killing.hit_blindly());

@@ -9,6 +9,8 @@ pub mod serve;
 pub mod signals;
 pub mod spawn;
 
+pub mod errand;
+
 pub mod account;
 pub mod order;
 

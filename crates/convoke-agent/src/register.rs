@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use convoke_proto::hello::LinkId;
 
+use crate::errand::Errands;
 use crate::order::MARK;
 use crate::tree::{self, Seen};
 
@@ -176,7 +177,9 @@ impl Register {
     ///
     /// Everything that a step starts stays below us whatever it does to its session, its parents or
     /// its environment, as we are the reaper of orphans.
-    pub fn census(&mut self) -> Option<Census> {
+    /// Programs that the agent runs for itself are not among them.
+    pub fn census(&mut self, errands: &Errands) -> Option<Census> {
+        let apart = errands.known();
         let all = tree::look()?;
         let us = rustix::process::getpid().as_raw_nonzero().get();
         let mut by_parent: BTreeMap<i32, Vec<Seen>> = BTreeMap::new();
@@ -188,6 +191,7 @@ impl Register {
         let children = by_parent.remove(&us).unwrap_or_default();
         let mut open: Vec<_> = children
             .into_iter()
+            .filter(|child| !apart.contains(child.pid))
             .map(|child| (self.owner(&child), child))
             .collect();
         while let Some((owner, seen)) = open.pop() {

@@ -193,13 +193,17 @@ pub fn user(pid: i32) -> Option<u32> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Our children by number, where the kernel lists them; dead ones that wait to be reaped included.
+/// Our children by number, where the kernel lists them; dead ones that wait to be reaped included. It does
+/// so by the thread that started them.
 pub fn children() -> Option<Vec<i32>> {
-    let us = rustix::process::getpid().as_raw_nonzero();
-    let list = std::fs::read_to_string(format!("/proc/{us}/task/{us}/children")).ok()?;
-    list.split_ascii_whitespace()
-        .map(|pid| pid.parse().ok())
-        .collect()
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let list = std::fs::read_to_string(thread.ok()?.path().join("children")).ok()?;
+        for pid in list.split_ascii_whitespace() {
+            children.push(pid.parse().ok()?);
+        }
+    }
+    Some(children)
 }
 
 /// The moment `age` ago as processes' starts are counted; a little earlier, never later.

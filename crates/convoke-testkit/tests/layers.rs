@@ -36,6 +36,7 @@ const CRATES: &[Layers] = &[
         modules: &[
             &["serve"],
             &["signals", "spawn"],
+            &["errand"],
             &["account", "order"],
             &["tree"],
             &["register"],

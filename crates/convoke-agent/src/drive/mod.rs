@@ -6,11 +6,13 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use convoke_proto::hello::{LinkId, Liveness};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::errand::Errands;
 use crate::guard::WorkerEnd;
 use crate::order::Login;
 use crate::process::{MAX_WAITING, Process};
@@ -49,6 +51,7 @@ pub struct Worker {
     signals: Signals,
     guard: WorkerEnd,
     register: Register,
+    errands: Arc<Errands>,
     login: Login,
     spawner: Spawner,
     processes: BTreeMap<u32, Process>,
@@ -92,6 +95,7 @@ impl Worker {
             signals,
             guard,
             register: Register::default(),
+            errands: Arc::default(),
             login: Login::of_this_process(),
             spawner,
             processes: BTreeMap::new(),

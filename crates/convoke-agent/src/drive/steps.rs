@@ -6,7 +6,7 @@ use convoke_proto::command::Start;
 use convoke_proto::exit::Status;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use rustix::process::{WaitOptions, WaitStatus, wait};
+use rustix::process::WaitStatus;
 
 use super::Worker;
 use crate::kill::{members, strike};
@@ -126,7 +126,7 @@ impl Worker {
     pub(super) fn reap(&mut self, now: Instant) -> bool {
         let mut any = false;
         loop {
-            match wait(WaitOptions::NOHANG) {
+            match self.errands.reap() {
                 Ok(Some((pid, status))) => {
                     any = true;
                     self.ended(pid.as_raw_nonzero().get(), status, now);
@@ -195,8 +195,9 @@ impl Worker {
                 .iter_mut()
                 .for_each(|killing| killing.nothing_left());
         } else if killings.iter().any(|killing| killing.due() <= now) {
-            let register = &mut self.register;
-            self.reserve.lend(|| strike(register, &mut killings, now));
+            let (register, errands) = (&mut self.register, &self.errands);
+            self.reserve
+                .lend(|| strike(register, errands, &mut killings, now));
         }
     }
 
@@ -240,8 +241,8 @@ impl Worker {
         if self.only_main_processes_are_left() {
             return 0;
         }
-        let register = &mut self.register;
-        let Some(census) = self.reserve.lend(|| register.census()) else {
+        let (register, errands) = (&mut self.register, &self.errands);
+        let Some(census) = self.reserve.lend(|| register.census(errands)) else {
             return 0;
         };
         let began = tree::ticks_before_now(process.age(now));
@@ -275,7 +276,9 @@ impl Worker {
             .values()
             .filter_map(|step| step.main)
             .collect();
-        tree::children().is_some_and(|children| children.iter().all(|child| mains.contains(child)))
+        let apart = self.errands.known();
+        let is_known = |child: &i32| mains.contains(child) || apart.contains(*child);
+        tree::children().is_some_and(|children| children.iter().all(is_known))
     }
 }
 

@@ -215,7 +215,7 @@ fn hostile_input_ends_the_link() {
     let table: Vec<(&str, Vec<u8>)> = vec![
         (
             "an absurd length",
-            vec![0, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0x11],
+            vec![0, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0x12],
         ),
         ("text", b"motd".to_vec()),
         ("a second hello", frame(0, &hello())),
@@ -246,7 +246,7 @@ fn hostile_input_ends_the_link() {
             frame(1, &Message::Closed(Stream { stream: 0 })),
         ),
         ("a message only an agent sends", frame(1, &Message::Done)),
-        ("a body that does not decode", raw(2, 0x11, b"\xff")),
+        ("a body that does not decode", raw(2, 0x12, b"\xff")),
         ("a body with something behind it", raw(2, 0x10, b"x")),
     ];
     for (name, bytes) in table {
@@ -384,7 +384,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
         Just(0x01_u8),
         Just(0x02),
         Just(0x10),
-        Just(0x11),
+        Just(0x12),
         Just(0x40),
         Just(0x41),
         Just(0x42),

@@ -1,0 +1,234 @@
+//! Programs that the agent runs for itself, apart from every step.
+//!
+//! They are children of this process like main processes and orphans, and belong to none of them: whoever
+//! reaps or counts children asks here first. One lock is held while such a program is started, and while
+//! children are reaped or counted, so that none is ever seen before it is known.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait, waitpid};
+
+use crate::spawn::{Directory, Program, Spawner};
+
+/// The pause between two looks at a program that has closed its stdout and not ended yet.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// The programs that run now. Shared by all threads.
+#[derive(Debug, Default)]
+pub struct Errands {
+    running: Mutex<BTreeMap<i32, State>>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Running,
+    /// Somebody else reaped it.
+    Ended(WaitStatus),
+    /// Nobody waits for it any more.
+    Abandoned,
+}
+
+/// What a program of ours said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Everything it wrote to stdout.
+    pub output: Vec<u8>,
+}
+
+/// Why a program said nothing of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It could not be started: the kernel's error.
+    NotStarted(Errno),
+    /// It did not end in time, and was killed.
+    TooLate,
+    /// It said more than was expected, and was killed.
+    TooMuch,
+}
+
+/// Which of our children are on errands; nobody can start or reap one meanwhile.
+#[derive(Debug)]
+pub struct Known<'a>(MutexGuard<'a, BTreeMap<i32, State>>);
+
+impl Known<'_> {
+    /// Whether this child is on an errand.
+    pub fn contains(&self, pid: i32) -> bool {
+        self.0.contains_key(&pid)
+    }
+}
+
+impl Errands {
+    /// Runs a program to its end, at most for `patience`; it gets no more of the environment than `PATH`.
+    /// Waits, so not for the thread that has the loop.
+    ///
+    /// # Errors
+    /// It could not be started, or did not end in time, or said more than `most` bytes.
+    pub fn run(&self, argv: &[&[u8]], patience: Duration, most: usize) -> Result<Said, Unanswered> {
+        let deadline = Instant::now() + patience;
+        let pipe = pipe_with(PipeFlags::CLOEXEC);
+        let (ours, theirs) = pipe.map_err(Unanswered::NotStarted)?;
+        let program = program(argv, theirs).ok_or(Unanswered::NotStarted(Errno::INVAL))?;
+        let pid = self.start(&program)?;
+        drop(program);
+        let output = read_until(ours, deadline, most);
+        let until = match &output {
+            Ok(_) => deadline,
+            Err(_) => Instant::now(),
+        };
+        let status = self.wait_until(pid, until);
+        Ok(Said {
+            output: output?,
+            code: status.ok_or(Unanswered::TooLate)?.exit_status(),
+        })
+    }
+
+    /// Keeps every errand from beginning or being reaped for as long as the result lives.
+    pub fn known(&self) -> Known<'_> {
+        Known(self.lock())
+    }
+
+    /// Reaps a child that is dead and on no errand, if there is one.
+    ///
+    /// # Errors
+    /// `ECHILD` when there is no child at all, dead or alive.
+    pub fn reap(&self) -> Result<Option<(Pid, WaitStatus)>, Errno> {
+        let mut running = self.lock();
+        while let Some((pid, status)) = wait(WaitOptions::NOHANG)? {
+            let number = pid.as_raw_nonzero().get();
+            match running.get_mut(&number) {
+                None => return Ok(Some((pid, status))),
+                Some(State::Abandoned) => {
+                    running.remove(&number);
+                }
+                Some(state) => {
+                    *state = State::Ended(status);
+                    self.ended.notify_all();
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn start(&self, program: &Program) -> Result<Pid, Unanswered> {
+        let mut spawner = Spawner::new();
+        let mut running = self.lock();
+        let pid = spawner
+            .spawn(program)
+            .map_err(|why| Unanswered::NotStarted(Errno::from_raw_os_error(why.errno)))?;
+        running.insert(pid.as_raw_nonzero().get(), State::Running);
+        Ok(pid)
+    }
+
+    /// Waits for the end of a program, which is killed when that does not come in time.
+    fn wait_until(&self, pid: Pid, deadline: Instant) -> Option<WaitStatus> {
+        let number = pid.as_raw_nonzero().get();
+        let mut running = self.lock();
+        loop {
+            if let Some(State::Ended(status)) = running.get(&number) {
+                let status = *status;
+                running.remove(&number);
+                return Some(status);
+            }
+            if let Ok(Some((_, status))) = waitpid(Some(pid), WaitOptions::NOHANG) {
+                running.remove(&number);
+                return Some(status);
+            }
+            if Instant::now() >= deadline {
+                let _ = kill_process_group(pid, Signal::KILL);
+                running.insert(number, State::Abandoned);
+                return None;
+            }
+            let waited = self.ended.wait_timeout(running, PAUSE);
+            running = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, State>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn program(argv: &[&[u8]], stdout: OwnedFd) -> Option<Program> {
+    let words: Option<Vec<CString>> = argv.iter().map(|word| CString::new(*word).ok()).collect();
+    let words = words?;
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    Some(Program {
+        name: words.first()?.clone(),
+        argv: words,
+        env: vec![CString::new([b"PATH=", path.as_encoded_bytes()].concat()).ok()?],
+        directory: Directory::Given(c"/".to_owned()),
+        umask: None,
+        files: vec![(stdout, 1)],
+    })
+}
+
+/// Everything up to the end of `pipe`.
+fn read_until(pipe: OwnedFd, deadline: Instant, most: usize) -> Result<Vec<u8>, Unanswered> {
+    let mut file = File::from(pipe);
+    let mut output = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(|_| Unanswered::TooLate)?;
+        match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) => return Err(Unanswered::TooLate),
+            Ok(_) => {}
+            Err(_) => continue,
+        }
+        // What cannot be read is as good as its end.
+        let count = file.read(&mut chunk).unwrap_or(0);
+        output.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        if output.len() > most {
+            return Err(Unanswered::TooMuch);
+        }
+        if count == 0 {
+            return Ok(output);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn sh(line: &str, patience: Duration) -> Result<Said, Unanswered> {
+        Errands::default().run(&[b"/bin/sh", b"-c", line.as_bytes()], patience, 1000)
+    }
+
+    #[test]
+    fn an_errand_brings_output_and_code() {
+        let said = |code, output: &str| {
+            Ok(Said {
+                code,
+                output: output.into(),
+            })
+        };
+        assert_eq!(sh("echo out; exit 2", LONG), said(Some(2), "out\n"));
+        assert_eq!(sh("exec >&-; sleep 0.01", LONG), said(Some(0), ""));
+        assert_eq!(sh("kill -9 $$", LONG), said(None, ""));
+    }
+
+    #[test]
+    fn an_errand_that_goes_wrong_is_ended() {
+        let short = Duration::from_millis(50);
+        assert_eq!(sh("sleep 1000", short), Err(Unanswered::TooLate));
+        assert_eq!(sh("exec >&-; sleep 1000", short), Err(Unanswered::TooLate));
+        assert_eq!(sh("yes", LONG), Err(Unanswered::TooMuch));
+        let missing = Errands::default().run(&[b"/no/such"], LONG, 10);
+        assert_eq!(missing, Err(Unanswered::NotStarted(Errno::NOENT)));
+    }
+}
