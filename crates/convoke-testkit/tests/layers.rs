@@ -84,7 +84,7 @@ const CRATES: &[Layers] = &[
                 "cancel",
             ],
             &["agents", "bootstrap", "link"],
-            &["process", "operate", "transfer", "report"],
+            &["process", "operate", "transfer", "content", "landing", "files", "report"],
             &["host"],
             &["action"],
         ],

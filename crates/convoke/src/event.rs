@@ -1,10 +1,12 @@
 //! Something that happened on a host.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bstr::BString;
 use bytes::Bytes;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -69,6 +71,10 @@ pub enum Kind {
         /// The bytes, at most 64 KiB.
         data: Bytes,
     },
+    /// How far the files of the step are. Says again all that an earlier one said, so that one may be missed.
+    Progress(Progress),
+    /// A file is where it shall be.
+    Moved(Moved),
     /// Something the connection itself said: a banner, a warning of ssh. Not the command's output.
     Notice {
         /// The text, as it came.
@@ -76,6 +82,28 @@ pub enum Kind {
     },
     /// The step is over; its last event.
     Ended(Outcome),
+}
+
+/// How far the files of a step are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// How many bytes have moved.
+    pub bytes: u64,
+    /// How many there are, when that is known. A file may turn out to hold more or less.
+    pub total: Option<u64>,
+}
+
+/// A file is where it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The file on the host.
+    pub path: BString,
+    /// The file on this machine, if it is one.
+    pub here: Option<PathBuf>,
+    /// How many bytes it holds.
+    pub bytes: u64,
+    /// Whether it took the place of another one on the host; absent when it came from there.
+    pub replaced: Option<bool>,
 }
 
 /// A host answers.
@@ -137,14 +165,25 @@ impl Emitter {
         let Ok(place) = self.queue.reserve().await else {
             return;
         };
-        place.send(Event {
+        place.send(self.event(kind));
+    }
+
+    /// Sends an event if there is room in the queue; else it is dropped, and nothing waits.
+    pub(crate) fn offer(&mut self, kind: Kind) {
+        if let Ok(place) = self.queue.try_reserve() {
+            place.send(self.event(kind));
+        }
+    }
+
+    fn event(&self, kind: Kind) -> Event {
+        Event {
             run: self.run.clone(),
             host: Arc::clone(&self.host),
             step: self.step.clone(),
             seq: self.seq.fetch_add(1, Ordering::Relaxed),
             at: SystemTime::now(),
             kind,
-        });
+        }
     }
 }
 
@@ -189,6 +228,8 @@ impl Kind {
                 stream: Stream::Stderr,
                 ..
             } => "stderr",
+            Kind::Progress(_) => "progress",
+            Kind::Moved(_) => "moved",
             Kind::Notice { .. } => "notice",
             Kind::Ended(_) => "ended",
         }
@@ -240,6 +281,18 @@ impl Serialize for Data<'_> {
             }
             Kind::Started { pid } => map.serialize_entry("pid", pid)?,
             Kind::Output { data, .. } => lossless::whole(&mut map, data)?,
+            Kind::Progress(progress) => {
+                map.serialize_entry("bytes", &progress.bytes)?;
+                map.serialize_entry("total", &progress.total)?;
+            }
+            Kind::Moved(moved) => {
+                let here = moved.here.as_ref();
+                let here = here.map(|path| path.as_os_str().as_encoded_bytes());
+                lossless::field(&mut map, "path", &moved.path)?;
+                lossless::optional(&mut map, "here", here)?;
+                map.serialize_entry("bytes", &moved.bytes)?;
+                map.serialize_entry("replaced", &moved.replaced)?;
+            }
             Kind::Notice { text } => lossless::whole(&mut map, text)?,
             Kind::Ended(_) => {}
         }

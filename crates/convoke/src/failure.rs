@@ -27,7 +27,12 @@ pub(crate) fn words(failure: &Failure) -> String {
 
 /// The kernel's words for an error number, as sentences of ours contain them.
 fn errno(number: i32) -> String {
-    let text = io::Error::from_raw_os_error(number).to_string();
+    in_words(&io::Error::from_raw_os_error(number))
+}
+
+/// An error of this machine in words, without its number.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
     // What begins with a word of capitals keeps it.

@@ -17,6 +17,7 @@ use convoke_connect::endpoint::{Endpoint, EndpointError};
 use convoke_connect::registry::Registry;
 use convoke_connect::surroundings::Surroundings;
 use convoke_connect::terminal::Terminal;
+use convoke_proto::command::Limits;
 use convoke_proto::credit::{Budget, CONTROLLER_BUDGET};
 use convoke_proto::hello::Liveness;
 use tokio::time::Instant;
@@ -25,6 +26,7 @@ use crate::agents::Agents;
 use crate::cancel::Cancel;
 use crate::error::LinkError;
 use crate::event::{Emitter, Kind};
+use crate::files::{self, Download, Upload};
 use crate::link::Delivery;
 use crate::outcome::{CancelCause, Cancelled, Checked, Outcome, Unreachable};
 use crate::process::{self, Broken, Command};
@@ -53,6 +55,10 @@ pub struct Host {
 pub enum Work {
     /// To run one command.
     Process(Command),
+    /// To take files.
+    Put(Vec<Upload>),
+    /// To give files.
+    Get(Vec<Download>),
     /// To answer, and nothing else: the outcome is [`Outcome::Checked`], or why there is no working
     /// link.
     Check,
@@ -109,6 +115,19 @@ pub struct Reach {
     /// The operator's terminal, when a program that connects may ask there itself. Only for a run on
     /// one host: it is lent to one program at a time, which has two minutes for its questions.
     pub terminal: Option<Terminal>,
+}
+
+impl Work {
+    /// When the host ends it by itself.
+    fn limits(&self) -> Limits {
+        match self {
+            Work::Process(command) => command.start.limits,
+            Work::Put(_) | Work::Get(_) | Work::Check => Limits {
+                grace_ms: 0,
+                ..Limits::default()
+            },
+        }
+    }
 }
 
 impl Host {
@@ -187,8 +206,22 @@ async fn with(
     events: &mut Emitter,
     cancel: &Cancel,
 ) -> (Outcome, Option<Connection>) {
-    let command = match work {
-        Work::Process(command) => command,
+    let ran = match work {
+        Work::Process(command) => process(&connection, command, events, cancel).await,
+        Work::Put(uploads) => {
+            let put = async {
+                greet(&connection, events).await?;
+                files::put(connection.link(), uploads, events).await
+            };
+            unless_cancelled(put, cancel).await
+        }
+        Work::Get(downloads) => {
+            let get = async {
+                greet(&connection, events).await?;
+                files::get(connection.link(), downloads, events).await
+            };
+            unless_cancelled(get, cancel).await
+        }
         Work::Check => {
             let checked = tokio::select! {
                 biased;
@@ -204,13 +237,13 @@ async fn with(
             };
         }
     };
-    match process(&connection, command, events, cancel).await {
+    match ran {
         Ok(outcome) => {
             connection.noise().report(events).await;
             (outcome, Some(connection))
         }
         Err(broken) => {
-            let terms = Terms::new(command.start.limits, reach.liveness);
+            let terms = Terms::new(work.limits(), reach.liveness);
             let outcome = match connection.aftermath(broken, terms, events).await {
                 // It was stopped, and not by the link.
                 Outcome::Unreachable(_) if cancel.is_fired() => cancelled(cancel),
@@ -260,6 +293,32 @@ async fn process(
         running.send(events, notice).await;
     }
     running.finish(events).await
+}
+
+/// Waits for the hello, before anything is asked for, and announces the host.
+async fn greet(connection: &Connection, events: &mut Emitter) -> Result<(), Broken> {
+    let hello = connection.greeting().await.map_err(Broken::unsent)?;
+    let connected = Kind::Connected(connection.announce(&hello));
+    events.send(connected).await;
+    connection.noise().report(events).await;
+    Ok(())
+}
+
+/// Does work whose end it is when nobody waits for it any more: files that move are thrown away where they were
+/// to stand.
+async fn unless_cancelled(
+    work: impl Future<Output = Result<Outcome, Broken>>,
+    cancel: &Cancel,
+) -> Result<Outcome, Broken> {
+    tokio::select! {
+        biased;
+        () = cancel.fired() => Ok(Outcome::Cancelled(Cancelled {
+            was_running: true,
+            why: cancel.cause(),
+            survivors: Vec::new(),
+        })),
+        done = work => done,
+    }
 }
 
 /// The outcome of a host that was not reached.

@@ -57,8 +57,13 @@ pub mod link;
 
 pub mod operate;
 pub mod process;
-pub mod report;
 mod transfer;
+
+pub mod content;
+pub mod landing;
+
+pub mod files;
+pub mod report;
 
 pub mod host;
 

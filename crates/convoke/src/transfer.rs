@@ -149,7 +149,10 @@ impl Sending {
     fn heard(&self, delivery: Delivery) -> Result<Option<Step>, Undone> {
         match delivery {
             Delivery::Credit { .. } => Ok(None),
-            Delivery::Stored(stored) if matches!(self.next, Next::Nothing) => {
+            // A host that has stored something else than was sent is believed in nothing.
+            Delivery::Stored(stored)
+                if matches!(self.next, Next::Nothing) && stored.size == self.sent =>
+            {
                 Ok(Some(Step::Stored(stored)))
             }
             last => Err(undone(&self.channel, last)),

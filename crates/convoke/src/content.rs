@@ -1,0 +1,118 @@
+//! What files hold that go to hosts: bytes, a file of this machine, or what is read elsewhere.
+
+mod shared;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::io::AsyncRead;
+
+use crate::process::Source;
+use crate::transfer::{Pieces, Reading};
+
+use shared::{Place, Shared};
+
+/// What a file on many hosts shall hold. Clones are the same content.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Content {
+    /// These bytes.
+    Bytes(Bytes),
+    /// What a file of this machine holds.
+    File(LocalFile),
+    /// What the source gives to each host that opens it. An error while reading throws the file away there.
+    Source(Arc<dyn Source>),
+}
+
+/// A regular file of this machine, read once for any number of hosts that take it at the same pace; a slow one
+/// reads again by itself. At most 9 MiB of it are in memory, and a piece of 64 KiB for each slow host.
+///
+/// It must not change meanwhile: the hosts that have not got all of it then get none.
+#[derive(Debug, Clone)]
+pub struct LocalFile {
+    path: Arc<Path>,
+    shared: Arc<Shared>,
+}
+
+impl LocalFile {
+    /// The content of an open file as it is now; `path` is what errors call it. Asks the file system, which may
+    /// take time.
+    ///
+    /// # Errors
+    /// The file says nothing of itself.
+    pub fn new(file: File, path: impl Into<PathBuf>) -> io::Result<Self> {
+        Ok(LocalFile {
+            path: path.into().into(),
+            shared: Arc::new(Shared::new(Box::new(file))?),
+        })
+    }
+
+    /// What errors call it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size when it was opened, in bytes.
+    pub fn size(&self) -> u64 {
+        self.shared.size()
+    }
+
+    /// How many bytes of it were read so far, for all hosts together.
+    pub fn bytes_read(&self) -> u64 {
+        self.shared.bytes_read()
+    }
+}
+
+impl Content {
+    /// How many bytes it has, when that is known beforehand.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Content::Bytes(bytes) => Some(bytes.len() as u64),
+            Content::File(file) => Some(file.size()),
+            Content::Source(_) => None,
+        }
+    }
+
+    /// The file of this machine that it comes from.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Content::File(file) => Some(file.path()),
+            Content::Bytes(_) | Content::Source(_) => None,
+        }
+    }
+
+    /// All of it, for one host.
+    pub(crate) fn open(&self) -> Opened {
+        match self {
+            Content::Bytes(bytes) => Opened::Bytes(bytes.clone()),
+            Content::File(file) => Opened::File(Place::first(&file.shared)),
+            Content::Source(source) => Opened::Source(Reading::new(source.open())),
+        }
+    }
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Content::Bytes(bytes)
+    }
+}
+
+/// How far one host is with its content.
+pub(crate) enum Opened {
+    Bytes(Bytes),
+    File(Place),
+    Source(Reading<Box<dyn AsyncRead + Send + Unpin>>),
+}
+
+impl Pieces for Opened {
+    async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        match self {
+            Opened::Bytes(bytes) => bytes.next(most).await,
+            Opened::File(place) => place.next(most).await,
+            Opened::Source(reading) => reading.next(most).await,
+        }
+    }
+}

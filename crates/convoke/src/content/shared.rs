@@ -1,0 +1,301 @@
+//! One file, many readers: what several hosts want soon is read once.
+//!
+//! The pieces that were read last are kept. Whoever comes to their end has more read by a thread that may wait, for
+//! all; whoever falls behind their begin reads alone.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use convoke_proto::frame::MAX_DATA;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::spawn_blocking;
+
+use crate::transfer::Pieces;
+
+/// How much is one piece, in bytes: what one frame carries, so that who still holds a piece holds no more.
+const PIECE: usize = MAX_DATA;
+
+/// How many pieces are read at once, and how many are wanted ahead of the fastest host.
+const AHEAD: usize = 16;
+
+/// How many pieces are kept, 8 MiB.
+const KEPT: usize = 128;
+
+/// How many hosts that have fallen behind read at the same time.
+const ALONE: usize = 2;
+
+/// What is read, by a thread that may wait.
+pub(super) trait Disk: fmt::Debug + Send + Sync {
+    /// Reads at an offset, no bytes only at the end.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// What tells whether it has changed.
+    fn stamp(&self) -> io::Result<Stamp>;
+}
+
+/// What is different when a file has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    /// When it was written last, in seconds and nanoseconds.
+    pub(super) modified: (i64, i64),
+}
+
+impl Disk for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+
+    fn stamp(&self) -> io::Result<Stamp> {
+        let metadata = self.metadata()?;
+        Ok(Stamp {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
+/// A file and the pieces of it that were read last.
+#[derive(Debug)]
+pub(super) struct Shared {
+    disk: Box<dyn Disk>,
+    stamp: Stamp,
+    kept: Mutex<Kept>,
+    /// Told whenever more is kept.
+    grew: Notify,
+    alone: Semaphore,
+    bytes_read: AtomicU64,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The number of the first piece that is kept.
+    first: u64,
+    /// All but the last of the file are of one length.
+    pieces: VecDeque<Bytes>,
+    is_reading: bool,
+    /// What comes behind the pieces that are kept, when that is known.
+    end: Option<End>,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("first", &self.first)
+            .field("pieces", &self.pieces.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+enum End {
+    Nothing,
+    Failed(Arc<io::Error>),
+}
+
+impl Shared {
+    pub(super) fn new(disk: Box<dyn Disk>) -> io::Result<Self> {
+        Ok(Shared {
+            stamp: disk.stamp()?,
+            disk,
+            kept: Mutex::default(),
+            grew: Notify::new(),
+            alone: Semaphore::new(ALONE),
+            bytes_read: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.stamp.size
+    }
+
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// Nothing panics while the lock is held, so a poisoned one still holds whole values.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has more read for all, unless it is being read already. Nobody need wait for it: who does may go.
+    fn read_ahead(self: &Arc<Self>, kept: &mut Kept) {
+        if kept.is_reading || kept.end.is_some() {
+            return;
+        }
+        kept.is_reading = true;
+        let shared = Arc::clone(self);
+        let from = (kept.first + kept.pieces.len() as u64) * PIECE as u64;
+        // The thread itself says what it has read, so that nobody has to wait for it.
+        drop(spawn_blocking(move || shared.read_for_all(from)));
+    }
+
+    fn read_for_all(&self, from: u64) {
+        for offset in (from..).step_by(PIECE).take(AHEAD) {
+            let read = self.read(offset, PIECE);
+            let mut kept = self.kept();
+            match read {
+                Ok(piece) => {
+                    if piece.len() < PIECE {
+                        kept.end = Some(End::Nothing);
+                    }
+                    kept.keep(piece);
+                }
+                Err(error) => kept.end = Some(End::Failed(Arc::new(error))),
+            }
+            let is_over = kept.end.is_some();
+            drop(kept);
+            self.grew.notify_waiters();
+            if is_over {
+                break;
+            }
+        }
+        self.kept().is_reading = false;
+        // Whoever wanted more meanwhile asks for it now.
+        self.grew.notify_waiters();
+    }
+
+    /// Reads `length` bytes, fewer only at the end.
+    fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut piece = vec![0; length];
+        let mut filled = 0;
+        while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.disk.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(bytes) => filled += bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        piece.truncate(filled);
+        self.bytes_read.fetch_add(filled as u64, Ordering::Relaxed);
+        Ok(piece.into())
+    }
+
+    /// Sees whether a host that has read so many bytes has all of the file that was to be sent.
+    fn check(&self, bytes: u64) -> io::Result<()> {
+        // Files that the kernel makes up when they are read have no size.
+        let is_whole = bytes == self.stamp.size || self.stamp.size == 0;
+        match is_whole && self.disk.stamp()? == self.stamp {
+            true => Ok(()),
+            false => Err(io::Error::other("it changed while it was sent")),
+        }
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.pieces.push_back(piece);
+        }
+        while self.pieces.len() > KEPT {
+            self.pieces.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+/// How far one host is.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    offset: u64,
+}
+
+/// What there is for a host.
+enum Found {
+    Piece(Bytes),
+    Behind,
+    NotYet,
+    End(End),
+}
+
+impl Place {
+    /// The begin of the file.
+    pub(super) fn first(shared: &Arc<Shared>) -> Self {
+        Place {
+            shared: Arc::clone(shared),
+            offset: 0,
+        }
+    }
+
+    fn find(&self, most: usize) -> Found {
+        let number = self.offset / PIECE as u64;
+        let inside = (self.offset % PIECE as u64) as usize;
+        let mut kept = self.shared.kept();
+        let Some(index) = number.checked_sub(kept.first) else {
+            return Found::Behind;
+        };
+        let index = index as usize;
+        if kept.pieces.len() < index.saturating_add(AHEAD) {
+            self.shared.read_ahead(&mut kept);
+        }
+        let piece = kept.pieces.get(index).filter(|piece| inside < piece.len());
+        match (piece, &kept.end) {
+            (Some(piece), _) => {
+                let end = piece.len().min(inside + most);
+                Found::Piece(piece.slice(inside..end))
+            }
+            (None, Some(end)) => Found::End(end.clone()),
+            (None, None) => Found::NotYet,
+        }
+    }
+
+    /// Reads what the others do not want any more.
+    async fn alone(&self, most: usize) -> io::Result<Bytes> {
+        let shared = Arc::clone(&self.shared);
+        // Only a closed semaphore fails, and this one is never closed.
+        let _turn = self.shared.alone.acquire().await;
+        let (offset, length) = (self.offset, most.min(PIECE));
+        on_a_thread(move || shared.read(offset, length)).await
+    }
+}
+
+impl Pieces for Place {
+    async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        let piece = loop {
+            let mut grew = pin!(self.shared.grew.notified());
+            // What grows from here on is heard of.
+            grew.as_mut().enable();
+            match self.find(most) {
+                Found::Piece(piece) => break piece,
+                Found::Behind => break self.alone(most).await?,
+                Found::NotYet => grew.await,
+                Found::End(End::Nothing) => break Bytes::new(),
+                Found::End(End::Failed(error)) => return Err(again(&error)),
+            }
+        };
+        self.offset += piece.len() as u64;
+        if piece.is_empty() {
+            let (shared, bytes) = (Arc::clone(&self.shared), self.offset);
+            on_a_thread(move || shared.check(bytes)).await?;
+            return Ok(None);
+        }
+        Ok(Some(piece))
+    }
+}
+
+/// Does what may wait for a disk.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let worked = spawn_blocking(work).await;
+    worked.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// The same error for one more host.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

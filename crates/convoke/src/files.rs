@@ -1,0 +1,320 @@
+//! Files to one host and from it, one after the other over one link.
+
+use std::io;
+use std::path::PathBuf;
+
+use bstr::BString;
+use convoke_proto::file::{Get, NewFile};
+use convoke_proto::operation::{Answer, Failure, Field, Operation, Reason};
+use tokio::task::spawn_blocking;
+
+use crate::content::Content;
+use crate::event::{Emitter, Kind, Moved, Progress, Stream};
+use crate::failure::in_words;
+use crate::landing::Landing;
+use crate::link::Link;
+use crate::operate::{Reply, operate};
+use crate::outcome::{Done, Failed, FailureCause, Outcome};
+use crate::printable::printable;
+use crate::process::Broken;
+use crate::transfer::{self, Arriving, Undone};
+
+/// How many bytes move between two words on how far it is.
+const STEP: u64 = 256 * 1024;
+
+/// A file that shall stand on a host.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The file there.
+    pub file: NewFile,
+    /// What a `~` at the begin of its path means.
+    pub tilde: Tilde,
+    /// What it shall hold.
+    pub content: Content,
+}
+
+/// A file that shall come from a host.
+#[derive(Debug, Clone)]
+pub struct Download {
+    /// The file there. A symbolic link is followed.
+    pub path: BString,
+    /// What a `~` at the begin of its path means.
+    pub tilde: Tilde,
+    /// Where it goes.
+    pub to: Destination,
+}
+
+/// What a `~` at the begin of a path means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tilde {
+    /// A name like any other.
+    #[default]
+    Verbatim,
+    /// As in a shell of the host, a home: that of the login, or of the user whose name follows.
+    Home,
+}
+
+/// Where a file from a host goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// It becomes a file of this machine.
+    File(Landing),
+    /// Its content comes as events of output, [`Stream::Stdout`].
+    Output,
+}
+
+/// Sends files; all of them, whatever fails.
+pub(crate) async fn put(
+    link: &Link,
+    uploads: &[Upload],
+    events: &mut Emitter,
+) -> Result<Outcome, Broken> {
+    let paths = uploads.iter();
+    let paths = paths.map(|upload| (&upload.file.path, upload.tilde));
+    let paths = expanded(link, paths.collect()).await?;
+    let sizes = uploads.iter().map(|upload| upload.content.size());
+    let mut moving = Moving::new(link, events, sizes.sum());
+    for (upload, path) in uploads.iter().zip(paths) {
+        let moved = match path {
+            Ok(path) => moving.put(upload, path).await,
+            Err(failure) => Err(Undone::Host(failure)),
+        };
+        let here = upload.content.path().map(Into::into);
+        moving.note(moved, here)?;
+    }
+    Ok(moving.tally.outcome())
+}
+
+/// Fetches files; all of them, whatever fails.
+pub(crate) async fn get(
+    link: &Link,
+    downloads: &[Download],
+    events: &mut Emitter,
+) -> Result<Outcome, Broken> {
+    let paths = downloads.iter();
+    let paths = paths.map(|download| (&download.path, download.tilde));
+    let paths = expanded(link, paths.collect()).await?;
+    let mut moving = Moving::new(link, events, None);
+    let last = downloads.len().saturating_sub(1);
+    for (index, (download, path)) in downloads.iter().zip(paths).enumerate() {
+        moving.is_last = index == last;
+        let moved = match path {
+            Ok(path) => moving.get(download, path).await,
+            Err(failure) => Err(Undone::Host(failure)),
+        };
+        moving.note(moved, download.to.path())?;
+    }
+    Ok(moving.tally.outcome())
+}
+
+/// Files on their way over one link.
+struct Moving<'a> {
+    link: &'a Link,
+    events: &'a mut Emitter,
+    tally: Tally,
+    /// Whether no file comes after the one that moves.
+    is_last: bool,
+}
+
+impl<'a> Moving<'a> {
+    fn new(link: &'a Link, events: &'a mut Emitter, total: Option<u64>) -> Self {
+        Moving {
+            link,
+            events,
+            tally: Tally {
+                total,
+                ..Tally::default()
+            },
+            is_last: false,
+        }
+    }
+
+    async fn put(&mut self, upload: &Upload, path: BString) -> Result<(), Undone> {
+        let Moving { tally, events, .. } = self;
+        let file = NewFile {
+            path,
+            ..upload.file.clone()
+        };
+        let progress = |sent| tally.at(sent, events);
+        let stored = transfer::put(self.link, file, upload.content.open(), progress).await?;
+        self.done(Moved {
+            path: stored.path,
+            here: upload.content.path().map(Into::into),
+            bytes: stored.size,
+            replaced: Some(stored.replaced),
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn get(&mut self, download: &Download, path: BString) -> Result<(), Undone> {
+        let all = Get {
+            path: path.clone(),
+            offset: 0,
+            limit: None,
+        };
+        let (stat, arriving) = transfer::get(self.link, all).await?;
+        if self.is_last {
+            self.tally.total = Some(self.tally.bytes.saturating_add(stat.size));
+        }
+        let bytes = match &download.to {
+            Destination::File(landing) => self.land(landing, stat.mode, arriving).await?,
+            Destination::Output => self.show(arriving).await?,
+        };
+        self.done(Moved {
+            path,
+            here: download.to.path(),
+            bytes,
+            replaced: None,
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Writes what comes to its place; how many bytes there were.
+    async fn land(
+        &mut self,
+        landing: &Landing,
+        mode: u16,
+        mut arriving: Arriving,
+    ) -> Result<u64, Undone> {
+        let place = landing.clone();
+        let mut approach = on_a_thread(move || place.approach()).await?;
+        let mut bytes = 0;
+        // A piece is written before the next is asked for: the host sends no faster than the disk writes.
+        while let Some(piece) = arriving.next().await? {
+            bytes += piece.len() as u64;
+            approach = on_a_thread(move || approach.write(&piece).map(|()| approach)).await?;
+            self.tally.at(bytes, self.events);
+        }
+        on_a_thread(move || approach.land(mode)).await?;
+        Ok(bytes)
+    }
+
+    /// Hands on what comes; how many bytes there were.
+    async fn show(&mut self, mut arriving: Arriving) -> Result<u64, Undone> {
+        let mut bytes = 0;
+        while let Some(data) = arriving.next().await? {
+            bytes += data.len() as u64;
+            let stream = Stream::Stdout;
+            self.events.send(Kind::Output { stream, data }).await;
+        }
+        Ok(bytes)
+    }
+
+    async fn done(&mut self, moved: Moved) {
+        self.tally.bytes += moved.bytes;
+        self.events.send(Kind::Moved(moved)).await;
+    }
+
+    /// Takes note of why a file did not arrive, unless no further one can.
+    fn note(&mut self, moved: Result<(), Undone>, here: Option<PathBuf>) -> Result<(), Broken> {
+        let cause = match moved {
+            Ok(()) => return Ok(()),
+            Err(Undone::Host(failure)) => FailureCause::Host(failure),
+            Err(Undone::Here(error)) => FailureCause::Here {
+                text: words(&error, here),
+            },
+            Err(Undone::Broken(broken)) => return Err(broken),
+        };
+        match self.tally.cause {
+            None => self.tally.cause = Some(cause),
+            Some(_) => self.tally.more += 1,
+        }
+        Ok(())
+    }
+}
+
+/// Asks the host what the paths with a `~` are; all paths, in order.
+async fn expanded(
+    link: &Link,
+    paths: Vec<(&BString, Tilde)>,
+) -> Result<Vec<Result<BString, Failure>>, Broken> {
+    let asks = |(path, tilde): &(&BString, Tilde)| *tilde == Tilde::Home && path.starts_with(b"~");
+    let wanted = paths.iter().filter(|path| asks(path));
+    let wanted = wanted.map(|(path, _)| Operation::Expand {
+        path: (*path).clone(),
+    });
+    let mut replies: Vec<Reply> = Vec::new();
+    operate(link, wanted.collect(), |_, reply| replies.push(reply)).await?;
+    let mut replies = replies.into_iter();
+    let expanded = paths.iter().map(|path| match asks(path) {
+        false => Ok(path.0.clone()),
+        true => match replies.next() {
+            Some(Ok(Answer::Path(Some(path)))) => Ok(path),
+            Some(Err(failure)) => Err(failure),
+            _ => Err(Failure {
+                field: Field::Path,
+                value: path.0.clone(),
+                reason: Reason::Unknown,
+            }),
+        },
+    });
+    Ok(expanded.collect())
+}
+
+impl Destination {
+    /// The file of this machine.
+    fn path(&self) -> Option<PathBuf> {
+        match self {
+            Destination::File(landing) => Some(landing.path()),
+            Destination::Output => None,
+        }
+    }
+}
+
+/// What became of the files so far.
+#[derive(Default)]
+struct Tally {
+    /// The bytes of files that arrived.
+    bytes: u64,
+    cause: Option<FailureCause>,
+    more: usize,
+    /// How many bytes there are, when that is known.
+    total: Option<u64>,
+    /// How many were told of last.
+    told: u64,
+}
+
+impl Tally {
+    /// So many bytes of the file that moves have moved. Who is busy showing something else is told later.
+    fn at(&mut self, bytes: u64, events: &mut Emitter) {
+        let bytes = self.bytes + bytes;
+        // Those of a file that failed count no more.
+        if bytes < self.told || bytes >= self.told + STEP {
+            self.told = bytes;
+            let total = self.total;
+            events.offer(Kind::Progress(Progress { bytes, total }));
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        match self.cause {
+            None => Outcome::Done(Done { bytes: self.bytes }),
+            Some(cause) => Outcome::Failed(Failed {
+                cause,
+                more: self.more,
+            }),
+        }
+    }
+}
+
+/// An error of this machine in words, safe to print.
+fn words(error: &io::Error, path: Option<PathBuf>) -> String {
+    match path {
+        Some(path) => {
+            let path = printable(path.as_os_str().as_encoded_bytes());
+            format!("\"{path}\" here: {}", in_words(error))
+        }
+        None => in_words(error),
+    }
+}
+
+/// Does what may wait for a disk.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Undone> {
+    let worked = spawn_blocking(work).await;
+    let worked = worked.unwrap_or_else(|error| Err(io::Error::other(error)));
+    worked.map_err(Undone::Here)
+}
