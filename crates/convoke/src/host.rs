@@ -288,9 +288,9 @@ async fn process(
     connection.link().finish();
     let hello = running.first(connection.greeting()).await?;
     let connected = Kind::Connected(connection.announce(&hello));
-    running.send(events, connected).await;
+    running.wait_for(events.send(connected)).await;
     if let Some(notice) = connection.noise().notice() {
-        running.send(events, notice).await;
+        running.wait_for(events.send(notice)).await;
     }
     running.finish(events).await
 }

@@ -1,5 +1,6 @@
 //! One command on one host, from its start request to its outcome.
 
+mod capture;
 mod input;
 
 use std::time::Duration;
@@ -12,12 +13,14 @@ use tokio::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::error::{LinkError, StartError};
-use crate::event::{Emitter, Kind, Stream};
+use crate::event::Stream;
 use crate::link::{Channel, Delivery, Link, Receipt};
 use crate::outcome::{Cancelled, Exited, Limit, NotStarted, Outcome, TimedOut};
 use crate::printable::printable;
 
 pub use input::{Input, Source};
+
+pub(crate) use capture::{Capture, Captured};
 
 use input::Feed;
 
@@ -150,10 +153,28 @@ impl Broken {
     }
 }
 
+/// What a command says of itself while it runs.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// It was started.
+    Started {
+        /// Its process number on the host.
+        pid: u32,
+    },
+    /// A piece of output.
+    Output { stream: Stream, data: Bytes },
+}
+
+/// Takes what a command says, in the order in which it does.
+pub(crate) trait Listener: Send {
+    /// Takes it. As long as this waits, no more is read from the host.
+    fn hear(&mut self, said: Said) -> impl Future<Output = ()> + Send;
+}
+
 /// A command that was asked for, until its outcome is known.
 ///
-/// Waiting for room in the queue of events stops reading from the host, which stops the command:
-/// that is the back-pressure. A cancelled command is killed on the host, and what it said until its
+/// Waiting for the listener stops reading from the host, which stops the command: that is the
+/// back-pressure. A cancelled command is killed on the host, and what it said until its
 /// end is still sent. Dropping it ends the command.
 pub(crate) struct Running<'a> {
     channel: Channel,
@@ -207,8 +228,8 @@ impl Running<'_> {
         }
     }
 
-    /// Sends what happens until the command has ended.
-    pub(crate) async fn finish(mut self, events: &mut Emitter) -> Result<Outcome, Broken> {
+    /// Tells what happens until the command has ended.
+    pub(crate) async fn finish(mut self, listener: &mut impl Listener) -> Result<Outcome, Broken> {
         loop {
             let credit = self.channel.stdin_credit();
             let room = self.channel.room(credit);
@@ -227,7 +248,7 @@ impl Running<'_> {
                     }
                 }
                 delivery = self.channel.next() => {
-                    if let Some(outcome) = self.take(delivery, events).await? {
+                    if let Some(outcome) = self.take(delivery, listener).await? {
                         return Ok(outcome);
                     }
                 }
@@ -239,15 +260,15 @@ impl Running<'_> {
     async fn take(
         &mut self,
         delivery: Delivery,
-        events: &mut Emitter,
+        listener: &mut impl Listener,
     ) -> Result<Option<Outcome>, Broken> {
         match delivery {
             Delivery::Started { pid } => {
-                self.send(events, Kind::Started { pid }).await;
+                self.wait_for(listener.hear(Said::Started { pid })).await;
             }
             Delivery::Output { stream, data } => {
-                if let Some(kind) = output(stream, data) {
-                    self.send(events, kind).await;
+                if let Some(said) = output(stream, data) {
+                    self.wait_for(listener.hear(said)).await;
                 }
             }
             Delivery::InputClosed { stream: 0 } => self.feed.close(),
@@ -274,19 +295,18 @@ impl Running<'_> {
         Ok(None)
     }
 
-    /// Sends an event; a cancel is heard while the queue is full.
-    pub(crate) async fn send(&mut self, events: &mut Emitter, kind: Kind) {
+    /// Waits until something is taken; a cancel is heard meanwhile.
+    pub(crate) async fn wait_for(&mut self, taken: impl Future<Output = ()>) {
         let cancel = self.cancel;
-        let sent = events.send(kind);
-        tokio::pin!(sent);
+        tokio::pin!(taken);
         if self.kill_by.is_none() {
             tokio::select! {
-                () = &mut sent => return,
+                () = &mut taken => return,
                 () = cancel.fired() => self.kill(),
             }
         }
-        sent.await;
-        // The time the queue was full is not the host's.
+        taken.await;
+        // The time for which somebody else was waited is not the host's.
         if self.kill_by.is_some() {
             self.expect_exit();
         }
@@ -359,12 +379,12 @@ fn refused(errno: i32, why: impl ToString) -> Outcome {
     })
 }
 
-/// The event for a piece of a stream; streams above 2 have none.
-fn output(stream: u8, data: Bytes) -> Option<Kind> {
+/// What a piece of a stream says; streams above 2 say nothing.
+fn output(stream: u8, data: Bytes) -> Option<Said> {
     let stream = match stream {
         1 => Stream::Stdout,
         2 => Stream::Stderr,
         _ => return None,
     };
-    Some(Kind::Output { stream, data })
+    Some(Said::Output { stream, data })
 }
