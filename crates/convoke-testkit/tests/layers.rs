@@ -89,6 +89,11 @@ const CRATES: &[Layers] = &[
             &["files", "report"],
             &["host"],
             &["action"],
+            &["scope"],
+            &["remote"],
+            &["verb"],
+            &["batch"],
+            &["session"],
         ],
     },
     Layers {

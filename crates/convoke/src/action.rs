@@ -281,11 +281,16 @@ fn is_failure(outcome: &Outcome) -> bool {
 }
 
 fn crashed(error: JoinError) -> Outcome {
-    let text = match error.try_into_panic() {
+    let text = last_words(error);
+    Outcome::Crashed { text }
+}
+
+/// What a task said that ended before its time.
+pub(crate) fn last_words(error: JoinError) -> String {
+    match error.try_into_panic() {
         Ok(panic) => panic_text(&*panic),
         Err(error) => error.to_string(),
-    };
-    Outcome::Crashed { text }
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

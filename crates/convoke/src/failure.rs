@@ -11,7 +11,7 @@ use crate::printable::printable;
 pub(crate) fn words(failure: &Failure) -> String {
     let value = printable(&failure.value);
     let why = match failure.reason {
-        Reason::Errno(number) => errno(number),
+        Reason::Errno(number) => errno_words(number),
         Reason::Unknown => return format!("there is no {} \"{value}\"", noun(failure.field)),
         Reason::NoAnswer => "the name service of the host does not answer".to_owned(),
         Reason::Kind(kind) => format!("it is no regular file but of kind {}", kind.as_str()),
@@ -26,7 +26,7 @@ pub(crate) fn words(failure: &Failure) -> String {
 }
 
 /// The kernel's words for an error number, as sentences of ours contain them.
-fn errno(number: i32) -> String {
+pub(crate) fn errno_words(number: i32) -> String {
     in_words(&io::Error::from_raw_os_error(number))
 }
 

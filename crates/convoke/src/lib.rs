@@ -69,6 +69,16 @@ pub mod host;
 
 pub mod action;
 
+pub mod scope;
+
+pub mod remote;
+
+pub mod verb;
+
+pub mod batch;
+
+pub mod session;
+
 pub use bstr::BString;
 pub use bytes::{Bytes, BytesMut};
 pub use convoke_connect as connect;

@@ -1,0 +1,412 @@
+//! Why a verb failed on a host.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+
+use bstr::BString;
+use convoke_proto::file::FileKind;
+use convoke_proto::operation::{Failure, Field, Reason};
+
+use crate::error::LinkError;
+use crate::failure::{errno_words, word};
+use crate::outcome::{Exited, NotStarted, Stage, TimedOut, Unreachable};
+use crate::printable::printable;
+use crate::process::Broken;
+use crate::transfer::Undone;
+
+/// "No such file or directory" on every Linux.
+pub(super) const ENOENT: i32 = 2;
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
+
+/// Why a verb failed on a host.
+///
+/// Each variant is something a caller can act on. Paths are absolute, as the host understood them. The text of an
+/// error is safe to print.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerbError {
+    /// Something that was asked for cannot be. Nothing was done, and the host is as good as before.
+    #[error("the {field} cannot be \"{}\": {why}", printable(.value))]
+    Usage {
+        /// Which part of the request, such as `path`, `mode`, `cwd` or `user`.
+        field: &'static str,
+        /// Its value.
+        value: BString,
+        /// What is wrong with it.
+        why: Cow<'static, str>,
+    },
+    /// The host knows no such user.
+    #[error("there is no user \"{}\"", printable(.name))]
+    UnknownUser {
+        /// The name or number.
+        name: BString,
+    },
+    /// The host knows no such group.
+    #[error("there is no group \"{}\"", printable(.name))]
+    UnknownGroup {
+        /// The name or number.
+        name: BString,
+    },
+    /// The name service of the host did not answer in time.
+    #[error("the name service of the host did not answer about \"{}\"", printable(.name))]
+    NoAnswer {
+        /// Who was asked about.
+        name: BString,
+    },
+    /// Nothing stands at the path.
+    #[error("\"{}\": no such file or directory", printable(.path))]
+    NotFound {
+        /// The path.
+        path: BString,
+    },
+    /// The login may not do that.
+    #[error("\"{}\": {}", printable(.path), errno_words(*.errno))]
+    Permission {
+        /// What it may not be done to.
+        path: BString,
+        /// `EPERM` or `EACCES`.
+        errno: i32,
+    },
+    /// The host's kernel refused it for any other reason.
+    #[error("\"{}\": {}", printable(.path), errno_words(*.errno))]
+    Errno {
+        /// What it was to be done to.
+        path: BString,
+        /// Its number.
+        errno: i32,
+    },
+    /// Something stands at the path that is neither replaced nor read as a whole.
+    #[error("\"{}\": it is no regular file but of kind {}", printable(.path), .kind.as_str())]
+    Kind {
+        /// The path.
+        path: BString,
+        /// What stands there.
+        kind: FileKind,
+    },
+    /// There is more of it than was asked for, or than can be carried.
+    #[error("\"{}\": it is too long", printable(.what))]
+    TooLong {
+        /// The path, or the program that says so much.
+        what: BString,
+    },
+    /// A command did not exit with 0.
+    #[error("{}", ended(.0))]
+    Failed(Box<Completed>),
+    /// A command could not be started, for another reason than a field of it.
+    #[error("failed to start: {} at stage {}", errno_words(.0.errno), .0.stage.as_str())]
+    NotStarted(NotStarted),
+    /// There is no such program.
+    #[error("there is no program \"{}\"", printable(.name))]
+    NoProgram {
+        /// Its name.
+        name: BString,
+        /// Where it was looked for.
+        tried: Vec<BString>,
+    },
+    /// A command reached one of its limits, and was ended.
+    #[error("the command was ended, as its {} limit was reached", .0.timed_out.limit.as_str())]
+    TimedOut(Box<CutShort>),
+    /// There was no working link.
+    #[error("unreachable: {}", .0.text)]
+    Unreachable(Unreachable),
+    /// The link ended before the answer came.
+    #[error("lost: {error}")]
+    Lost {
+        /// How.
+        error: LinkError,
+        /// Whether the request may have reached the host, and been done.
+        may_be_done: bool,
+    },
+    /// It was stopped before it was done.
+    #[error("it was stopped")]
+    Cancelled,
+    /// What was to be sent could not be read on this machine.
+    #[error("failed to read what is to be sent: {0}")]
+    Content(#[source] Arc<io::Error>),
+    /// The verb panicked on this machine; only this host is concerned.
+    #[error("the verb panicked: {text}")]
+    Crashed {
+        /// What the panic said.
+        text: String,
+    },
+}
+
+/// What came of a command that ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// What it wrote to stdout; empty when it was not captured.
+    pub stdout: BString,
+    /// What it wrote to stderr; empty when it was not captured.
+    pub stderr: BString,
+    /// How it ended.
+    pub exit: Exited,
+}
+
+/// What came of a command that reached a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutShort {
+    /// What it wrote to stdout until then.
+    pub stdout: BString,
+    /// What it wrote to stderr until then.
+    pub stderr: BString,
+    /// Which limit it was, and how the command was ended.
+    pub timed_out: TimedOut,
+}
+
+impl Completed {
+    /// Whether it exited with 0.
+    pub fn is_ok(&self) -> bool {
+        self.exit.status == crate::outcome::Status::Code(0)
+    }
+}
+
+impl VerbError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            VerbError::Unreachable(unreachable) => unreachable.hint.as_deref().map(Cow::from),
+            VerbError::NoProgram { name, .. } if name.contains(&b' ') => {
+                Some("`Run::line` gives a line to the host's shell".into())
+            }
+            VerbError::Usage {
+                field: "user" | "group",
+                ..
+            } => Some("only a login as root can run commands as somebody else".into()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn usage(
+        field: &'static str,
+        value: impl Into<BString>,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        VerbError::Usage {
+            field,
+            value: value.into(),
+            why: why.into(),
+        }
+    }
+
+    /// The agent said something that answers nothing.
+    pub(crate) fn unreadable() -> Self {
+        VerbError::Lost {
+            error: LinkError::Unreadable,
+            may_be_done: true,
+        }
+    }
+
+    /// A command that never became a process.
+    pub(crate) fn not_started(reason: NotStarted, program: &BString) -> Self {
+        let first = reason.tried.first().cloned().unwrap_or_default();
+        let field = match reason.stage {
+            Stage::Cwd => "cwd",
+            Stage::User => "user",
+            Stage::Group => "group",
+            Stage::Exec if reason.why.is_some() => "argv",
+            Stage::Exec if reason.errno == ENOENT => {
+                return VerbError::NoProgram {
+                    name: program.clone(),
+                    tried: reason.tried,
+                };
+            }
+            Stage::Exec | Stage::Fork => return VerbError::NotStarted(reason),
+        };
+        let why = reason.why.unwrap_or_else(|| errno_words(reason.errno));
+        VerbError::usage(field, first, why)
+    }
+}
+
+/// How a command ended that did not exit with 0, with the last of what it complained about.
+fn ended(completed: &Completed) -> String {
+    let how = match completed.exit.status {
+        crate::outcome::Status::Code(code) => format!("the command exited with {code}"),
+        crate::outcome::Status::Signal(signal) => {
+            format!("the command was ended by signal {signal}")
+        }
+    };
+    let stderr = completed.stderr.trim_ascii_end();
+    let last = stderr.rsplit(|byte| *byte == b'\n').next();
+    match last.map(printable).as_deref() {
+        None | Some("") => how,
+        Some(line) => format!("{how}: {line}"),
+    }
+}
+
+impl From<Failure> for VerbError {
+    fn from(failure: Failure) -> Self {
+        let Failure {
+            field,
+            value,
+            reason,
+        } = failure;
+        match reason {
+            Reason::Errno(ENOENT) => VerbError::NotFound { path: value },
+            Reason::Errno(errno @ (EPERM | EACCES)) => VerbError::Permission { path: value, errno },
+            Reason::Errno(errno) => VerbError::Errno { path: value, errno },
+            Reason::Unknown if field == Field::Group => VerbError::UnknownGroup { name: value },
+            Reason::Unknown if matches!(field, Field::Owner | Field::User) => {
+                VerbError::UnknownUser { name: value }
+            }
+            Reason::Unknown => VerbError::usage(word(field), value, "the host knows no such thing"),
+            Reason::NoAnswer => VerbError::NoAnswer { name: value },
+            Reason::Kind(kind) => VerbError::Kind { path: value, kind },
+            Reason::TooLong => VerbError::TooLong { what: value },
+            Reason::Invalid => VerbError::usage(word(field), value, "the host takes no such value"),
+            Reason::Cancelled => VerbError::Cancelled,
+        }
+    }
+}
+
+impl From<Broken> for VerbError {
+    fn from(broken: Broken) -> Self {
+        VerbError::Lost {
+            may_be_done: broken.was_sent(),
+            error: broken.error,
+        }
+    }
+}
+
+impl From<Undone> for VerbError {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Host(failure) => failure.into(),
+            Undone::Here(error) => VerbError::Content(Arc::new(error)),
+            Undone::Broken(broken) => broken.into(),
+        }
+    }
+}
+
+impl From<Unreachable> for VerbError {
+    fn from(unreachable: Unreachable) -> Self {
+        VerbError::Unreachable(unreachable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(field: Field, reason: Reason) -> VerbError {
+        let value = "/a\nb".into();
+        let failure = Failure {
+            field,
+            value,
+            reason,
+        };
+        failure.into()
+    }
+
+    #[test]
+    fn each_failure_of_a_host_is_a_kind_of_its_own() {
+        let path = |reason| failure(Field::Path, reason);
+        assert!(matches!(path(Reason::Errno(2)), VerbError::NotFound { .. }));
+        for errno in [1, 13] {
+            let error = path(Reason::Errno(errno));
+            assert!(matches!(error, VerbError::Permission { errno: same, .. } if same == errno));
+        }
+        assert!(matches!(
+            path(Reason::Errno(20)),
+            VerbError::Errno { errno: 20, .. }
+        ));
+        for field in [Field::Owner, Field::User] {
+            let error = failure(field, Reason::Unknown);
+            assert!(matches!(error, VerbError::UnknownUser { .. }));
+        }
+        let group = failure(Field::Group, Reason::Unknown);
+        assert!(matches!(group, VerbError::UnknownGroup { .. }));
+        let mode = failure(Field::Mode, Reason::Invalid);
+        assert!(matches!(mode, VerbError::Usage { field: "mode", .. }));
+        let kind = path(Reason::Kind(FileKind::Fifo));
+        assert!(matches!(
+            kind,
+            VerbError::Kind {
+                kind: FileKind::Fifo,
+                ..
+            }
+        ));
+        assert!(matches!(path(Reason::TooLong), VerbError::TooLong { .. }));
+        assert!(matches!(path(Reason::NoAnswer), VerbError::NoAnswer { .. }));
+        assert!(matches!(path(Reason::Cancelled), VerbError::Cancelled));
+    }
+
+    #[test]
+    fn what_a_host_says_is_shown_so_that_it_drives_no_terminal() {
+        let value: BString = "\x1b[2J".into();
+        for error in [
+            VerbError::usage("path", value.clone(), "x"),
+            VerbError::UnknownUser {
+                name: value.clone(),
+            },
+            VerbError::NotFound {
+                path: value.clone(),
+            },
+            VerbError::Errno {
+                path: value.clone(),
+                errno: 5,
+            },
+            VerbError::NoProgram {
+                name: value.clone(),
+                tried: Vec::new(),
+            },
+            VerbError::Failed(Box::new(Completed {
+                stdout: BString::default(),
+                stderr: value,
+                exit: exited(3),
+            })),
+        ] {
+            let text = error.to_string();
+            assert!(!text.contains('\x1b') && text.contains("u{1b}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_failed_says_its_last_complaint() {
+        let failed = |stderr: &str| {
+            ended(&Completed {
+                stdout: BString::default(),
+                stderr: stderr.into(),
+                exit: exited(3),
+            })
+        };
+        assert_eq!(failed(""), "the command exited with 3");
+        assert_eq!(failed("one\ntwo\n\n"), "the command exited with 3: two");
+    }
+
+    fn exited(code: u8) -> Exited {
+        Exited {
+            status: crate::outcome::Status::Code(code),
+            left_running: 0,
+            stream_cut: false,
+            survivors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_command_that_cannot_start_is_told_by_the_field_that_is_to_blame() {
+        let at = |stage, errno| {
+            let reason = NotStarted {
+                stage,
+                errno,
+                tried: vec!["/x".into()],
+                why: None,
+            };
+            VerbError::not_started(reason, &"prog".into())
+        };
+        for (stage, named) in [
+            (Stage::Cwd, "cwd"),
+            (Stage::User, "user"),
+            (Stage::Group, "group"),
+        ] {
+            let VerbError::Usage { field, value, .. } = at(stage, 2) else {
+                panic!("{stage:?}");
+            };
+            assert_eq!((field, value), (named, "/x".into()));
+        }
+        assert!(matches!(at(Stage::Exec, 2), VerbError::NoProgram { .. }));
+        assert!(matches!(at(Stage::Exec, 8), VerbError::NotStarted(_)));
+        assert!(matches!(at(Stage::Fork, 11), VerbError::NotStarted(_)));
+    }
+}

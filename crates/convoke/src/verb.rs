@@ -1,0 +1,133 @@
+//! What one can ask of a host: every verb is a value, and works on one host as on many.
+//!
+//! [`Verbs`] has a method for each of them; those with options are built and given to [`Verbs::ask`].
+
+mod account;
+mod change;
+mod content;
+mod field;
+mod look;
+mod open;
+mod run;
+mod system;
+mod transfer;
+mod verbs;
+
+use convoke_proto::operation::{Answer, Operation};
+
+use crate::remote::{Remote, VerbError};
+use crate::scope::Scope;
+
+pub use account::{QueryGroup, QueryUser, ResolveGroup, ResolveUser, Who};
+pub use change::{Chmod, Chown, Mkdir, Remove, Rename, Symlink, Tempdir, Touch};
+pub use content::{Content, Source};
+pub use look::{Cwd, Exists, Expand, Home, List, Readlink, Stat, Which};
+pub use open::{Open, RemoteFile};
+pub use run::Run;
+pub use system::{Environment, Facts, Getenv};
+pub use transfer::{Download, Incoming, Read, Stream, Upload};
+pub use verbs::Verbs;
+
+pub use crate::remote::{Completed, CutShort};
+pub use convoke_proto::account::{Group, PasswordHash, User};
+pub use convoke_proto::file::{
+    Access, Creation, Digest, Entry, FileKind, Follow, Stat as FileStat, Stored, Time,
+};
+
+/// Something that can be done on a host. Nothing happens until it is.
+///
+/// A verb is done as often as it is asked for, on as many hosts at once. Other crates may make their own out of
+/// those of this one:
+///
+/// ```
+/// use convoke::remote::{Remote, VerbError};
+/// use convoke::verb::{Verb, Verbs};
+///
+/// /// The first line of a short file.
+/// struct FirstLine(&'static str);
+///
+/// impl Verb for FirstLine {
+///     type Output = String;
+///
+///     async fn on(&self, remote: &Remote) -> Result<String, VerbError> {
+///         let content = remote.read(self.0).await?;
+///         let text = content.to_string();
+///         Ok(text.lines().next().unwrap_or_default().to_owned())
+///     }
+/// }
+/// ```
+pub trait Verb: Send + Sync + 'static {
+    /// What comes of it.
+    type Output: Send + 'static;
+
+    /// Does it on `remote`, within its scope. Dropping the future stops it on the host.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done.
+    fn on(&self, remote: &Remote) -> impl Future<Output = Result<Self::Output, VerbError>> + Send;
+}
+
+/// A verb that is one operation: it takes one round trip, or, with others in a
+/// [`Batch`](crate::batch::Batch), part of one.
+pub trait Single: Send + Sync + 'static {
+    /// What comes of it.
+    type Output: Send + 'static;
+
+    /// What the host is asked for.
+    ///
+    /// # Errors
+    /// [`VerbError::Usage`] when a field cannot be, before anything is asked.
+    fn operation(&self, scope: &Scope) -> Result<Operation, VerbError>;
+
+    /// What the host's answer means. `scope` is that of the question.
+    ///
+    /// # Errors
+    /// [`VerbError::Lost`] when it answers something else.
+    fn answer(&self, answer: Answer, scope: &Scope) -> Result<Self::Output, VerbError>;
+
+    /// Does it alone, which is asking for its operation unless there is a better way.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done.
+    fn alone(
+        &self,
+        remote: &Remote,
+    ) -> impl Future<Output = Result<Self::Output, VerbError>> + Send {
+        single(self, remote)
+    }
+}
+
+impl<S: Single> Verb for S {
+    type Output = S::Output;
+
+    fn on(&self, remote: &Remote) -> impl Future<Output = Result<Self::Output, VerbError>> + Send {
+        self.alone(remote)
+    }
+}
+
+/// Asks for the operation of a verb, and waits for its answer.
+async fn single<S: Single + ?Sized>(verb: &S, remote: &Remote) -> Result<S::Output, VerbError> {
+    let operation = verb.operation(remote.scope())?;
+    let mut reply = None;
+    remote
+        .operate(vec![operation], |_, came| reply = Some(came))
+        .await?;
+    let answer = reply.ok_or_else(VerbError::unreadable)??;
+    verb.answer(answer, remote.scope())
+}
+
+/// The answer of an operation that is done and says nothing.
+fn done(answer: Answer) -> Result<(), VerbError> {
+    match answer {
+        Answer::Done => Ok(()),
+        _ => Err(VerbError::unreadable()),
+    }
+}
+
+/// The answer of an operation that gives a path, which there must be.
+fn path(answer: Answer) -> Result<bstr::BString, VerbError> {
+    match answer {
+        Answer::Path(Some(path)) => Ok(path),
+        _ => Err(VerbError::unreadable()),
+    }
+}

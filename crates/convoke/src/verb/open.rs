@@ -1,0 +1,275 @@
+//! A remote file that is open: to read, to write, to append, anywhere in it.
+
+use std::io::SeekFrom;
+
+use bstr::BString;
+use convoke_proto::file::{Access, Creation, Open as Request, Ownership, Stat as FileStat};
+use convoke_proto::operation::{Answer, MAX_CONTENT, Operation};
+
+use crate::error::{LinkError, StartError};
+use crate::link::{Channel, Delivery};
+use crate::process::Broken;
+use crate::remote::{Remote, VerbError};
+
+use super::{Verb, done, field};
+
+/// How many bytes one write carries at most.
+const PIECE: usize = 1024 * 1024;
+
+/// Opens a file on the host. A symbolic link is followed.
+#[derive(Debug, Clone)]
+pub struct Open {
+    path: BString,
+    access: Access,
+    creation: Creation,
+    mode: Option<u16>,
+    ownership: Ownership,
+}
+
+impl Open {
+    /// To read a file that exists.
+    pub fn reading(path: impl Into<BString>) -> Self {
+        Self::new(path.into(), Access::Read, Creation::Never)
+    }
+
+    /// To write a file that is made, or emptied when it exists.
+    pub fn writing(path: impl Into<BString>) -> Self {
+        Self::new(path.into(), Access::Write, Creation::Empty)
+    }
+
+    /// To write at the end of a file that is made when it is missing.
+    pub fn appending(path: impl Into<BString>) -> Self {
+        Self::new(path.into(), Access::Append, Creation::IfMissing)
+    }
+
+    /// To read and write a file that exists.
+    pub fn editing(path: impl Into<BString>) -> Self {
+        Self::new(path.into(), Access::ReadWrite, Creation::Never)
+    }
+
+    fn new(path: BString, access: Access, creation: Creation) -> Self {
+        Open {
+            path,
+            access,
+            creation,
+            mode: None,
+            ownership: Ownership::default(),
+        }
+    }
+
+    /// What happens when there is no such file, or there is one.
+    #[must_use]
+    pub fn creation(self, creation: Creation) -> Self {
+        Open { creation, ..self }
+    }
+
+    /// The permission bits of a file that is made; those of the scope without, else `0o600`.
+    #[must_use]
+    pub fn mode(self, mode: u16) -> Self {
+        Open {
+            mode: Some(mode),
+            ..self
+        }
+    }
+
+    /// To whom a file that is made belongs.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<BString>) -> Self {
+        self.ownership.owner = Some(owner.into());
+        self
+    }
+
+    /// Which group a file that is made has.
+    #[must_use]
+    pub fn group(mut self, group: impl Into<BString>) -> Self {
+        self.ownership.group = Some(group.into());
+        self
+    }
+}
+
+impl Verb for Open {
+    type Output = RemoteFile;
+
+    async fn on(&self, remote: &Remote) -> Result<RemoteFile, VerbError> {
+        let scope = remote.scope();
+        let request = Request {
+            path: field::path(scope, &self.path)?,
+            access: self.access,
+            creation: self.creation,
+            mode: field::mode(self.mode.or(scope.mode_of_files()))?,
+            ownership: field::ownership(scope.ownership(&self.ownership))?,
+        };
+        let opening = remote.link().open_file(request).await;
+        let mut channel = opening.map_err(|error| match error {
+            StartError::Lost(error) => Broken::unsent(error).into(),
+            StartError::Oversized(_) => VerbError::TooLong {
+                what: self.path.clone(),
+            },
+        })?;
+        let error = match (channel.next().await, channel.number()) {
+            (Delivery::Opened(_), Some(number)) => {
+                return Ok(RemoteFile {
+                    remote: remote.clone(),
+                    access: self.access,
+                    number,
+                    position: 0,
+                    _channel: channel,
+                });
+            }
+            (Delivery::Failed(failure), _) => return Err(failure.into()),
+            (Delivery::Fault(fault), _) => LinkError::Refused { text: fault.text },
+            (Delivery::Lost(error), _) => error,
+            _ => LinkError::Unreadable,
+        };
+        Err(Broken::sent(error, channel.receipt()).into())
+    }
+}
+
+/// An open file of a host, with a position. Closed on drop.
+#[derive(Debug)]
+pub struct RemoteFile {
+    remote: Remote,
+    access: Access,
+    /// The number of its channel, by which the host knows it.
+    number: u32,
+    position: u64,
+    /// Its life is that of the file.
+    _channel: Channel,
+}
+
+impl RemoteFile {
+    /// Reads at the position, and moves it: at most so many bytes, and nothing only at the end.
+    ///
+    /// # Errors
+    /// What the host says; so for all that follow.
+    pub async fn read(&mut self, most: usize) -> Result<BString, VerbError> {
+        let read = self.piece(self.position, most).await?;
+        self.position += read.len() as u64;
+        Ok(read)
+    }
+
+    /// Reads from the position to the end.
+    pub async fn read_to_end(&mut self) -> Result<BString, VerbError> {
+        let mut all = BString::default();
+        loop {
+            let piece = self.read(MAX_CONTENT).await?;
+            if piece.is_empty() {
+                return Ok(all);
+            }
+            all.extend_from_slice(&piece);
+        }
+    }
+
+    /// Reads so many bytes from `offset` on; fewer only when the file ends before. The position stays.
+    pub async fn read_at(&self, offset: u64, length: usize) -> Result<BString, VerbError> {
+        let mut all = BString::default();
+        while all.len() < length {
+            let at = offset.saturating_add(all.len() as u64);
+            let piece = self.piece(at, length - all.len()).await?;
+            if piece.is_empty() {
+                break;
+            }
+            all.extend_from_slice(&piece);
+        }
+        Ok(all)
+    }
+
+    /// Writes at the position, and moves it; at the end when it was opened to append.
+    pub async fn write_all(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), VerbError> {
+        for piece in bytes.as_ref().chunks(PIECE) {
+            let offset = (self.access != Access::Append).then_some(self.position);
+            self.position = self.write(offset, piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes from `offset` on. The position stays.
+    pub async fn write_at(&self, offset: u64, bytes: impl AsRef<[u8]>) -> Result<(), VerbError> {
+        let mut at = offset;
+        for piece in bytes.as_ref().chunks(PIECE) {
+            at = self.write(Some(at), piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes at the end, wherever that is then. The position stays.
+    pub async fn append(&self, bytes: impl AsRef<[u8]>) -> Result<(), VerbError> {
+        for piece in bytes.as_ref().chunks(PIECE) {
+            self.write(None, piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the position, and says where it is then.
+    pub async fn seek(&mut self, to: SeekFrom) -> Result<u64, VerbError> {
+        let (from, by) = match to {
+            SeekFrom::Start(offset) => (offset, 0),
+            SeekFrom::Current(by) => (self.position, by),
+            SeekFrom::End(by) => (self.stat().await?.size, by),
+        };
+        let position = from.checked_add_signed(by);
+        self.position = position.ok_or_else(|| {
+            VerbError::usage(
+                "offset",
+                by.to_string(),
+                "it is before the begin of the file",
+            )
+        })?;
+        Ok(self.position)
+    }
+
+    /// Gives it another length; what is added is zero.
+    pub async fn set_len(&self, length: u64) -> Result<(), VerbError> {
+        let file = self.number;
+        done(self.ask(Operation::SetLength { file, length }).await?)
+    }
+
+    /// Returns once the host's disk has what was written.
+    pub async fn sync(&self) -> Result<(), VerbError> {
+        let file = self.number;
+        done(self.ask(Operation::Sync { file }).await?)
+    }
+
+    /// What is true of it now.
+    pub async fn stat(&self) -> Result<FileStat, VerbError> {
+        let file = self.number;
+        match self.ask(Operation::StatOpen { file }).await? {
+            Answer::Stat(Some(stat)) => Ok(*stat),
+            _ => Err(VerbError::unreadable()),
+        }
+    }
+
+    async fn piece(&self, offset: u64, most: usize) -> Result<BString, VerbError> {
+        let most = most.min(MAX_CONTENT);
+        let read = Operation::ReadAt {
+            file: self.number,
+            offset,
+            limit: most as u32,
+        };
+        match self.ask(read).await? {
+            Answer::Content(content) if content.len() <= most => Ok(content),
+            _ => Err(VerbError::unreadable()),
+        }
+    }
+
+    /// Writes a piece, and says where it ends.
+    async fn write(&self, offset: Option<u64>, piece: &[u8]) -> Result<u64, VerbError> {
+        let write = Operation::WriteAt {
+            file: self.number,
+            offset,
+            content: piece.into(),
+        };
+        match self.ask(write).await? {
+            Answer::Position(end) => Ok(end),
+            _ => Err(VerbError::unreadable()),
+        }
+    }
+
+    async fn ask(&self, operation: Operation) -> Result<Answer, VerbError> {
+        let mut reply = None;
+        self.remote
+            .operate(vec![operation], |_, came| reply = Some(came))
+            .await?;
+        Ok(reply.ok_or_else(VerbError::unreadable)??)
+    }
+}
