@@ -191,6 +191,11 @@ impl Answers {
     }
 
     fn join(&mut self, more: Answer) -> Result<(), Broken> {
+        if let Answer::Entries(entries) = &more
+            && !entries.iter().all(|entry| is_name(&entry.name))
+        {
+            return Err(self.unreadable());
+        }
         match (&mut self.parts, more) {
             (parts @ None, first) => *parts = Some(first),
             (Some(Answer::Entries(all)), Answer::Entries(more)) => all.extend(more),
@@ -211,9 +216,25 @@ impl Answers {
     }
 }
 
+/// Whether something in a directory can have this name: whoever joins it to a path stays in there.
+fn is_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/') && !name.contains(&0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_leads_nowhere_else() {
+        for name in ["a", "...", ".a", "-", " ", "\n", "a..b", "\u{202e}"] {
+            assert!(is_name(name.as_bytes()), "{name:?}");
+        }
+        assert!(is_name(b"\xff"));
+        for name in ["", ".", "..", "/", "a/b", "../a", "/etc", "a/", "a\0"] {
+            assert!(!is_name(name.as_bytes()), "{name:?}");
+        }
+    }
 
     fn put(bytes: usize) -> Operation {
         Operation::WriteAt {

@@ -24,10 +24,11 @@ pub use content::{Content, Source};
 pub use look::{Cwd, Exists, Expand, Home, List, Readlink, Stat, Which};
 pub use open::{Open, RemoteFile};
 pub use run::Run;
-pub use system::{Environment, Facts, Getenv};
+pub use system::{Environment, Getenv, QueryFacts};
 pub use transfer::{Download, Incoming, Read, Stream, Upload};
 pub use verbs::Verbs;
 
+pub use crate::facts::Facts;
 pub use crate::remote::{Completed, CutShort};
 pub use convoke_proto::account::{Group, PasswordHash, User};
 pub use convoke_proto::file::{

@@ -3,6 +3,7 @@
 use bstr::BString;
 use convoke_proto::operation::{Answer, Operation};
 
+use crate::facts::Facts;
 use crate::remote::VerbError;
 use crate::scope::Scope;
 
@@ -61,20 +62,20 @@ impl Single for Getenv {
     }
 }
 
-/// What is true of the host.
+/// What is true of the host as a whole, in one round trip.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Facts;
+pub struct QueryFacts;
 
-impl Single for Facts {
-    type Output = Vec<(String, BString)>;
+impl Single for QueryFacts {
+    type Output = Facts;
 
     fn operation(&self, _: &Scope) -> Result<Operation, VerbError> {
         Ok(Operation::Facts)
     }
 
-    fn answer(&self, answer: Answer, _: &Scope) -> Result<Self::Output, VerbError> {
+    fn answer(&self, answer: Answer, _: &Scope) -> Result<Facts, VerbError> {
         match answer {
-            Answer::Facts(raw) => Ok(raw),
+            Answer::Facts(raw) => Ok(Facts::of(raw)),
             _ => Err(VerbError::unreadable()),
         }
     }

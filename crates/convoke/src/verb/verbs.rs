@@ -4,12 +4,13 @@ use bstr::BString;
 use convoke_proto::account::{Group, User};
 use convoke_proto::file::{Entry, Stat as FileStat, Stored};
 
+use crate::facts::Facts;
 use crate::remote::{Completed, Remote, VerbError};
 
 use super::{
-    Chmod, Chown, Content, Cwd, Download, Environment, Exists, Expand, Facts, Getenv, Home, List,
-    Mkdir, Open, QueryGroup, QueryUser, Read, Readlink, RemoteFile, Remove, Rename, ResolveGroup,
-    ResolveUser, Run, Stat, Symlink, Tempdir, Touch, Upload, Verb, Which, Who,
+    Chmod, Chown, Content, Cwd, Download, Environment, Exists, Expand, Getenv, Home, List, Mkdir,
+    Open, QueryFacts, QueryGroup, QueryUser, Read, Readlink, RemoteFile, Remove, Rename,
+    ResolveGroup, ResolveUser, Run, Stat, Symlink, Tempdir, Touch, Upload, Verb, Which, Who,
 };
 
 /// Whatever verbs can be done on: one host, or many.
@@ -225,9 +226,9 @@ pub trait Verbs: Sync {
         self.ask(Environment)
     }
 
-    /// What is true of the host as a whole. See [`Facts`].
-    fn facts(&self) -> impl Future<Output = Self::Answer<Vec<(String, BString)>>> + Send {
-        self.ask(Facts)
+    /// What is true of the host as a whole. See [`QueryFacts`].
+    fn facts(&self) -> impl Future<Output = Self::Answer<Facts>> + Send {
+        self.ask(QueryFacts)
     }
 }
 
