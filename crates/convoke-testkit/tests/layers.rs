@@ -80,6 +80,7 @@ const CRATES: &[Layers] = &[
                 "outcome",
                 "error",
                 "facts",
+                "answer",
                 "event",
                 "cancel",
             ],

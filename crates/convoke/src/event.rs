@@ -8,10 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use bstr::BString;
 use bytes::Bytes;
+use convoke_proto::operation::{Answer, Failure};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
 
+use crate::answer;
 use crate::hex::hex;
 use crate::lossless;
 use crate::outcome::{Outcome, milliseconds};
@@ -75,6 +77,15 @@ pub enum Kind {
     Progress(Progress),
     /// A file is where it shall be.
     Moved(Moved),
+    /// The host answers one of the operations that it was asked for, in their order.
+    Answer {
+        /// Which one, from 0.
+        operation: usize,
+        /// The path or the name that it was about, as it was asked for.
+        subject: Option<BString>,
+        /// What it answers, or why it cannot.
+        reply: Result<Answer, Failure>,
+    },
     /// Something the connection itself said: a banner, a warning of ssh. Not the command's output.
     Notice {
         /// The text, as it came.
@@ -230,6 +241,7 @@ impl Kind {
             } => "stderr",
             Kind::Progress(_) => "progress",
             Kind::Moved(_) => "moved",
+            Kind::Answer { .. } => "answer",
             Kind::Notice { .. } => "notice",
             Kind::Ended(_) => "ended",
         }
@@ -292,6 +304,16 @@ impl Serialize for Data<'_> {
                 lossless::optional(&mut map, "here", here)?;
                 map.serialize_entry("bytes", &moved.bytes)?;
                 map.serialize_entry("replaced", &moved.replaced)?;
+            }
+            Kind::Answer {
+                operation,
+                subject,
+                reply,
+            } => {
+                map.serialize_entry("operation", operation)?;
+                let subject = subject.as_ref().map(|subject| subject.as_slice());
+                lossless::optional(&mut map, "subject", subject)?;
+                answer::entries(reply, &mut map)?;
             }
             Kind::Notice { text } => lossless::whole(&mut map, text)?,
             Kind::Ended(_) => {}

@@ -5,6 +5,7 @@ use std::io;
 use convoke_proto::operation::{Failure, Field, Reason};
 use serde::ser::SerializeMap;
 
+use crate::lossless;
 use crate::printable::printable;
 
 /// In words, safe to print: `"/etc/x": no such file or directory`.
@@ -52,7 +53,7 @@ pub(crate) fn entries<M: SerializeMap>(failure: &Failure, map: &mut M) -> Result
         _ => None,
     };
     map.serialize_entry("field", word(failure.field))?;
-    map.serialize_entry("value", &failure.value.to_string())?;
+    lossless::field(map, "value", &failure.value)?;
     map.serialize_entry("reason", reason(failure.reason))?;
     map.serialize_entry("errno", &errno)
 }

@@ -217,10 +217,7 @@ impl<'a> Moving<'a> {
             },
             Err(Undone::Broken(broken)) => return Err(broken),
         };
-        match self.tally.cause {
-            None => self.tally.cause = Some(cause),
-            Some(_) => self.tally.more += 1,
-        }
+        Failed::note(&mut self.tally.failed, cause);
         Ok(())
     }
 }
@@ -268,8 +265,7 @@ impl Destination {
 struct Tally {
     /// The bytes of files that arrived.
     bytes: u64,
-    cause: Option<FailureCause>,
-    more: usize,
+    failed: Option<Failed>,
     /// How many bytes there are, when that is known.
     total: Option<u64>,
     /// How many were told of last.
@@ -289,12 +285,9 @@ impl Tally {
     }
 
     fn outcome(self) -> Outcome {
-        match self.cause {
+        match self.failed {
             None => Outcome::Done(Done { bytes: self.bytes }),
-            Some(cause) => Outcome::Failed(Failed {
-                cause,
-                more: self.more,
-            }),
+            Some(failed) => Outcome::Failed(failed),
         }
     }
 }

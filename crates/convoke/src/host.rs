@@ -6,12 +6,14 @@ mod clock;
 mod connection;
 mod look;
 mod noise;
+mod operations;
 mod places;
 mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bstr::BString;
 use convoke_connect::ask::{Ask, Nobody};
 use convoke_connect::endpoint::{Endpoint, EndpointError};
 use convoke_connect::registry::Registry;
@@ -34,6 +36,7 @@ use crate::process::{self, Broken, Command};
 pub use clock::Questions;
 pub use connection::Connection;
 pub use look::look;
+pub use operations::{Absence, Operations};
 pub use places::Places;
 
 use aftermath::{Terms, gone};
@@ -52,6 +55,7 @@ pub struct Host {
 /// What a host is asked to do.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // There is one for all hosts of an action.
 pub enum Work {
     /// To run one command.
     Process(Command),
@@ -59,6 +63,9 @@ pub enum Work {
     Put(Vec<Upload>),
     /// To give files.
     Get(Vec<Download>),
+    /// To do operations, which go out in one flight. Every answer is a [`Kind::Answer`]; the outcome is
+    /// [`Outcome::Done`], or [`Outcome::Failed`] when some could not be done.
+    Operations(Operations),
     /// To answer, and nothing else: the outcome is [`Outcome::Checked`], or why there is no working
     /// link.
     Check,
@@ -122,7 +129,7 @@ impl Work {
     fn limits(&self) -> Limits {
         match self {
             Work::Process(command) => command.start.limits,
-            Work::Put(_) | Work::Get(_) | Work::Check => Limits {
+            Work::Put(_) | Work::Get(_) | Work::Operations(_) | Work::Check => Limits {
                 grace_ms: 0,
                 ..Limits::default()
             },
@@ -200,13 +207,13 @@ pub async fn run(
 
 /// Does the work on an open connection; gives the connection back while it is whole.
 async fn with(
-    mut connection: Connection,
+    connection: Connection,
     work: &Work,
     reach: &Reach,
     events: &mut Emitter,
     cancel: &Cancel,
 ) -> (Outcome, Option<Connection>) {
-    let ran = match work {
+    let done = match work {
         Work::Process(command) => process(&connection, command, events, cancel).await,
         Work::Put(uploads) => {
             let put = async {
@@ -222,22 +229,13 @@ async fn with(
             };
             unless_cancelled(get, cancel).await
         }
-        Work::Check => {
-            let checked = tokio::select! {
-                biased;
-                () = cancel.fired() => return (cancelled(cancel), Some(connection)),
-                checked = check(&connection, events) => checked,
-            };
-            return match checked {
-                Ok(checked) => (Outcome::Checked(checked), Some(connection)),
-                Err(unreachable) => {
-                    let unreachable = connection.explain(unreachable).await;
-                    (Outcome::Unreachable(unreachable), None)
-                }
-            };
+        Work::Operations(list) => {
+            let answers = operations::perform(&connection, list, events);
+            unless_cancelled(answers, cancel).await
         }
+        Work::Check => return checked(connection, events, cancel).await,
     };
-    match ran {
+    match done {
         Ok(outcome) => {
             connection.noise().report(events).await;
             (outcome, Some(connection))
@@ -254,12 +252,30 @@ async fn with(
     }
 }
 
+/// Sees whether a host answers; gives the connection back while it is whole.
+async fn checked(
+    mut connection: Connection,
+    events: &mut Emitter,
+    cancel: &Cancel,
+) -> (Outcome, Option<Connection>) {
+    let checked = tokio::select! {
+        biased;
+        () = cancel.fired() => return (cancelled(cancel), Some(connection)),
+        checked = check(&connection, events) => checked,
+    };
+    match checked {
+        Ok(checked) => (Outcome::Checked(checked), Some(connection)),
+        Err(unreachable) => {
+            let unreachable = connection.explain(unreachable).await;
+            (Outcome::Unreachable(unreachable), None)
+        }
+    }
+}
+
 /// Waits for the hello, and measures how long the answer to a request for nothing takes.
 async fn check(connection: &Connection, events: &mut Emitter) -> Result<Checked, Unreachable> {
     let hello = connection.hello().await?;
-    let connected = Kind::Connected(connection.announce(&hello));
-    events.send(connected).await;
-    connection.noise().report(events).await;
+    connection.introduce(&hello, events).await;
     let began = Instant::now();
     let mut answer = connection.link().send_noop().await.map_err(gone)?;
     connection.link().finish();
@@ -298,14 +314,12 @@ async fn process(
 /// Waits for the hello, before anything is asked for, and announces the host.
 async fn greet(connection: &Connection, events: &mut Emitter) -> Result<(), Broken> {
     let hello = connection.greeting().await.map_err(Broken::unsent)?;
-    let connected = Kind::Connected(connection.announce(&hello));
-    events.send(connected).await;
-    connection.noise().report(events).await;
+    connection.introduce(&hello, events).await;
     Ok(())
 }
 
 /// Does work whose end it is when nobody waits for it any more: files that move are thrown away where they were
-/// to stand.
+/// to stand, and operations that have not begun never do.
 async fn unless_cancelled(
     work: impl Future<Output = Result<Outcome, Broken>>,
     cancel: &Cancel,

@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+mod answer;
 pub mod cancel;
 pub mod error;
 pub mod event;

@@ -28,25 +28,94 @@ pub(crate) async fn operate(
     operations: Vec<Operation>,
     mut take: impl FnMut(usize, Reply) + Send,
 ) -> Result<(), Broken> {
-    let mut done = 0;
-    for flight in flights(operations) {
-        let count = flight.len();
-        let channel = match link.operate(flight).await {
-            Ok(channel) => channel,
-            Err(StartError::Lost(error)) => return Err(Broken::unsent(error)),
-            // A flight of several fits: this is one operation that fits no request.
-            Err(StartError::Oversized(Oversized { .. })) => {
-                take(done, Err(too_long()));
-                done += count;
-                continue;
-            }
-        };
-        Answers::new(channel, done..done + count)
-            .collect(&mut take)
-            .await?;
-        done += count;
+    let mut asked = Asked::begin(link, operations).await?;
+    while let Some((index, reply)) = asked.next().await? {
+        take(index, reply);
     }
     Ok(())
+}
+
+/// Operations that were asked for, until their last answer has come. The host is slowed down by whoever
+/// takes the answers. Dropping it stops those that have not begun.
+pub(crate) struct Asked<'a> {
+    link: &'a Link,
+    flights: std::vec::IntoIter<Vec<Operation>>,
+    flight: Option<Flight>,
+    /// How many operations were asked for, or could not be.
+    count: usize,
+}
+
+/// A request on its way.
+enum Flight {
+    Answered(Answers),
+    /// The operation of this index fits no request.
+    TooLong(usize),
+}
+
+impl<'a> Asked<'a> {
+    /// Asks for as many as one request holds.
+    pub(crate) async fn begin(link: &'a Link, operations: Vec<Operation>) -> Result<Self, Broken> {
+        let mut asked = Asked {
+            link,
+            flights: flights(operations).into_iter(),
+            flight: None,
+            count: 0,
+        };
+        asked.flight = asked.ask().await?;
+        Ok(asked)
+    }
+
+    /// Whether nothing more will be asked for.
+    pub(crate) fn is_last(&self) -> bool {
+        self.flights.len() == 0
+    }
+
+    /// The next answer with the index of its operation; none when all have come. Must not be dropped
+    /// before it is ready, unless nothing more is wanted.
+    pub(crate) async fn next(&mut self) -> Result<Option<(usize, Reply)>, Broken> {
+        loop {
+            match self.flight.take() {
+                None => return Ok(None),
+                Some(Flight::TooLong(index)) => {
+                    self.flight = self.ask().await?;
+                    return Ok(Some((index, Err(too_long()))));
+                }
+                Some(Flight::Answered(mut answers)) => {
+                    let answer = answers.next().await?;
+                    if answer.is_some() {
+                        self.flight = Some(Flight::Answered(answers));
+                        return Ok(answer);
+                    }
+                    self.flight = self.ask().await?;
+                }
+            }
+        }
+    }
+
+    /// The link ended while something else was waited for.
+    pub(crate) fn broken(&self, error: LinkError) -> Broken {
+        match &self.flight {
+            Some(Flight::Answered(answers)) => answers.broken(error),
+            _ => Broken::unsent(error),
+        }
+    }
+
+    async fn ask(&mut self) -> Result<Option<Flight>, Broken> {
+        let Some(flight) = self.flights.next() else {
+            return Ok(None);
+        };
+        let first = self.count;
+        self.count += flight.len();
+        match self.link.operate(flight).await {
+            Ok(channel) => {
+                let answers = Answers::new(channel, first..self.count);
+                Ok(Some(Flight::Answered(answers)))
+            }
+            Err(StartError::Lost(error)) => Err(Broken::unsent(error)),
+            // A flight of several fits: this is one operation that fits no request.
+            Err(StartError::Oversized(Oversized { .. })) => Ok(Some(Flight::TooLong(first))),
+        }
+    }
 }
 
 /// Cuts a list so that each piece fits a request.
@@ -146,15 +215,20 @@ impl Answers {
         }
     }
 
-    async fn collect(mut self, take: &mut (impl FnMut(usize, Reply) + Send)) -> Result<(), Broken> {
+    /// The next answer with its index; none when all have come.
+    async fn next(&mut self) -> Result<Option<(usize, Reply)>, Broken> {
         loop {
+            if let Some(answer) = self.whole()? {
+                return Ok(Some(answer));
+            }
             match self.channel.next().await {
                 Delivery::Output { data, .. } => {
                     self.bytes += data.len();
                     self.records.feed(&data);
-                    self.hand_out(take)?;
                 }
-                Delivery::Done if self.next.is_empty() && self.records.is_empty() => return Ok(()),
+                Delivery::Done if self.next.is_empty() && self.records.is_empty() => {
+                    return Ok(None);
+                }
                 Delivery::Fault(fault) => {
                     return Err(self.broken(LinkError::Refused { text: fault.text }));
                 }
@@ -164,7 +238,8 @@ impl Answers {
         }
     }
 
-    fn hand_out(&mut self, take: &mut impl FnMut(usize, Reply)) -> Result<(), Broken> {
+    /// The next answer in what has come, if that holds all of it.
+    fn whole(&mut self) -> Result<Option<(usize, Reply)>, Broken> {
         while let Some(record) = self.records.next().map_err(|_| self.unreadable())? {
             let reply = match record {
                 Record::Part(part) => {
@@ -179,14 +254,14 @@ impl Answers {
             };
             self.parts = None;
             self.bytes = 0;
-            match (self.next.next(), reply) {
-                (Some(index), Some(reply)) => take(index, reply),
-                _ => return Err(self.unreadable()),
-            }
+            return match (self.next.next(), reply) {
+                (Some(index), Some(reply)) => Ok(Some((index, reply))),
+                _ => Err(self.unreadable()),
+            };
         }
         match self.bytes > MAX_ANSWER {
             true => Err(self.unreadable()),
-            false => Ok(()),
+            false => Ok(None),
         }
     }
 

@@ -74,7 +74,9 @@ pub struct Done {
 pub struct Failed {
     /// The first thing that could not.
     pub cause: FailureCause,
-    /// How many more could not.
+    /// The next ones that could not; as many as can be read.
+    pub also: Vec<FailureCause>,
+    /// How many could not beside these.
     pub more: usize,
 }
 
@@ -344,17 +346,59 @@ impl Exited {
 }
 
 impl Failed {
-    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        map.serialize_entry("where", self.cause.place())?;
-        if let FailureCause::Host(failure) = &self.cause {
-            failure::entries(failure, map)?;
+    /// How many failures are kept beside the first one.
+    const KEPT: usize = 9;
+
+    /// One thing could not be done.
+    pub fn new(cause: FailureCause) -> Self {
+        Failed {
+            cause,
+            also: Vec::new(),
+            more: 0,
         }
-        map.serialize_entry("text", &self.cause.to_string())?;
+    }
+
+    /// One more thing could not be done.
+    pub fn add(&mut self, cause: FailureCause) {
+        match self.also.len() < Self::KEPT {
+            true => self.also.push(cause),
+            false => self.more += 1,
+        }
+    }
+
+    /// Takes note of one more thing that could not be done, or of the first.
+    pub(crate) fn note(failed: &mut Option<Failed>, cause: FailureCause) {
+        match failed {
+            Some(failed) => failed.add(cause),
+            None => *failed = Some(Failed::new(cause)),
+        }
+    }
+
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.cause.entries(map)?;
+        map.serialize_entry("also", &self.also)?;
         map.serialize_entry("more", &self.more)
     }
 }
 
+/// An object with the same fields that it has in an outcome.
+impl Serialize for FailureCause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.entries(&mut map)?;
+        map.end()
+    }
+}
+
 impl FailureCause {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("where", self.place())?;
+        if let FailureCause::Host(failure) = self {
+            failure::entries(failure, map)?;
+        }
+        map.serialize_entry("text", &self.to_string())
+    }
+
     /// Whose failure it is, in reports: `host` or `here`.
     pub fn place(&self) -> &'static str {
         match self {

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bstr::{BString, ByteSlice as _};
 use convoke::inventory::{HostList, HostName};
 use convoke::outcome::{
-    CancelCause, Cancelled, Exited, Failed, Fate, Killed, Limit, Lost, NotStarted, Outcome,
-    SkipCause, Stage, Status, Survivor, TimedOut,
+    CancelCause, Cancelled, Exited, Failed, FailureCause, Fate, Killed, Limit, Lost, NotStarted,
+    Outcome, SkipCause, Stage, Status, Survivor, TimedOut,
 };
 use convoke::proto::command::Limits;
 
@@ -82,11 +82,20 @@ fn exited(exited: &Exited) -> String {
 }
 
 fn failed(failed: &Failed) -> String {
-    let cause = one_line(failed.cause.to_string().as_bytes());
-    match failed.more {
-        0 => format!("failed: {cause}"),
-        more => format!("failed: {cause} (and {more} more)"),
-    }
+    let (first, also) = failures(failed);
+    let also: String = also.iter().map(|one| format!("; {one}")).collect();
+    first + &also
+}
+
+/// What failed first, and the lines of all the rest.
+pub(crate) fn failures(failed: &Failed) -> (String, Vec<String>) {
+    let words = |cause: &FailureCause| one_line(cause.to_string().as_bytes());
+    let also = failed.also.iter().map(words);
+    let more = (failed.more > 0).then(|| format!("and {} more", failed.more));
+    (
+        format!("failed: {}", words(&failed.cause)),
+        also.chain(more).collect(),
+    )
 }
 
 fn not_started(start: &NotStarted) -> String {
@@ -142,8 +151,8 @@ fn lost(lost: &Lost) -> String {
     let text = one_line(lost.text.as_bytes());
     match lost.fate {
         Fate::EndsBy(time) => format!("lost: {text}; may still run until {}", clock(time)),
-        Fate::Ended => format!("lost: {text}; the command was ended"),
-        Fate::Unknown => format!("lost: {text}; whether the command still runs is unknown"),
+        Fate::Ended => format!("lost: {text}; what ran was ended"),
+        Fate::Unknown => format!("lost: {text}; whether it still runs is unknown"),
     }
 }
 

@@ -127,8 +127,7 @@ fn what_a_lost_host_has_said_is_shown_in_every_form() {
         (&["h[1-2]"], "h1: ready\nh2: ready\n"),
         (
             &["-b", "h[1-2]"],
-            "  ready\nh[1-2] (2): lost: the connection was closed; whether the command still runs \
-             is unknown\n",
+            "  ready\nh[1-2] (2): lost: the connection was closed; whether it still runs is unknown\n",
         ),
     ] {
         let (operator, fleet) = (Operator::new(), Fleet::start());

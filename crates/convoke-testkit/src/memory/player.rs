@@ -36,7 +36,7 @@ struct Heard {
     hello: Option<Hello>,
     starts: VecDeque<u32>,
     last_start: (u32, Stdin),
-    credit: BTreeMap<u8, Allowance>,
+    credit: BTreeMap<(u32, u8), Allowance>,
     channel: u32,
     was_killed: bool,
     stdin_ended: bool,
@@ -193,8 +193,10 @@ impl Player {
 
     async fn output(&mut self, stream: u8, mut data: Bytes) -> Played {
         while !data.is_empty() {
-            self.until(|heard| heard.credit(stream).left() > 0).await?;
-            let credit = self.heard.credit(stream);
+            let channel = self.heard.channel;
+            self.until(|heard| heard.credit(channel, stream).left() > 0)
+                .await?;
+            let credit = self.heard.credit(channel, stream);
             let piece = data.split_to(data.len().min(credit.left()).min(MAX_DATA));
             credit.spend(piece.len());
             self.data(stream, &piece).await?;
@@ -256,8 +258,12 @@ impl Player {
                 self.heard.last_start = (channel, start.stdin);
                 log.note(|record| record.starts.push(start));
             }
+            Incoming::Message(Message::Operate(_) | Message::Get(_)) => {
+                self.heard.starts.push_back(channel);
+            }
             Incoming::Message(Message::Credit(Credit { stream, bytes })) => {
-                assert!(self.heard.credit(stream).grant(bytes), "absurd credit");
+                let credit = self.heard.credit(channel, stream);
+                assert!(credit.grant(bytes), "absurd credit");
             }
             Incoming::Message(Message::Kill) => {
                 self.heard.was_killed = true;
@@ -292,8 +298,8 @@ impl Player {
 }
 
 impl Heard {
-    fn credit(&mut self, stream: u8) -> &mut Allowance {
-        self.credit.entry(stream).or_default()
+    fn credit(&mut self, channel: u32, stream: u8) -> &mut Allowance {
+        self.credit.entry((channel, stream)).or_default()
     }
 
     fn reads_stdin(&self, channel: u32) -> bool {

@@ -11,6 +11,7 @@ use convoke_proto::fault::{Fault, FaultKind};
 use convoke_proto::frame::Tag;
 use convoke_proto::hello::LinkId;
 use convoke_proto::message::{Message, Started};
+use convoke_proto::operation::Record;
 use tokio::sync::Semaphore;
 
 use super::Emulated;
@@ -63,7 +64,7 @@ pub(super) enum Act {
     TakeAgent,
     /// The controller's hello is waited for and answered.
     Hello { protocol: u16, link: Option<LinkId> },
-    /// A start request is waited for.
+    /// A request is waited for.
     AwaitStart,
     /// A message on the channel of the last request.
     Say(Message),
@@ -257,7 +258,21 @@ impl Script {
         })
     }
 
-    /// Waits for a start request and says nothing about it.
+    /// Waits for a request of operations, and answers with these records.
+    #[must_use]
+    pub fn answers(self, records: &[Record]) -> Self {
+        let mut bytes = Vec::new();
+        records.iter().for_each(|record| record.encode(&mut bytes));
+        self.takes_request().stdout(bytes)
+    }
+
+    /// Says that a request is done.
+    #[must_use]
+    pub fn done(self) -> Self {
+        self.say(Message::Done)
+    }
+
+    /// Waits for a request and says nothing about it.
     #[must_use]
     pub fn takes_request(self) -> Self {
         self.then(Act::AwaitStart)

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::bootstrap;
 use crate::error::LinkError;
-use crate::event::{AgentOrigin, Connected, Emitter};
+use crate::event::{AgentOrigin, Connected, Emitter, Kind};
 use crate::link::{self, CLOSE_LIMIT, Link};
 use crate::outcome::{Outcome, Unreachable, UnreachableKind};
 use crate::process::Broken;
@@ -159,6 +159,13 @@ impl Connection {
             platform: hello.platform.clone(),
             took,
         }
+    }
+
+    /// Says that the host answers, and what its connection said so far.
+    pub(super) async fn introduce(&self, hello: &Hello, events: &mut Emitter) {
+        let connected = Kind::Connected(self.announce(hello));
+        events.send(connected).await;
+        self.noise.report(events).await;
     }
 
     /// Ends the connection: what still runs is ended by the agent. Waits at most [`CLOSE_LIMIT`] for

@@ -7,6 +7,7 @@ mod check;
 mod connecting;
 mod events;
 mod faults;
+mod operations;
 mod outcomes;
 mod stdin;
 

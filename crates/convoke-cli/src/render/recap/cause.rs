@@ -112,6 +112,7 @@ impl<'a> Cause<'a> {
                 let rest = parts.map(|part| part.replace("convoke-UID", "convoke-$(id -u)"));
                 (first, rest.collect())
             }
+            Outcome::Failed(failed) => words::failures(failed),
             _ => (text, Vec::new()),
         }
     }

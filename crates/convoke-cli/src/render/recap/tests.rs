@@ -4,7 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use convoke::connect::error::ConnectErrorKind;
 use convoke::outcome::{
-    Exited, Fate, Lost, NotStarted, SkipCause, Skipped, Status, Unreachable, UnreachableKind,
+    Exited, Failed, Failure, FailureCause, Fate, Field, Lost, NotStarted, Reason, SkipCause,
+    Skipped, Status, Unreachable, UnreachableKind,
 };
 
 use super::super::view_tests::exited;
@@ -125,6 +126,29 @@ fn a_program_with_blanks_gets_the_hint_to_use_the_shell() {
         let text = recap(vec![("a", not_started(2))], program, form);
         assert!(!text.contains("hint: "), "{text}");
     }
+}
+
+#[test]
+fn what_failed_together_has_a_line_each_and_equal_failures_are_told_once() {
+    let cause = |path: &str, errno| {
+        FailureCause::Host(Failure {
+            field: Field::Path,
+            value: path.into(),
+            reason: Reason::Errno(errno),
+        })
+    };
+    let failed = |count: usize| {
+        let mut failed = Failed::new(cause("/a\x1b", 2));
+        (1..count).for_each(|n| failed.add(cause(&format!("/{n}"), 13)));
+        Outcome::Failed(failed)
+    };
+    assert_eq!(
+        recap(vec![("a", failed(2)), ("b", failed(2))], "", Form::Words),
+        "2 hosts: 2 failed\n  a,b (2): failed: \"/a\\u{1b}\": no such file or directory\n    \
+         \"/1\": permission denied\n"
+    );
+    let text = recap(vec![("a", failed(15))], "", Form::Words);
+    assert_eq!(text.lines().last(), Some("  and 5 more"));
 }
 
 #[test]

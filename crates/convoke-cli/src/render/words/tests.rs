@@ -94,7 +94,7 @@ fn outcomes_are_facts_in_words() {
         ),
         (
             gone(Fate::Ended),
-            "lost: the link closed; the command was ended",
+            "lost: the link closed; what ran was ended",
         ),
         (
             Outcome::Skipped(Skipped {
