@@ -2,7 +2,8 @@
 //!
 //! Two processes. The *guard* is the original one and does nothing but wait; the *worker* speaks the
 //! wire, starts what it is asked to and watches over it. When the worker dies, the guard ends what it
-//! left behind. [`serve`] is the protocol without I/O, [`drive`] the loop that does the system calls.
+//! left behind. [`serve`] is the protocol without I/O, [`drive`] the loop that does the system calls, and
+//! [`verbs`] what is done for an operation.
 
 pub mod serve;
 
@@ -13,6 +14,8 @@ pub mod errand;
 
 pub mod account;
 pub mod order;
+
+pub mod verbs;
 
 pub mod tree;
 

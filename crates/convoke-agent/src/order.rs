@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
+use std::sync::OnceLock;
 
 use bstr::{BString, ByteSlice};
 use convoke_proto::command::{Shell, Start};
@@ -10,7 +11,8 @@ use convoke_proto::exit::{NotStarted, Stage};
 use convoke_proto::hello::LinkId;
 
 use crate::account::Account;
-use crate::spawn::{Directory, Program, Spawner};
+use crate::account::service::NameService;
+use crate::spawn::{Directory, Program};
 
 /// The variable that marks every process of a step: `<link id>.<channel>`.
 pub const MARK: &str = "CONVOKE_STEP";
@@ -29,7 +31,7 @@ const LOGIN_TEXT: &str = "exec /bin/sh -c 'eval \"$CONVOKE_LINE\"'";
 #[derive(Debug)]
 pub struct Login {
     environment: Vec<(Vec<u8>, CString)>,
-    account: Option<Account>,
+    account: OnceLock<Account>,
 }
 
 impl Login {
@@ -43,8 +45,33 @@ impl Login {
             .collect();
         Login {
             environment,
-            account: None,
+            account: OnceLock::new(),
         }
+    }
+
+    /// Where this login starts. Sleeps while the name service is asked, the first time and only when the
+    /// environment does not tell.
+    pub fn account(&self, service: &NameService) -> &Account {
+        self.account
+            .get_or_init(|| Account::of_this_process(service))
+    }
+
+    /// A variable of this login.
+    pub fn variable(&self, name: &str) -> Option<&[u8]> {
+        let is_it = |(own, _): &&(Vec<u8>, CString)| own == name.as_bytes();
+        let (_, pair) = self.environment.iter().find(is_it)?;
+        pair.as_bytes().get(name.len() + 1..)
+    }
+
+    /// What a command in `directory` gets besides its mark.
+    pub fn variables(&self, directory: &[u8]) -> Vec<(BString, BString)> {
+        let inherited = self.environment.iter().map(|(name, pair)| {
+            let value = pair.as_bytes().get(name.len() + 1..).unwrap_or_default();
+            (name.as_slice().into(), value.into())
+        });
+        inherited
+            .chain([("PWD".into(), directory.into())])
+            .collect()
     }
 
     /// The program that a valid request asks for, without its descriptors.
@@ -52,14 +79,12 @@ impl Login {
     /// # Errors
     /// A text with a NUL byte, which no valid request has.
     pub fn program(
-        &mut self,
+        &self,
         request: &Start,
         mark: &Mark,
-        spawner: &mut Spawner,
+        service: &NameService,
     ) -> Result<Program, NotStarted> {
-        let account = self
-            .account
-            .get_or_insert_with(|| Account::of_this_process(spawner));
+        let account = self.account(service);
         let words = match request.shell {
             Shell::None => Words::plain(&request.argv),
             Shell::Login => Words::through(&account.shell, &request.argv),

@@ -33,7 +33,7 @@ const STACK: usize = 64 * 1024;
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 
 /// Where `execvp` looks when there is no `PATH`.
-const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
+pub(crate) const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
 /// How many bytes of tried paths an answer names at most; neither a long `PATH` nor a
 /// long directory may fill a frame.

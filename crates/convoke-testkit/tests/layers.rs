@@ -38,6 +38,7 @@ const CRATES: &[Layers] = &[
             &["signals", "spawn"],
             &["errand"],
             &["account", "order"],
+            &["verbs"],
             &["tree"],
             &["register"],
             &["ledger"],

@@ -21,6 +21,7 @@ use crate::serve::{Effect, Serve};
 use crate::signals::Signals;
 use crate::spawn::Spawner;
 use crate::tree::Reserve;
+use crate::verbs::Verbs;
 
 pub use wire::{Wire, close_inherited, let_go_of_standard_descriptors, touch_own_file};
 
@@ -52,7 +53,7 @@ pub struct Worker {
     guard: WorkerEnd,
     register: Register,
     errands: Arc<Errands>,
-    login: Login,
+    verbs: Arc<Verbs>,
     spawner: Spawner,
     processes: BTreeMap<u32, Process>,
     /// Pipes that somebody still holds although their stream is over.
@@ -82,6 +83,8 @@ enum Source {
 impl Worker {
     /// A worker on `wire`; nothing happens before [`Worker::run`].
     pub fn new(wire: Wire, signals: Signals, guard: WorkerEnd) -> Self {
+        let errands = Arc::<Errands>::default();
+        let verbs = Verbs::new(Login::of_this_process(), Arc::clone(&errands));
         let mut spawner = Spawner::new();
         spawner.raise_descriptor_limit();
         Worker {
@@ -95,8 +98,8 @@ impl Worker {
             signals,
             guard,
             register: Register::default(),
-            errands: Arc::default(),
-            login: Login::of_this_process(),
+            errands,
+            verbs: Arc::new(verbs),
             spawner,
             processes: BTreeMap::new(),
             held: Vec::new(),

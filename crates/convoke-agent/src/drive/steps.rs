@@ -33,8 +33,9 @@ impl Worker {
             channel,
         };
         let started = self
-            .login
-            .program(request, &mark, &mut self.spawner)
+            .verbs
+            .login()
+            .program(request, &mark, self.verbs.service())
             .and_then(|program| Process::start(channel, request, program, &mut self.spawner));
         match started {
             Ok(process) => {
