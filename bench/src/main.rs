@@ -10,6 +10,7 @@ mod lines;
 mod link;
 mod measure;
 mod native;
+mod operations;
 mod own;
 mod ssh;
 mod start;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 /// A part of the benchmark by its name.
 type Part = (&'static str, fn(&measure::Tools) -> std::io::Result<()>);
 
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 16] = [
     ("true", link::sequential),
     ("noop", link::noop),
     ("lines", lines::run),
@@ -35,6 +36,7 @@ const PARTS: [Part; 15] = [
     ("native-true", native::link::run),
     ("native-bulk", native::bulk::run),
     ("native-memory", native::memory::run),
+    ("operations", operations::run),
 ];
 
 fn main() -> ExitCode {

@@ -9,4 +9,4 @@ pub(crate) mod memory;
 mod peers;
 pub(crate) mod start;
 
-pub(crate) use bare::{WORD as BARE, client as bare_client};
+pub(crate) use bare::{Echo, WORD as BARE, client as bare_client};

@@ -143,13 +143,13 @@ async fn one(way: &Way, host: IpAddr) -> io::Result<()> {
 }
 
 /// An open channel to a `cat`.
-pub(super) struct Echo {
+pub(crate) struct Echo {
     _session: Handle<Trusting>,
     stream: russh::ChannelStream<Msg>,
 }
 
 impl Echo {
-    pub(super) async fn open(fleet: &Fleet) -> io::Result<Self> {
+    pub(crate) async fn open(fleet: &Fleet) -> io::Result<Self> {
         let way = Way::new(&fleet.identity(), fleet.account(), fleet.port())?;
         let session = way.connect(fleet.address(1).into()).await?;
         let channel = command(&session, "exec cat").await?;
@@ -160,7 +160,7 @@ impl Echo {
     }
 
     /// Echoes a second, one after the other.
-    pub(super) async fn echoes(&mut self, count: usize) -> io::Result<f64> {
+    pub(crate) async fn echoes(&mut self, count: usize) -> io::Result<f64> {
         let began = Instant::now();
         let mut piece = [b'?'; ECHO];
         for _ in 0..count {
