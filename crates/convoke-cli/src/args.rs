@@ -2,6 +2,7 @@
 //!
 //! What it means is decided in [`config`](crate::config); here is only its shape.
 
+mod files;
 mod reaching;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use convoke::action::MaxFail;
 
 use crate::error::Usage;
 
+pub(crate) use files::{Get, Moving, Put};
 pub(crate) use reaching::Reaching;
 
 const EXAMPLES: &str = "\
@@ -23,6 +25,8 @@ Examples:
   convoke run -b 'local:demo[1-9]' -- uptime -s  equal output is shown once
   convoke run local:a --sh 'df -h | tail -n +2'  a line for the host's /bin/sh
   convoke run -l root 'web[1-9],db1' -- uptime   the same over ssh
+  convoke put motd 'web[1-9]:/etc/motd'          a file to hosts
+  convoke get 'web[1-9]:/etc/motd' copies        and from them
   convoke hosts 'web[1-3],db1!web2' --fold       what an expression selects
   convoke hosts --check 'web[1-3]'               whether they can be reached
   convoke trust 'web[1-3]'                       their keys, before the first login
@@ -152,6 +156,10 @@ pub(crate) struct Talk {
 pub(crate) enum Verb {
     /// Run a command on hosts
     Run(Box<Run>),
+    /// Send files to hosts
+    Put(Box<Put>),
+    /// Fetch files from hosts
+    Get(Box<Get>),
     /// Show which hosts an expression selects
     Hosts(Hosts),
     /// Show the keys of hosts that are not known yet, and trust them
@@ -348,7 +356,7 @@ pub(crate) enum Shell {
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct Man {
     /// The verb, such as `run`; without one the page is that of convoke
-    #[arg(value_name = "VERB", value_parser = ["run", "hosts", "trust", "completions", "man"])]
+    #[arg(value_name = "VERB", value_parser = ["run", "put", "get", "hosts", "trust", "completions", "man"])]
     pub(crate) verb: Option<String>,
 }
 

@@ -1,10 +1,13 @@
 //! The verbs, one file each, and how those of them that only print do it.
 
 mod conduct;
+mod files;
 
 pub(crate) mod completions;
+pub(crate) mod get;
 pub(crate) mod hosts;
 pub(crate) mod man;
+pub(crate) mod put;
 pub(crate) mod run;
 pub(crate) mod trust;
 

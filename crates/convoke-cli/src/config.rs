@@ -2,6 +2,8 @@
 
 mod env_file;
 mod environment;
+mod files;
+mod place;
 mod reaching;
 
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use crate::args::{self, Color, ExitRule, Talk};
 use crate::error::Usage;
 
 pub(crate) use environment::{Environment, Paper, PaperKind};
+pub(crate) use files::{Get, Moving, Put, Source, Target, Wanted, unreadable};
 pub(crate) use reaching::Reaching;
 
 /// What `convoke run` is asked to do.
@@ -200,6 +203,8 @@ pub(crate) enum OutputForm {
     Differences,
     /// A line a host: whether and how it was reached.
     Checks,
+    /// What moved is only counted.
+    Files,
     /// The events.
     Json,
 }

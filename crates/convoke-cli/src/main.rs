@@ -60,6 +60,8 @@ fn carry_out(args: Args, here: &Environment) -> Result<u8, Usage> {
     trace::begin(Volume::of(&args.talk), &floor);
     match args.verb {
         Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, here)?, here, floor),
+        Verb::Put(put) => cmd::put::run(config::Put::new(*put, &args.talk, here)?, here, floor),
+        Verb::Get(get) => cmd::get::run(config::Get::new(*get, &args.talk, here)?, here, floor),
         Verb::Hosts(hosts) => {
             cmd::hosts::run(config::Hosts::new(hosts, &args.talk, here)?, here, floor)
         }

@@ -2,6 +2,7 @@
 //!
 //! A plan can be printed and serialised; that is all a dry run is.
 
+mod files;
 mod quote;
 mod shown;
 
@@ -20,6 +21,8 @@ use crate::error::Usage;
 use crate::render::Mode;
 use crate::render::recap::Facts;
 use crate::render::words;
+
+pub(crate) use files::{Files, Move};
 
 /// What will be done.
 pub(crate) struct Plan {
@@ -117,6 +120,7 @@ impl Plan {
             form: self.work.form,
             limits: self.work.command.start.limits,
             fanout: self.fanout,
+            each: None,
         }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod lines;
 pub(crate) mod words;
 
 mod checks;
+mod files;
 mod gather;
 mod json;
 pub(crate) mod keys;
@@ -68,6 +69,8 @@ pub(crate) enum Mode {
     Differences,
     /// A line a host: whether and how it was reached.
     Checks,
+    /// Nothing but how far it is.
+    Files,
     /// The events.
     Json,
     /// Nothing: it goes to files only.
@@ -84,6 +87,7 @@ impl Mode {
             OutputForm::Gathered => Mode::Gathered,
             OutputForm::Differences => Mode::Differences,
             OutputForm::Checks => Mode::Checks,
+            OutputForm::Files => Mode::Files,
             OutputForm::Json => Mode::Json,
         }
     }
@@ -96,6 +100,7 @@ impl Mode {
             Mode::Gathered => "gathered",
             Mode::Differences => "diff",
             Mode::Checks => "checks",
+            Mode::Files => "files",
             Mode::Json => "json",
             Mode::Silent => "none",
         }
@@ -126,6 +131,7 @@ fn view(mode: Mode, output: &Output, hosts: &[Arc<str>], facts: &Facts) -> Box<d
         Mode::Gathered => gathered(Shape::Blocks),
         Mode::Differences => gathered(Shape::Differences),
         Mode::Checks => Box::new(checks::Checks::new(output, hosts)),
+        Mode::Files => Box::new(files::Files::new(output)),
         Mode::Json => Box::new(json::Json::new(output)),
         Mode::Silent => Box::new(Silent),
     }

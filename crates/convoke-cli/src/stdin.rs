@@ -1,4 +1,4 @@
-//! Our stdin as the input of commands.
+//! Our stdin, or what else can be read once, as the input of commands and the content of files.
 //!
 //! One host reads it straight through. Several read it from a spool, a file that has no name: each at its
 //! own pace, and what one of them does not read is no matter of the others.
@@ -18,9 +18,36 @@ use tokio::sync::mpsc;
 /// How much is moved from stdin to the spool at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Tells that our stdin could not be read to its end. The commands that read it then see neither more input
-/// nor its end: a part must not be taken for the whole.
-pub(crate) type Alarm = mpsc::Sender<io::Error>;
+/// Tells that an input could not be read to its end. Whoever reads it then sees neither more of it nor its end: a
+/// part must not be taken for the whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Alarm {
+    what: String,
+    told: mpsc::Sender<Unread>,
+}
+
+/// An input that could not be read to its end.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    /// What it is called.
+    pub(crate) what: String,
+    /// Why.
+    pub(crate) error: io::Error,
+}
+
+impl Alarm {
+    /// The alarm of the input that is called `what`.
+    pub(crate) fn new(what: impl Into<String>, told: mpsc::Sender<Unread>) -> Self {
+        let what = what.into();
+        Alarm { what, told }
+    }
+
+    fn tell(&self, error: io::Error) {
+        let what = self.what.clone();
+        // A second error says nothing new.
+        let _ = self.told.try_send(Unread { what, error });
+    }
+}
 
 /// Our stdin, for one host.
 #[derive(Debug)]
@@ -52,8 +79,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.reader).poll_read(context, buffer) {
             Poll::Ready(Err(error)) => {
-                // A second error says nothing new.
-                let _ = self.alarm.try_send(error);
+                self.alarm.tell(error);
                 Poll::Pending
             }
             other => other,
@@ -103,8 +129,15 @@ impl Spool {
     pub(crate) fn fill(&self, input: impl Read) {
         match self.copy(input) {
             Ok(()) => self.shared.change(|state| state.is_complete = true),
-            // A second error says nothing new.
-            Err(error) => drop(self.alarm.try_send(error)),
+            Err(error) => self.alarm.tell(error),
+        }
+    }
+
+    /// Opens an input and reads it to its end, or to an error. Blocks.
+    pub(crate) fn fill_from<R: Read>(&self, open: impl FnOnce() -> io::Result<R>) {
+        match open() {
+            Ok(input) => self.fill(input),
+            Err(error) => self.alarm.tell(error),
         }
     }
 

@@ -29,6 +29,7 @@ use crate::render::outdir::Outdir;
 use crate::render::recap::Facts;
 use crate::render::screen::{Broken, Line};
 use crate::signals::{self, Signals};
+use crate::stdin::Unread;
 
 /// How many lines of ours may wait for the renderer: there are a handful in a whole run.
 const NOTES: usize = 8;
@@ -55,8 +56,8 @@ pub(super) struct Undertaking {
     pub(super) outdir: Option<Outdir>,
     /// What the operator should know beforehand.
     pub(super) warning: Option<String>,
-    /// Says that our stdin could not be read.
-    pub(super) alarms: mpsc::Receiver<io::Error>,
+    /// Says that something could not be read.
+    pub(super) alarms: mpsc::Receiver<Unread>,
     /// What the exit code says.
     pub(super) exit_rule: ExitRule,
 }
@@ -214,7 +215,7 @@ enum Ended {
 /// What our own thread does during a run.
 struct Attention {
     signals: Signals,
-    alarms: mpsc::Receiver<io::Error>,
+    alarms: mpsc::Receiver<Unread>,
     cancel: Cancel,
     note: mpsc::Sender<Note>,
     line: Line,
@@ -241,9 +242,9 @@ impl Attention {
                         });
                     }
                 },
-                Some(error) = self.alarms.recv() => {
+                Some(Unread { what, error }) = self.alarms.recv() => {
                     let error = in_words(&error);
-                    let what = format!("error: failed to read stdin: {error}\n");
+                    let what = format!("error: failed to read {what}: {error}\n");
                     self.stop(Stop::InputFailed, Note::Plain(what));
                 }
             }

@@ -82,9 +82,9 @@ fn carry_out(
     output: Output,
     here: &Environment,
 ) -> Result<u8, Usage> {
-    let (alarm, alarms) = mpsc::channel(1);
+    let (told, alarms) = mpsc::channel(1);
     let command = Command {
-        input: input(&plan, &output, alarm)?,
+        input: input(&plan, &output, Alarm::new("stdin", told))?,
         ..plan.command()
     };
     let names: Vec<_> = plan.names().collect();

@@ -30,6 +30,8 @@ pub(crate) struct Environment {
     pub(crate) is_dumb: bool,
     /// Where temporary files go.
     pub(crate) temporary: PathBuf,
+    /// The umask: permission bits that no new file gets.
+    pub(crate) mask: u16,
 }
 
 /// What an output stream leads to.
@@ -65,6 +67,7 @@ impl Environment {
             forces_colour: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
             is_dumb: variable("TERM").is_none_or(|value| value == "dumb"),
             temporary: std::env::temp_dir(),
+            mask: umask(),
         }
     }
 
@@ -113,6 +116,14 @@ impl Environment {
             is_coloured: color.applies(self, is_terminal),
         }
     }
+}
+
+/// Our umask as the kernel tells it without setting it; where it does not, files are ours alone.
+fn umask() -> u16 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    let mask = mask.and_then(|mask| u16::from_str_radix(mask.trim(), 8).ok());
+    mask.unwrap_or(0o077)
 }
 
 /// The terminal that controls us, if we are not in the background.

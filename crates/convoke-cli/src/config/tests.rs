@@ -13,6 +13,7 @@ fn here() -> Environment {
         forces_colour: false,
         is_dumb: false,
         temporary: "/tmp".into(),
+        mask: 0o022,
     }
 }
 

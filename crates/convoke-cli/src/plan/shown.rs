@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::Plan;
 use super::quote::quoted;
 use crate::args::ExitRule;
-use crate::config::{Safety, Stdin};
+use crate::config::{Reaching, Safety, Stdin};
 use crate::render::words;
 
 impl Plan {
@@ -55,29 +55,7 @@ impl Plan {
         if start.leftovers == Leftovers::Kill {
             line("leftovers", "killed");
         }
-        let ssh = self.ssh_words();
-        if !ssh.is_empty() {
-            line("ssh", &quoted(&ssh));
-        }
-        if let Some(hosts) = self.reaching.connecting {
-            let hosts = words::count(hosts, "host", "hosts");
-            line("connecting", &format!("{hosts} at once"));
-        }
-        if let Some(limit) = self.reaching.connect_limit {
-            line(
-                "connect limit",
-                &humantime::format_duration(limit).to_string(),
-            );
-        }
-        line("at once", &words::count(self.fanout, "host", "hosts"));
-        if let Some(stop) = self.stop_at() {
-            let hosts = words::count(stop, "failed host", "failed hosts");
-            let then = match self.on_failure {
-                OnFailure::StopAll => "everything is ended",
-                OnFailure::GoOn => "nothing new is started",
-            };
-            line("stop at", &format!("{hosts}: {then}"));
-        }
+        self.going().lines(&mut line);
         match self.safety {
             Safety::Escaped => line("output", self.mode.as_str()),
             Safety::Raw => line(
@@ -115,15 +93,7 @@ impl Plan {
             idle_timeout_ms: start.limits.idle_ms,
             grace_ms: start.limits.grace_ms,
             kill_leftovers: start.leftovers == Leftovers::Kill,
-            ssh: self.ssh_words().iter().map(lossless).collect(),
-            connecting: self.reaching.connecting,
-            connect_timeout_ms: self
-                .reaching
-                .connect_limit
-                .map(|limit| limit.as_millis() as u64),
-            fanout: self.fanout,
-            stop_at_failures: self.stop_at(),
-            fail_fast: self.on_failure == OnFailure::StopAll,
+            going: self.going().summary(),
             output: self.mode.as_str(),
             outdir: self.outdir.as_deref().map(|path| lossless(&bytes_of(path))),
             raw: self.safety == Safety::Raw,
@@ -141,6 +111,53 @@ impl Plan {
         env.map(|(name, value)| (name, (!secret.contains(name)).then_some(value)))
     }
 
+    /// How the hosts are gone through.
+    fn going(&self) -> Going<'_> {
+        Going {
+            reaching: &self.reaching,
+            fanout: self.fanout,
+            stop_at: self.stop_at(),
+            on_failure: self.on_failure,
+        }
+    }
+}
+
+/// How hosts are gone through.
+pub(super) struct Going<'a> {
+    pub(super) reaching: &'a Reaching,
+    pub(super) fanout: usize,
+    pub(super) stop_at: Option<usize>,
+    pub(super) on_failure: OnFailure,
+}
+
+impl Going<'_> {
+    /// It as lines for people.
+    pub(super) fn lines(&self, mut line: impl FnMut(&str, &str)) {
+        let ssh = self.ssh_words();
+        if !ssh.is_empty() {
+            line("ssh", &quoted(&ssh));
+        }
+        if let Some(hosts) = self.reaching.connecting {
+            let hosts = words::count(hosts, "host", "hosts");
+            line("connecting", &format!("{hosts} at once"));
+        }
+        if let Some(limit) = self.reaching.connect_limit {
+            line(
+                "connect limit",
+                &humantime::format_duration(limit).to_string(),
+            );
+        }
+        line("at once", &words::count(self.fanout, "host", "hosts"));
+        if let Some(stop) = self.stop_at {
+            let hosts = words::count(stop, "failed host", "failed hosts");
+            let then = match self.on_failure {
+                OnFailure::StopAll => "everything is ended",
+                OnFailure::GoOn => "nothing new is started",
+            };
+            line("stop at", &format!("{hosts}: {then}"));
+        }
+    }
+
     /// What was asked of ssh, as its own command line says it.
     fn ssh_words(&self) -> Vec<BString> {
         let words = self.reaching.ssh_words();
@@ -149,10 +166,23 @@ impl Plan {
             .map(|word| word.into_vec().into())
             .collect()
     }
+
+    /// It as it is serialised.
+    pub(super) fn summary(&self) -> GoingSummary {
+        let limit = self.reaching.connect_limit;
+        GoingSummary {
+            ssh: self.ssh_words().iter().map(lossless).collect(),
+            connecting: self.reaching.connecting,
+            connect_timeout_ms: limit.map(|limit| limit.as_millis() as u64),
+            fanout: self.fanout,
+            stop_at_failures: self.stop_at,
+            fail_fast: self.on_failure == OnFailure::StopAll,
+        }
+    }
 }
 
 /// The number of the JSON form of a plan.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
 struct Summary {
@@ -168,16 +198,22 @@ struct Summary {
     idle_timeout_ms: Option<u64>,
     grace_ms: u32,
     kill_leftovers: bool,
+    #[serde(flatten)]
+    going: GoingSummary,
+    output: &'static str,
+    outdir: Option<Text>,
+    raw: bool,
+    exit_code: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct GoingSummary {
     ssh: Vec<Text>,
     connecting: Option<usize>,
     connect_timeout_ms: Option<u64>,
     fanout: usize,
     stop_at_failures: Option<usize>,
     fail_fast: bool,
-    output: &'static str,
-    outdir: Option<Text>,
-    raw: bool,
-    exit_code: &'static str,
 }
 
 #[derive(Serialize)]
@@ -205,7 +241,7 @@ impl From<(&BString, Option<&BString>)> for Variable {
     }
 }
 
-fn bytes_of(path: &Path) -> BString {
+pub(super) fn bytes_of(path: &Path) -> BString {
     path.as_os_str().as_bytes().into()
 }
 

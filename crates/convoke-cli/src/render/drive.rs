@@ -22,6 +22,9 @@ use crate::config::{Output, PaperKind, Volume};
 /// How often the progress line is drawn.
 const TICK: Duration = Duration::from_millis(250);
 
+/// How often it is drawn at most while files move, however fast they do.
+const FAST_TICK: Duration = Duration::from_millis(100);
+
 /// How long gathering goes on before the operator is told why nothing is seen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -91,7 +94,8 @@ pub(crate) fn run(job: Job) -> Option<Shown> {
     let mut drive = Drive {
         view: view(job.mode, &job.output, &job.hosts, &job.facts),
         screen: Screen::of_this_process(job.line.clone()),
-        progress: Progress::new(job.hosts.len(), Instant::now()),
+        progress: Progress::new(job.hosts.len(), job.facts.each, Instant::now()),
+        drawn: Instant::now(),
         is_told_to_wait: false,
         began: Instant::now(),
         job,
@@ -117,6 +121,8 @@ struct Drive {
     /// Whether the operator was told why nothing is seen.
     is_told_to_wait: bool,
     began: Instant,
+    /// When the progress line was drawn last, or could have been.
+    drawn: Instant,
     broken: Option<Broken>,
 }
 
@@ -178,12 +184,17 @@ impl Drive {
         if self.broken.is_some() {
             return;
         }
+        // Events of this kind may leave no time in which nothing happens.
+        let is_progress = matches!(event.kind, Kind::Progress(_));
         let shown = match &event.kind {
             Kind::Notice { text } if self.job.mode != Mode::Json => self.notice(&event.host, text),
             _ => self.view.event(event, &mut self.screen),
         };
         if let Err(broken) = shown {
             self.give_up(broken);
+        } else if is_progress && self.drawn.elapsed() >= FAST_TICK {
+            self.write();
+            self.tick();
         }
     }
 
@@ -221,13 +232,14 @@ impl Drive {
     }
 
     fn tick(&mut self) {
+        self.drawn = Instant::now();
         let is_overdue = self.view.is_silent() && self.began.elapsed() >= PATIENCE;
         if is_overdue && !std::mem::replace(&mut self.is_told_to_wait, true) {
             self.screen.say("gathering; Ctrl-C shows what has come\n");
         }
         let is_drawn = self.job.output.stderr.kind == PaperKind::Terminal
             && self.job.output.talk == Volume::Normal
-            && self.job.hosts.len() > 1
+            && (self.job.hosts.len() > 1 || self.job.mode == Mode::Files)
             && !self.job.is_typed
             && self.broken.is_none()
             && is_foreground();
@@ -276,6 +288,11 @@ impl Drive {
                 Volume::Quiet => recap::errors(&report, facts),
                 _ => recap::text(&report, facts, count),
             });
+            let is_measured = self.job.mode == Mode::Files && count == Count::Always;
+            if is_measured && self.job.output.talk > Volume::Quiet {
+                self.screen
+                    .say(&recap::volume(&report, self.began.elapsed()));
+            }
         }
         Some(Shown {
             report,

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use convoke::event::{Event, Kind, Stream};
@@ -16,6 +17,9 @@ use super::escape::{is_invisible, unfinished_tail};
 use super::screen::{Broken, Screen};
 use super::sink::Sink;
 use crate::config::{Output, Paper};
+
+/// How long nothing is told of how far the files of a host are.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Shows events.
 pub(crate) struct Json {
@@ -31,6 +35,8 @@ struct Numbered {
     /// The beginning of a character, by stream.
     stdout: Bytes,
     stderr: Bytes,
+    /// When it was last told how far its files are.
+    progress: Option<SystemTime>,
 }
 
 impl Json {
@@ -54,6 +60,7 @@ impl View for Json {
                 }
                 event.kind = Kind::Output { stream, data };
             }
+            Kind::Progress(_) if !host.may_progress(event.at) => return Ok(()),
             Kind::Ended(_) => {
                 for stream in [Stream::Stdout, Stream::Stderr] {
                     let data = std::mem::take(host.held(stream));
@@ -81,6 +88,18 @@ impl View for Json {
 }
 
 impl Numbered {
+    /// Whether it is time to tell how far files are; what is left out the next one says, too.
+    fn may_progress(&mut self, at: SystemTime) -> bool {
+        let is_time = match self.progress {
+            Some(before) => at.duration_since(before).is_ok_and(|time| time >= PAUSE),
+            None => true,
+        };
+        if is_time {
+            self.progress = Some(at);
+        }
+        is_time
+    }
+
     fn held(&mut self, stream: Stream) -> &mut Bytes {
         match stream {
             Stream::Stdout => &mut self.stdout,

@@ -26,6 +26,8 @@ use serde::Serialize;
 use super::words;
 use crate::error::in_words;
 
+pub(crate) use name::directory_of;
+
 /// The file that says what became of a host, and its name while it is written.
 const OUTCOME: &str = "outcome.json";
 const UNFINISHED: &str = "outcome.json.new";

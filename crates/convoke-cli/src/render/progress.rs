@@ -1,11 +1,16 @@
 //! One line on a terminal that says how far a run is.
 
+mod bytes;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use convoke::event::{Event, Kind};
+
+use bytes::Bytes;
+pub(crate) use bytes::rate;
 
 /// A run that is over before this shows no progress: a line that flashes up helps nobody.
 const QUIET_AT_FIRST: Duration = Duration::from_secs(1);
@@ -21,6 +26,7 @@ pub(crate) struct Progress {
     failed: usize,
     /// Since when hosts are worked on.
     working: HashMap<Arc<str>, (Instant, Stage)>,
+    bytes: Bytes,
 }
 
 /// How far a host is.
@@ -31,19 +37,21 @@ enum Stage {
 }
 
 impl Progress {
-    /// Nothing has happened yet.
-    pub(crate) fn new(total: usize, now: Instant) -> Self {
+    /// Nothing has happened yet; each host gets `each` bytes, when that is known.
+    pub(crate) fn new(total: usize, each: Option<u64>, now: Instant) -> Self {
         Progress {
             began: now,
             total,
             ok: 0,
             failed: 0,
             working: HashMap::new(),
+            bytes: Bytes::new(total, each),
         }
     }
 
     /// Takes note of an event.
     pub(crate) fn note(&mut self, event: &Event, now: Instant) {
+        self.bytes.note(event, now);
         match &event.kind {
             // A host that is connected begins anew: a slow way there is no slow command.
             Kind::Connecting { attempt: 1 } => self.enter(event, now, Stage::Connecting),
@@ -74,12 +82,14 @@ impl Progress {
             return None;
         }
         let (done, total) = (self.ok + self.failed, self.total);
-        let mut line = format!(
+        let mut line = self.bytes.line(now).unwrap_or_default();
+        let counts = format!(
             "{done}/{total} done, {} ok, {} failed, {} running",
             self.ok,
             self.failed,
             self.count(Stage::Running)
         );
+        line.push_str(&counts);
         match self.count(Stage::Connecting) {
             0 => {}
             // Writing to a string cannot fail.

@@ -3,6 +3,7 @@
 mod cause;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use bstr::BString;
 use convoke::outcome::{Outcome, Stage};
@@ -10,6 +11,7 @@ use convoke::proto::command::Limits;
 use convoke::report::{HostResult, Report};
 
 use super::escape::one_line;
+use super::progress::rate;
 use super::words;
 use crate::config::Form;
 use cause::Cause;
@@ -39,6 +41,8 @@ pub(crate) struct Facts {
     pub(crate) limits: Limits,
     /// How many hosts were worked on at once.
     pub(crate) fanout: usize,
+    /// How many bytes each host gets, when files go there and it is known.
+    pub(crate) each: Option<u64>,
 }
 
 impl Facts {
@@ -49,6 +53,15 @@ impl Facts {
             form: Form::Words,
             limits: Limits::default(),
             fanout,
+            each: None,
+        }
+    }
+
+    /// Files move; each host gets so many bytes, when that is known.
+    pub(crate) fn of_files(fanout: usize, each: Option<u64>) -> Self {
+        Facts {
+            each,
+            ..Self::of_no_command(fanout)
         }
     }
 }
@@ -83,6 +96,23 @@ pub(crate) fn errors(report: &Report, facts: &Facts) -> String {
     let mut text = String::new();
     push_causes(&mut text, &causes(report, facts, is_error), "", facts);
     text
+}
+
+/// The line about the bytes of files that arrived; none when no file did.
+pub(crate) fn volume(report: &Report, took: Duration) -> String {
+    let bytes = report.results.iter().map(|result| match &result.outcome {
+        Outcome::Done(done) => Some(done.bytes),
+        _ => None,
+    });
+    match bytes.flatten().reduce(u64::saturating_add) {
+        Some(sum) => format!(
+            "{} in {:.1?}, {}\n",
+            words::bytes(sum),
+            took,
+            rate(sum, took)
+        ),
+        None => String::new(),
+    }
 }
 
 /// Whether something else than the command itself says that it failed.

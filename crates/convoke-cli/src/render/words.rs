@@ -231,6 +231,28 @@ pub(crate) fn fold<'a>(hosts: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
+/// A number of bytes: `17 B`, `4.0 KiB`, `256 MiB`.
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if number < 1024 {
+        return format!("{number} B");
+    }
+    let mut value = number as f64 / 1024.0;
+    let mut units = UNITS.into_iter();
+    let mut unit = units.next().unwrap_or_default();
+    // What would be shown as 1024 is one of the next unit.
+    while value >= 1023.5
+        && let Some(next) = units.next()
+    {
+        value /= 1024.0;
+        unit = next;
+    }
+    match value < 99.95 {
+        true => format!("{value:.1} {unit}"),
+        false => format!("{value:.0} {unit}"),
+    }
+}
+
 /// `1 host`, `2 hosts`.
 pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })

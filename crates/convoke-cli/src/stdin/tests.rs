@@ -4,8 +4,9 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 
-fn spool() -> (Spool, mpsc::Receiver<io::Error>) {
-    let (alarm, alarms) = mpsc::channel(1);
+fn spool() -> (Spool, mpsc::Receiver<Unread>) {
+    let (told, alarms) = mpsc::channel(1);
+    let alarm = Alarm::new("stdin", told);
     (Spool::new(&std::env::temp_dir(), alarm).unwrap(), alarms)
 }
 
@@ -52,7 +53,7 @@ async fn an_error_is_no_end_of_input() {
     let mut part = [0; 4];
     reader.read_exact(&mut part).await.unwrap();
     assert_eq!(&part, b"part");
-    assert_eq!(alarms.recv().await.unwrap().to_string(), "broken");
+    assert_eq!(alarms.recv().await.unwrap().error.to_string(), "broken");
     let end = reader.read_u8();
     tokio::pin!(end);
     assert!(

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 const LONGEST: usize = 180;
 
 /// The name of a host's directory.
-pub(super) fn directory_of(host: &str) -> String {
+pub(crate) fn directory_of(host: &str) -> String {
     let mut name = String::with_capacity(host.len());
     for (index, byte) in host.bytes().enumerate() {
         let is_plain = byte.is_ascii_alphanumeric() || b"._@+-".contains(&byte);

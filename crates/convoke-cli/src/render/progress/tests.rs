@@ -19,7 +19,7 @@ fn started(host: &str) -> Event {
 fn hosts_that_are_being_connected_are_counted_and_named() {
     let began = Instant::now();
     let later = |seconds| began + Duration::from_secs(seconds);
-    let mut progress = Progress::new(3, began);
+    let mut progress = Progress::new(3, None, began);
     progress.note(&event("far", Kind::Connecting { attempt: 1 }), began);
     progress.note(&event("far", Kind::Connecting { attempt: 2 }), later(3));
     progress.note(&event("near", Kind::Connecting { attempt: 1 }), began);
@@ -32,7 +32,7 @@ fn hosts_that_are_being_connected_are_counted_and_named() {
 #[test]
 fn a_short_run_shows_none() {
     let now = Instant::now();
-    let progress = Progress::new(3, now);
+    let progress = Progress::new(3, None, now);
     assert_eq!(progress.line(now + Duration::from_millis(999), 80), None);
 }
 
@@ -40,7 +40,7 @@ fn a_short_run_shows_none() {
 fn the_line_counts_and_names_slow_hosts() {
     let began = Instant::now();
     let later = |seconds| began + Duration::from_secs(seconds);
-    let mut progress = Progress::new(9, began);
+    let mut progress = Progress::new(9, None, began);
     for (host, at) in [("a", 0), ("b", 1), ("c", 2), ("d", 3), ("e", 4), ("f", 14)] {
         progress.note(&started(host), later(at));
     }
@@ -56,7 +56,7 @@ fn the_line_counts_and_names_slow_hosts() {
 #[test]
 fn a_line_is_cut_between_names() {
     let began = Instant::now();
-    let mut progress = Progress::new(9, began);
+    let mut progress = Progress::new(9, None, began);
     for host in ["web1", "web2", "web3", "b\u{fc}cher"] {
         progress.note(&started(host), began);
     }

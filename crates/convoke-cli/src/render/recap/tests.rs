@@ -30,6 +30,7 @@ fn recap(outcomes: Vec<(&str, Outcome)>, program: &str, form: Form) -> String {
         form,
         limits: Limits::default(),
         fanout: 8,
+        each: None,
     };
     text(&report(outcomes), &facts, Count::Always)
 }
@@ -170,6 +171,7 @@ fn that_all_is_well_is_told_only_to_who_looks() {
         form: Form::Words,
         limits: Limits::default(),
         fanout: 8,
+        each: None,
     };
     let told = |codes: [u8; 2], count| {
         let outcomes = vec![("a1", exited(codes[0])), ("a2", exited(codes[1]))];
@@ -284,6 +286,7 @@ fn a_hint_is_one_that_can_be_followed() {
             form: Form::Words,
             limits: Limits::default(),
             fanout,
+            each: None,
         };
         let text = text(&report, &facts, Count::Always);
         let (_, told) = text.split_once("hint: ").unwrap();

@@ -1,0 +1,135 @@
+//! `convoke put` and `convoke get` as they are typed.
+
+use std::ffi::OsString;
+
+use clap::ValueHint;
+use convoke::action::MaxFail;
+
+use super::{ExitRule, Reaching};
+
+const PUT_EXAMPLES: &str = "\
+A file goes beside its place and takes it when it is whole: whoever reads there
+sees the old file or the new one. An existing file keeps its mode and owner, a
+new one gets mode 600. A link in the place of a file is refused, not followed.
+Each LOCAL is read once, however many hosts there are. Directories are not sent.
+
+Where it goes:
+  web1:/etc/motd     that file; a directory of that name gets it inside
+  web1:/srv/www/     into that directory, which must exist; also for several LOCAL
+  web1:notes.txt     a path that does not begin with / begins at the login home
+  web1:~www/x        ~ and ~USER at the begin are homes, as a shell would say it
+HOSTS ends at the first colon that is followed by /, ./, ../ or ~; if there is
+none, at the last one.
+
+Examples:
+  convoke put motd 'web[1-9]:/etc/motd'
+  convoke put --mode 755 --owner root tool 'web[1-9]:/usr/local/bin/'
+  convoke put a.conf b.conf ^hosts.txt:/etc/app/
+  pg_dump app | convoke put - backup1:/srv/app.sql
+  convoke put x 'root@web1:22:./x' '[::1]:22:/x' local:demo1:/tmp/x  # one each
+";
+
+const GET_EXAMPLES: &str = "\
+A file of one host becomes LOCAL, or LOCAL/NAME when LOCAL is a directory. Files
+of several hosts become LOCAL/HOST/NAME; LOCAL is made when it is missing. NAME is
+the last part of PATH as typed: a host chooses neither names nor places. A file
+takes its place when it is whole, with the mode it has on the host, but for
+set-id bits and what the umask forbids. A link in its place is refused.
+
+HOSTS ends at the first colon that is followed by /, ./, ../ or ~; if there is
+none, at the last one. Relative paths begin at the login home.
+
+Examples:
+  convoke get web1:/etc/motd .
+  convoke get 'web[1-9]:/var/log/app.log' logs     logs/web1/app.log, …
+  convoke get web1:~/a web1:~/b db1:/etc/hosts out
+  convoke get db1:/srv/dump.sql - | psql
+";
+
+/// What is typed of every verb that moves files.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Moving {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Work on so many hosts at once [default: up to 512]
+    #[arg(long, value_name = "N", value_parser = super::fanout, help_heading = "Hosts")]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) fanout: Option<usize>,
+    /// Start nothing new once so many hosts have failed: a number, or a percentage of all
+    #[arg(long, value_name = "N|P%", value_parser = <MaxFail as std::str::FromStr>::from_str)]
+    #[arg(allow_negative_numbers = true, help_heading = "Hosts")]
+    pub(crate) max_fail: Option<MaxFail>,
+    /// Stop at the first failure, and leave what is not whole undone
+    #[arg(long, conflicts_with = "max_fail", help_heading = "Hosts")]
+    pub(crate) fail_fast: bool,
+    /// Selecting no host is no error
+    #[arg(long, help_heading = "Hosts")]
+    pub(crate) allow_empty: bool,
+    /// One JSON object a line
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// What the exit code says
+    #[arg(
+        long,
+        value_enum,
+        value_name = "RULE",
+        default_value_t,
+        help_heading = "Output"
+    )]
+    pub(crate) exit_code: ExitRule,
+
+    #[command(flatten)]
+    pub(crate) reaching: Reaching,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "convoke put [OPTIONS] LOCAL... HOSTS:PATH",
+    after_help = PUT_EXAMPLES
+)]
+pub(crate) struct Put {
+    /// Files of this machine, or `-` for stdin; then the hosts, a colon, and where the files go there
+    #[arg(value_name = "LOCAL HOSTS:PATH", required = true, num_args = 2..)]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) words: Vec<OsString>,
+
+    /// Permission bits, as 644; without it a file keeps those it replaces
+    #[arg(long, value_name = "MODE", value_parser = mode, help_heading = "Files")]
+    pub(crate) mode: Option<u16>,
+    /// Who shall own it, by name or number; also gives it that user's primary group
+    #[arg(long, value_name = "USER", help_heading = "Files")]
+    pub(crate) owner: Option<OsString>,
+    /// Which group it shall belong to, by name or number
+    #[arg(long, value_name = "GROUP", help_heading = "Files")]
+    pub(crate) group: Option<OsString>,
+    /// Do not wait until the disk has it: a power cut may lose it
+    #[arg(long, help_heading = "Files")]
+    pub(crate) no_sync: bool,
+
+    #[command(flatten)]
+    pub(crate) moving: Moving,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "convoke get [OPTIONS] HOSTS:PATH... LOCAL",
+    after_help = GET_EXAMPLES
+)]
+pub(crate) struct Get {
+    /// Hosts, a colon, and a file there; then where it goes on this machine, or `-` for stdout
+    #[arg(value_name = "HOSTS:PATH LOCAL", required = true, num_args = 2..)]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) words: Vec<OsString>,
+
+    #[command(flatten)]
+    pub(crate) moving: Moving,
+}
+
+fn mode(text: &str) -> Result<u16, String> {
+    let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    match u16::from_str_radix(text, 8) {
+        Ok(mode @ 0..=0o7777) if digits => Ok(mode),
+        _ => Err("write octal digits, 0 to 7777, such as 644".to_owned()),
+    }
+}

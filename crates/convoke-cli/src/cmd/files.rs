@@ -1,0 +1,91 @@
+//! Files between this machine and hosts, once it is known which.
+
+use std::io;
+use std::sync::Arc;
+
+use convoke::action::Action;
+use convoke::host::{Host, Reach, Work};
+use tokio::sync::mpsc;
+
+use super::conduct::{self, Undertaking};
+use super::print;
+use crate::config::{Environment, OutputForm, Rehearsal, Stdin};
+use crate::error::Usage;
+use crate::exit;
+use crate::operator::Operator;
+use crate::plan::Files;
+use crate::render::floor::Floor;
+use crate::render::recap::Facts;
+use crate::stdin::Unread;
+
+/// What carrying out a plan takes beside the plan.
+pub(super) struct Means<'a> {
+    pub(super) here: &'a Environment,
+    pub(super) floor: Floor,
+    pub(super) reach: Reach,
+    /// Whether our stdin is read.
+    pub(super) stdin: Stdin,
+    /// Says that something could not be read.
+    pub(super) alarms: mpsc::Receiver<Unread>,
+    /// How many bytes each host gets, when that is known.
+    pub(super) each: Option<u64>,
+}
+
+/// Shows the plan, or carries it out: `work` is what a host is asked for.
+pub(super) fn carry_out(
+    plan: Files,
+    means: Means<'_>,
+    work: impl Fn(&Host) -> Work,
+) -> Result<u8, Usage> {
+    if plan.moving.rehearsal == Rehearsal::Dry {
+        return show(&plan);
+    }
+    if plan.hosts.is_empty() {
+        return Ok(exit::OK);
+    }
+    let beforehand = plan.moving.reaching.asks_beforehand;
+    let terminal = means.here.operator(means.stdin, plan.hosts.len());
+    let operator = Operator::new(terminal, means.floor, plan.hosts.len(), beforehand)?;
+    let names = plan.hosts.iter().map(|host| Arc::clone(host.name()));
+    let names = names.collect();
+    let list = plan.hosts.into_iter().map(|host| {
+        let work = work(&host);
+        (host, work)
+    });
+    let pace = plan.moving.pace;
+    conduct::carry_out(Undertaking {
+        action: Action::new(list.collect::<Vec<_>>())
+            .fanout(plan.crowd.fanout)
+            .max_fail(pace.max_fail)
+            .on_failure(pace.on_failure),
+        reach: means.reach,
+        operator,
+        hosts: names,
+        is_typed: means.stdin == Stdin::Sent && means.here.is_stdin_terminal,
+        facts: Facts::of_files(plan.crowd.fanout, means.each),
+        mode: plan.mode,
+        output: plan.moving.output,
+        outdir: None,
+        warning: plan.crowd.warning,
+        alarms: means.alarms,
+        exit_rule: plan.moving.exit_rule,
+    })
+}
+
+/// The dry run: the plan, and nothing else.
+fn show(plan: &Files) -> Result<u8, Usage> {
+    let mut text = Vec::new();
+    let output = &plan.moving.output;
+    match output.form {
+        OutputForm::Json => crate::render::push_json(&plan.summary(), output.stdout, &mut text)
+            .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
+        _ => text.extend(plan.text().into_bytes()),
+    }
+    Ok(print(&text))
+}
+
+/// How an error of a directory here is told.
+pub(super) fn unusable(path: &std::path::Path, error: &io::Error) -> Usage {
+    let error = crate::error::in_words(error);
+    Usage::new(format!("failed to write to {path:?}: {error}"))
+}

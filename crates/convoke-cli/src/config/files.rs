@@ -1,0 +1,357 @@
+//! What `convoke put` and `convoke get` mean.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use bstr::{BString, ByteSlice as _};
+use convoke::action::OnFailure;
+use convoke::files::Tilde;
+use convoke::proto::file::{Durability, NewFile, Ownership};
+
+use super::place::Place;
+use super::{
+    Empty, Environment, Output, OutputForm, Pace, Reaching, Rehearsal, Safety, Selection, Stdin,
+    Volume, bytes,
+};
+use crate::args::{self, ExitRule, Talk};
+use crate::error::{Usage, in_words};
+
+/// What stands for stdin or stdout in the place of a file.
+const STREAM: &str = "-";
+
+/// What `convoke put` is asked to do.
+#[derive(Debug)]
+pub(crate) struct Put {
+    /// Which hosts.
+    pub(crate) selection: Selection,
+    /// The files, each with what it shall hold.
+    pub(crate) files: Vec<(Source, NewFile)>,
+    /// How.
+    pub(crate) moving: Moving,
+}
+
+/// What `convoke get` is asked to do.
+#[derive(Debug)]
+pub(crate) struct Get {
+    /// Which files of which hosts.
+    pub(crate) wanted: Vec<Wanted>,
+    /// Where they go.
+    pub(crate) to: Target,
+    /// Permission bits that no file gets.
+    pub(crate) mask: u16,
+    /// How.
+    pub(crate) moving: Moving,
+}
+
+/// What holds for all files that move.
+#[derive(Debug)]
+pub(crate) struct Moving {
+    /// How the hosts are gone through.
+    pub(crate) pace: Pace,
+    /// By which means they are reached.
+    pub(crate) reaching: Reaching,
+    /// What is shown, and how.
+    pub(crate) output: Output,
+    /// What the exit code says.
+    pub(crate) exit_rule: ExitRule,
+    /// Whether anything happens at all.
+    pub(crate) rehearsal: Rehearsal,
+}
+
+/// Where the content of a file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Our stdin.
+    Stdin,
+    /// A regular file.
+    File(PathBuf),
+    /// A pipe or a device: it can be read once.
+    Stream(PathBuf),
+}
+
+/// A file of some hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Which hosts.
+    pub(crate) selection: Selection,
+    /// The file there.
+    pub(crate) path: BString,
+    /// Its name without what leads to it.
+    pub(crate) name: OsString,
+}
+
+/// Where files go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// To our stdout.
+    Stdout,
+    /// Into a directory, or into one that is made: its path ends like that of one.
+    Directory(PathBuf),
+    /// What is there, if anything, is no directory. One may still be meant.
+    Path(PathBuf),
+}
+
+impl Put {
+    /// What the arguments mean. Sees what the files are.
+    ///
+    /// # Errors
+    /// Whatever is missing, contradictory or malformed.
+    pub(crate) fn new(put: args::Put, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
+        let Some((place, sources)) = put.words.split_last() else {
+            return Err(Usage::new("no file and no host given"));
+        };
+        let Place { hosts, path } = Place::parse(place)?;
+        let ownership = Ownership {
+            owner: put.owner.map(bytes),
+            group: put.group.map(bytes),
+        };
+        check_ownership(&ownership)?;
+        let form = NewFile {
+            path,
+            inside: None,
+            mode: put.mode,
+            ownership,
+            durability: match put.no_sync {
+                true => Durability::Unsynced,
+                false => Durability::Synced,
+            },
+        };
+        let selection = Selection {
+            expr: hosts,
+            empty: Empty::of(put.moving.allow_empty),
+        };
+        Ok(Put {
+            selection,
+            files: files(sources, &form)?,
+            moving: Moving::new(put.moving, OutputForm::Files, talk, here)?,
+        })
+    }
+
+    /// Whether our stdin is sent.
+    pub(crate) fn stdin(&self) -> Stdin {
+        match self
+            .files
+            .iter()
+            .any(|(source, _)| *source == Source::Stdin)
+        {
+            true => Stdin::Sent,
+            false => Stdin::Unread,
+        }
+    }
+}
+
+/// The new files that some sources become.
+fn files(sources: &[OsString], form: &NewFile) -> Result<Vec<(Source, NewFile)>, Usage> {
+    let is_single = sources.len() == 1;
+    let is_directory = form.path.ends_with(b"/") || !is_single;
+    let mut names = HashSet::new();
+    let mut files = Vec::new();
+    for word in sources {
+        let source = Source::new(word)?;
+        let name = source.name();
+        if !names.insert(name.clone()) {
+            let name = name.unwrap_or_else(|| STREAM.into());
+            return Err(Usage::new(format!("two of the files are called {name:?}"))
+                .hint("they would take each other's place; send them one by one"));
+        }
+        let mut file = form.clone();
+        match (name, is_directory) {
+            (Some(name), true) => file.path = inside(&form.path, &name),
+            (Some(name), false) => file.inside = Some(name),
+            (None, false) => {}
+            (None, true) => {
+                return Err(Usage::new("stdin has no name for a file in a directory")
+                    .hint("write the name of the file behind the hosts, as in `put - web1:/PATH/NAME`"));
+            }
+        }
+        files.push((source, file));
+    }
+    Ok(files)
+}
+
+fn inside(directory: &BString, name: &BString) -> BString {
+    let slash: &[u8] = if directory.ends_with(b"/") { b"" } else { b"/" };
+    [directory.as_slice(), slash, name].concat().into()
+}
+
+fn check_ownership(ownership: &Ownership) -> Result<(), Usage> {
+    let names = [("--owner", &ownership.owner), ("--group", &ownership.group)];
+    match names
+        .iter()
+        .find(|(_, name)| name.as_ref().is_some_and(|name| name.is_empty()))
+    {
+        Some((option, _)) => Err(Usage::new(format!("{option} names nobody"))
+            .hint("without it a file keeps whom it belongs to; is a variable empty?")),
+        None => Ok(()),
+    }
+}
+
+impl Source {
+    fn new(word: &OsStr) -> Result<Self, Usage> {
+        if word == STREAM {
+            return Ok(Source::Stdin);
+        }
+        let path = PathBuf::from(word);
+        let kind = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
+        let kind = kind.file_type();
+        match () {
+            () if kind.is_file() => Ok(Source::File(path)),
+            () if kind.is_dir() => Err(Usage::new(format!(
+                "{path:?} is a directory, and only files can be sent"
+            ))
+            .hint("`tar -c DIR | convoke run --stdin HOSTS -- tar -x -C PATH` sends a directory")),
+            () if kind.is_socket() => Err(Usage::new(format!(
+                "{path:?} is a socket, and only files can be sent"
+            ))),
+            () => Ok(Source::Stream(path)),
+        }
+    }
+
+    /// The file; none is stdin.
+    pub(crate) fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Source::Stdin => None,
+            Source::File(path) | Source::Stream(path) => Some(path),
+        }
+    }
+
+    /// What it is called without what leads to it.
+    fn name(&self) -> Option<BString> {
+        match self {
+            Source::Stdin => None,
+            Source::File(path) | Source::Stream(path) => {
+                path.file_name().map(|name| name.as_bytes().into())
+            }
+        }
+    }
+}
+
+/// The error of a file that cannot be read; it may be one of a host.
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Usage {
+    let usage = Usage::new(format!("failed to read {path:?}: {}", in_words(error)));
+    match Place::parse(path.as_os_str()) {
+        Ok(_) if error.kind() == std::io::ErrorKind::NotFound => {
+            usage.hint("files come from hosts by `convoke get HOSTS:PATH LOCAL`")
+        }
+        _ => usage,
+    }
+}
+
+impl Get {
+    /// What the arguments mean. Sees what the target is.
+    ///
+    /// # Errors
+    /// Whatever is missing, contradictory or malformed.
+    pub(crate) fn new(get: args::Get, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
+        let Some((to, wanted)) = get.words.split_last() else {
+            return Err(Usage::new("no host and no target given"));
+        };
+        let to = Target::new(to)?;
+        let empty = Empty::of(get.moving.allow_empty);
+        let wanted = wanted.iter().map(|word| Wanted::new(word, empty));
+        let wanted: Vec<Wanted> = wanted.collect::<Result<_, _>>()?;
+        let form = match to {
+            Target::Stdout => OutputForm::Plain,
+            _ => OutputForm::Files,
+        };
+        Ok(Get {
+            wanted,
+            to,
+            mask: here.mask,
+            moving: Moving::new(get.moving, form, talk, here)?,
+        })
+    }
+}
+
+impl Wanted {
+    fn new(word: &OsStr, empty: Empty) -> Result<Self, Usage> {
+        let Place { hosts, path } = Place::parse(word)?;
+        let name = path.rsplit_str("/").next().unwrap_or_default();
+        let is_home = path.starts_with(b"~") && !path.contains(&b'/');
+        if matches!(name, b"" | b"." | b"..") || is_home {
+            return Err(Usage::new(format!(
+                "{path:?} on {hosts:?} is a directory, and only files can be fetched"
+            ))
+            .hint("`convoke run HOST -- tar -c -C PATH . > FILE.tar` fetches a directory"));
+        }
+        Ok(Wanted {
+            selection: Selection { expr: hosts, empty },
+            name: OsStr::from_bytes(name).to_owned(),
+            path,
+        })
+    }
+
+    /// What a `~` at the begin of a path means on our command line.
+    pub(crate) const TILDE: Tilde = Tilde::Home;
+}
+
+impl Target {
+    fn new(word: &OsStr) -> Result<Self, Usage> {
+        if word == STREAM {
+            return Ok(Target::Stdout);
+        }
+        let path = PathBuf::from(word);
+        match fs::metadata(&path) {
+            Ok(there) if there.is_dir() => return Ok(Target::Directory(path)),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let error = in_words(&error);
+                return Err(Usage::new(format!("failed to use {path:?}: {error}")));
+            }
+        }
+        if word.is_empty() {
+            return Err(Usage::new("the last argument names no file here")
+                .hint("`.` is the current directory; is a variable empty?"));
+        }
+        Ok(match word.as_bytes().ends_with(b"/") {
+            true => Target::Directory(path),
+            false => Target::Path(path),
+        })
+    }
+}
+
+impl Moving {
+    fn new(
+        moving: args::Moving,
+        form: OutputForm,
+        talk: &Talk,
+        here: &Environment,
+    ) -> Result<Self, Usage> {
+        Ok(Moving {
+            pace: Pace {
+                fanout: moving.fanout,
+                max_fail: moving.max_fail,
+                on_failure: match moving.fail_fast {
+                    true => OnFailure::StopAll,
+                    false => OnFailure::GoOn,
+                },
+            },
+            reaching: Reaching::new(moving.reaching)?,
+            output: Output {
+                form: match moving.json {
+                    true => OutputForm::Json,
+                    false => form,
+                },
+                safety: Safety::Escaped,
+                stdout: here.stdout(talk.color),
+                stderr: here.stderr(talk.color),
+                talk: Volume::of(talk),
+                temporary: here.temporary.clone(),
+                outdir: None,
+            },
+            exit_rule: moving.exit_code,
+            rehearsal: match moving.dry_run {
+                true => Rehearsal::Dry,
+                false => Rehearsal::Wet,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

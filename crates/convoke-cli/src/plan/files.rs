@@ -1,0 +1,157 @@
+//! Which files will move between this machine and which hosts.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use bstr::BString;
+use convoke::action::OnFailure;
+use convoke::host::Host;
+use convoke::inventory::HostList;
+use serde::Serialize;
+
+use super::quote::quoted;
+use super::shown::{Going, GoingSummary, SCHEMA, Text, bytes_of, lossless};
+use super::{Crowd, hosts};
+use crate::args::ExitRule;
+use crate::config::Moving;
+use crate::error::Usage;
+use crate::render::Mode;
+use convoke::connect::registry::Registry;
+
+/// Which files will move.
+pub(crate) struct Files {
+    /// The hosts, in order.
+    pub(crate) hosts: Vec<Host>,
+    folded: String,
+    verb: &'static str,
+    moves: Vec<Move>,
+    /// How.
+    pub(crate) moving: Moving,
+    /// How many hosts at once.
+    pub(crate) crowd: Crowd,
+    /// The form of the output.
+    pub(crate) mode: Mode,
+}
+
+/// One file that will move.
+pub(crate) struct Move {
+    /// The hosts, as short as they can be written.
+    pub(crate) hosts: String,
+    /// The file here; none is stdin or stdout.
+    pub(crate) here: Option<PathBuf>,
+    /// The file there.
+    pub(crate) there: BString,
+}
+
+impl Files {
+    /// A plan that can be carried out with the connectors of `registry`; `room` hosts fit below the limit of
+    /// descriptors.
+    ///
+    /// # Errors
+    /// A host has a scheme without a connector.
+    pub(crate) fn new(
+        (verb, moves): (&'static str, Vec<Move>),
+        names: &HostList,
+        moving: Moving,
+        room: usize,
+        registry: &Registry,
+    ) -> Result<Self, Usage> {
+        let hosts = hosts(names, registry)?;
+        Ok(Files {
+            crowd: Crowd::of(hosts.len(), moving.pace.fanout, room),
+            mode: Mode::of(&moving.output, hosts.len()),
+            folded: names.fold(),
+            hosts,
+            verb,
+            moves,
+            moving,
+        })
+    }
+
+    fn going(&self) -> Going<'_> {
+        let pace = &self.moving.pace;
+        Going {
+            reaching: &self.moving.reaching,
+            fanout: self.crowd.fanout,
+            stop_at: match pace.on_failure {
+                OnFailure::StopAll => Some(1),
+                OnFailure::GoOn => pace.max_fail.map(|limit| limit.of(self.hosts.len())),
+            },
+            on_failure: pace.on_failure,
+        }
+    }
+
+    /// The plan as lines for people.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |word: &str, what: &str| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{word:<9} {what}");
+        };
+        line("hosts", &format!("{} ({})", self.folded, self.hosts.len()));
+        for one in &self.moves {
+            let here = one.here.as_deref().map(bytes_of);
+            let here = here.map_or_else(|| "-".to_owned(), |here| quoted([&here]));
+            let there = format!("{}:{}", one.hosts, quoted([&one.there]));
+            match self.verb {
+                "get" => line(self.verb, &format!("{there} to {here}")),
+                verb => line(verb, &format!("{here} to {there}")),
+            }
+        }
+        self.going().lines(&mut line);
+        line("output", self.mode.as_str());
+        match self.moving.exit_rule {
+            ExitRule::Kind => {}
+            ExitRule::Max => line("exit code", "the largest remote code"),
+        }
+        text
+    }
+
+    /// The plan as it is serialised.
+    pub(crate) fn summary(&self) -> impl Serialize {
+        let names = self.hosts.iter();
+        Summary {
+            schema: SCHEMA,
+            kind: "plan",
+            verb: self.verb,
+            hosts: names.map(|host| host.name().to_string()).collect(),
+            files: self.moves.iter().map(MoveSummary::from).collect(),
+            going: self.going().summary(),
+            output: self.mode.as_str(),
+            exit_code: match self.moving.exit_rule {
+                ExitRule::Kind => "kind",
+                ExitRule::Max => "max",
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Summary {
+    schema: u32,
+    kind: &'static str,
+    verb: &'static str,
+    hosts: Vec<String>,
+    files: Vec<MoveSummary>,
+    #[serde(flatten)]
+    going: GoingSummary,
+    output: &'static str,
+    exit_code: &'static str,
+}
+
+#[derive(Serialize)]
+struct MoveSummary {
+    hosts: String,
+    path: Text,
+    here: Option<Text>,
+}
+
+impl From<&Move> for MoveSummary {
+    fn from(one: &Move) -> Self {
+        MoveSummary {
+            hosts: one.hosts.clone(),
+            path: lossless(&one.there),
+            here: one.here.as_deref().map(|path| lossless(&bytes_of(path))),
+        }
+    }
+}
