@@ -13,7 +13,6 @@ mod tries;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bstr::BString;
 use convoke_connect::ask::{Ask, Nobody};
 use convoke_connect::endpoint::{Endpoint, EndpointError};
 use convoke_connect::registry::Registry;
