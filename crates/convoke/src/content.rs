@@ -7,10 +7,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bstr::BString;
 use bytes::Bytes;
 use tokio::io::AsyncRead;
 
-use crate::process::Source;
+use crate::process::{Once, Source};
 use crate::transfer::{Pieces, Reading};
 
 use shared::{Place, Shared};
@@ -67,6 +68,12 @@ impl LocalFile {
 }
 
 impl Content {
+    /// What `reader` gives until its end, which is read once: it is for one file on one host, and to any
+    /// other an error.
+    pub fn reader(reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        Content::Source(Arc::new(Once::new(reader)))
+    }
+
     /// How many bytes it has, when that is known beforehand.
     pub fn size(&self) -> Option<u64> {
         match self {
@@ -97,6 +104,30 @@ impl Content {
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
         Content::Bytes(bytes)
+    }
+}
+
+impl From<LocalFile> for Content {
+    fn from(file: LocalFile) -> Self {
+        Content::File(file)
+    }
+}
+
+macro_rules! bytes {
+    ($($text:ty),*) => {
+        $(impl From<$text> for Content {
+            fn from(text: $text) -> Self {
+                Content::Bytes(Vec::from(text).into())
+            }
+        })*
+    };
+}
+
+bytes!(&str, String, &[u8], Vec<u8>, BString);
+
+impl<const N: usize> From<&[u8; N]> for Content {
+    fn from(bytes: &[u8; N]) -> Self {
+        Content::from(&bytes[..])
     }
 }
 

@@ -21,6 +21,7 @@ use crate::printable::printable;
 pub use input::{Input, Source};
 
 pub(crate) use capture::{Capture, Captured};
+pub(crate) use input::Once;
 
 use input::Feed;
 

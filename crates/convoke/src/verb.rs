@@ -4,8 +4,8 @@
 
 mod account;
 mod change;
-mod content;
 mod field;
+mod input;
 mod look;
 mod open;
 mod run;
@@ -20,7 +20,6 @@ use crate::scope::Scope;
 
 pub use account::{QueryGroup, QueryUser, ResolveGroup, ResolveUser, Who};
 pub use change::{Chmod, Chown, Mkdir, Remove, Rename, Symlink, Tempdir, Touch};
-pub use content::{Content, Source};
 pub use look::{Cwd, Exists, Expand, Home, List, Readlink, Stat, Which};
 pub use open::{Open, RemoteFile};
 pub use run::Run;
@@ -28,7 +27,9 @@ pub use system::{Environment, Getenv, QueryFacts};
 pub use transfer::{Download, Incoming, Read, Stream, Upload};
 pub use verbs::Verbs;
 
+pub use crate::content::{Content, LocalFile};
 pub use crate::facts::Facts;
+pub use crate::process::{Input, Source};
 pub use crate::remote::{Completed, CutShort};
 pub use convoke_proto::account::{Group, PasswordHash, User};
 pub use convoke_proto::file::{

@@ -1,10 +1,14 @@
 //! What a command reads on stdin.
 
 use std::fmt;
-use std::sync::Arc;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use bstr::BString;
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::link::Room;
 
@@ -26,6 +30,55 @@ pub trait Source: Send + Sync + fmt::Debug {
     ///
     /// An error while reading ends that host's input as its end would.
     fn open(&self) -> Box<dyn AsyncRead + Send + Unpin>;
+}
+
+impl Input {
+    /// What `reader` gives until its end, which is read once: to whoever opens it again it is an error.
+    pub fn reader(reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        Input::Source(Arc::new(Once::new(reader)))
+    }
+}
+
+impl<T: Into<BString>> From<T> for Input {
+    fn from(bytes: T) -> Self {
+        Input::Bytes(Vec::from(bytes.into()).into())
+    }
+}
+
+/// A reader that can be read once.
+pub(crate) struct Once(Mutex<Option<Box<dyn AsyncRead + Send + Unpin>>>);
+
+impl Once {
+    pub(crate) fn new(reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        Once(Mutex::new(Some(Box::new(reader))))
+    }
+}
+
+impl fmt::Debug for Once {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").finish_non_exhaustive()
+    }
+}
+
+impl Source for Once {
+    fn open(&self) -> Box<dyn AsyncRead + Send + Unpin> {
+        let reader = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        reader.unwrap_or_else(|| Box::new(Spent))
+    }
+}
+
+/// A reader that was read already.
+struct Spent;
+
+impl AsyncRead for Spent {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let why = "it was read already, and can be read only once";
+        Poll::Ready(Err(io::Error::other(why)))
+    }
 }
 
 /// The input of one running command.

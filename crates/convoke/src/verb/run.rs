@@ -12,8 +12,8 @@ use crate::process::{self, Capture, Captured, Command, Input, Program};
 use crate::remote::{Completed, CutShort, Remote, VerbError};
 use crate::scope::Scope;
 
-use super::content::Trouble;
-use super::{Content, Verb, field};
+use super::input::Trouble;
+use super::{Verb, field};
 
 /// How much output is kept unless somebody says otherwise, both streams together.
 const CAPTURED: usize = 256 * 1024 * 1024;
@@ -42,7 +42,7 @@ pub struct Run {
     argv: Vec<BString>,
     shell: Shell,
     scope: Scope,
-    input: Option<Content>,
+    input: Input,
     limits: Limits,
     leftovers: Leftovers,
     capture: Capture,
@@ -63,7 +63,7 @@ impl Run {
             argv: argv.into_iter().map(Into::into).collect(),
             shell: Shell::None,
             scope: Scope::new(),
-            input: None,
+            input: Input::None,
             limits: Limits::default(),
             leftovers: Leftovers::Release,
             capture: Capture::UpTo(CAPTURED),
@@ -88,11 +88,11 @@ impl Run {
         }
     }
 
-    /// What it reads on stdin.
+    /// What it reads on stdin: bytes, or [`Input::reader`], or a source for many hosts.
     #[must_use]
-    pub fn input(self, content: impl Into<Content>) -> Self {
+    pub fn input(self, input: impl Into<Input>) -> Self {
         Run {
-            input: Some(content.into()),
+            input: input.into(),
             ..self
         }
     }
@@ -267,10 +267,8 @@ impl Verb for Run {
 
     async fn on(&self, remote: &Remote) -> Result<Completed, VerbError> {
         let start = self.program(remote.scope())?;
-        let (input, trouble) = match &self.input {
-            Some(content) => content.input()?,
-            None => (Input::None, Trouble::default()),
-        };
+        let trouble = Trouble::default();
+        let input = trouble.watch(&self.input);
         let command = Command { start, input };
         let cancel = Cancel::new();
         let mut said = Captured::new(self.capture, &cancel);

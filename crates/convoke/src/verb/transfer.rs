@@ -8,11 +8,12 @@ use bytes::Bytes;
 use convoke_proto::file::{Durability, Get, NewFile, Ownership, Stat as FileStat, Stored};
 use convoke_proto::operation::{Answer, MAX_CONTENT, Operation};
 
+use crate::content::Content;
 use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
-use crate::transfer::{self, Arriving, Reading};
+use crate::transfer::{self, Arriving};
 
-use super::{Content, Single, Verb, field, single};
+use super::{Single, Verb, field, single};
 
 /// Up to so many bytes travel inside the request, which spares a round trip.
 const INLINE: usize = 64 * 1024;
@@ -122,15 +123,8 @@ impl Upload {
                 tell(remote.name(), bytes);
             }
         };
-        let link = remote.link();
-        let stored = match self.content.bytes() {
-            Some(bytes) => transfer::put(link, file, bytes.clone(), progress).await,
-            None => {
-                let reader = Reading::new(self.content.open()?);
-                transfer::put(link, file, reader, progress).await
-            }
-        };
-        Ok(stored?)
+        let content = self.content.open();
+        Ok(transfer::put(remote.link(), file, content, progress).await?)
     }
 }
 
@@ -139,12 +133,12 @@ impl Single for Upload {
 
     fn operation(&self, scope: &Scope) -> Result<Operation, VerbError> {
         let file = self.file(scope)?;
-        match self.content.bytes() {
-            Some(bytes) if bytes.len() <= MAX_BATCHED => Ok(Operation::Put {
+        match &self.content {
+            Content::Bytes(bytes) if bytes.len() <= MAX_BATCHED => Ok(Operation::Put {
                 file,
                 content: bytes.to_vec().into(),
             }),
-            Some(_) => {
+            Content::Bytes(_) => {
                 let path = self.path.clone();
                 Err(VerbError::usage(
                     "content",
@@ -152,9 +146,13 @@ impl Single for Upload {
                     "it is too long for a batch",
                 ))
             }
-            None => {
+            _ => {
                 let path = self.path.clone();
-                Err(VerbError::usage("content", path, "a batch takes no reader"))
+                Err(VerbError::usage(
+                    "content",
+                    path,
+                    "a batch takes bytes only",
+                ))
             }
         }
     }
@@ -167,8 +165,8 @@ impl Single for Upload {
     }
 
     async fn alone(&self, remote: &Remote) -> Result<Stored, VerbError> {
-        match self.content.bytes() {
-            Some(bytes) if bytes.len() <= INLINE => single(self, remote).await,
+        match &self.content {
+            Content::Bytes(bytes) if bytes.len() <= INLINE => single(self, remote).await,
             _ => self.stream(remote).await,
         }
     }

@@ -4,13 +4,14 @@ use bstr::BString;
 use convoke_proto::account::{Group, User};
 use convoke_proto::file::{Entry, Stat as FileStat, Stored};
 
+use crate::content::Content;
 use crate::facts::Facts;
 use crate::remote::{Completed, Remote, VerbError};
 
 use super::{
-    Chmod, Chown, Content, Cwd, Download, Environment, Exists, Expand, Getenv, Home, List, Mkdir,
-    Open, QueryFacts, QueryGroup, QueryUser, Read, Readlink, RemoteFile, Remove, Rename,
-    ResolveGroup, ResolveUser, Run, Stat, Symlink, Tempdir, Touch, Upload, Verb, Which, Who,
+    Chmod, Chown, Cwd, Download, Environment, Exists, Expand, Getenv, Home, List, Mkdir, Open,
+    QueryFacts, QueryGroup, QueryUser, Read, Readlink, RemoteFile, Remove, Rename, ResolveGroup,
+    ResolveUser, Run, Stat, Symlink, Tempdir, Touch, Upload, Verb, Which, Who,
 };
 
 /// Whatever verbs can be done on: one host, or many.
