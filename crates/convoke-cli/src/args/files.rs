@@ -90,7 +90,7 @@ pub(crate) struct Moving {
 )]
 pub(crate) struct Put {
     /// Files of this machine, or `-` for stdin; then the hosts, a colon, and where the files go there
-    #[arg(value_name = "LOCAL HOSTS:PATH", required = true, num_args = 2..)]
+    #[arg(value_name = "LOCAL HOSTS:PATH", required = true, num_args = 1..)]
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) words: Vec<OsString>,
 
@@ -118,7 +118,7 @@ pub(crate) struct Put {
 )]
 pub(crate) struct Get {
     /// Hosts, a colon, and a file there; then where it goes on this machine, or `-` for stdout
-    #[arg(value_name = "HOSTS:PATH LOCAL", required = true, num_args = 2..)]
+    #[arg(value_name = "HOSTS:PATH LOCAL", required = true, num_args = 1..)]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) words: Vec<OsString>,
 

@@ -101,8 +101,12 @@ impl Put {
     /// # Errors
     /// Whatever is missing, contradictory or malformed.
     pub(crate) fn new(put: args::Put, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
-        let Some((place, sources)) = put.words.split_last() else {
-            return Err(Usage::new("no file and no host given"));
+        let (place, sources) = match put.words.split_last() {
+            Some((place, sources)) if !sources.is_empty() => (place, sources),
+            _ => {
+                return Err(Usage::new("where the files go is not given")
+                    .hint("write `convoke put LOCAL... HOSTS:PATH`"));
+            }
         };
         let Place { hosts, path } = Place::parse(place)?;
         let ownership = Ownership {
@@ -247,8 +251,13 @@ impl Get {
     /// # Errors
     /// Whatever is missing, contradictory or malformed.
     pub(crate) fn new(get: args::Get, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
-        let Some((to, wanted)) = get.words.split_last() else {
-            return Err(Usage::new("no host and no target given"));
+        let (to, wanted) = match get.words.split_last() {
+            Some((to, wanted)) if !wanted.is_empty() => (to, wanted),
+            _ => {
+                return Err(Usage::new("where the files go is not given").hint(
+                    "write `convoke get HOSTS:PATH... LOCAL`; `.` is the current directory",
+                ));
+            }
         };
         let to = Target::new(to)?;
         let empty = Empty::of(get.moving.allow_empty);

@@ -107,7 +107,10 @@ impl Player {
             Act::Flood { stream, bytes } => self.flood(stream, bytes).await,
             Act::Overrun { stream, data } => self.data(stream, &data).await,
             Act::AwaitKill => self.until(|heard| heard.was_killed).await,
-            Act::AwaitEof => self.until(|heard| heard.stdin_ended).await,
+            Act::AwaitEof => {
+                self.until(|heard| std::mem::take(&mut heard.stdin_ended))
+                    .await
+            }
             Act::Delay(time) => {
                 tokio::time::sleep(time).await;
                 Ok(())
@@ -258,7 +261,7 @@ impl Player {
                 self.heard.last_start = (channel, start.stdin);
                 log.note(|record| record.starts.push(start));
             }
-            Incoming::Message(Message::Operate(_) | Message::Get(_)) => {
+            Incoming::Message(Message::Operate(_) | Message::Put(_) | Message::Get(_)) => {
                 self.heard.starts.push_back(channel);
             }
             Incoming::Message(Message::Credit(Credit { stream, bytes })) => {

@@ -7,6 +7,7 @@ mod check;
 mod connecting;
 mod events;
 mod faults;
+mod files;
 mod operations;
 mod outcomes;
 mod stdin;

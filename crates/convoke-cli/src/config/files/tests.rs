@@ -110,6 +110,7 @@ fn what_cannot_be_sent_is_refused() {
         (&["-", "@/a", "h:/x"], "stdin has no name"),
         (&["--owner", "", "@/a", "h:/x"], "--owner names nobody"),
         (&["--group=", "@/a", "h:/x"], "--group names nobody"),
+        (&["@/a"], "where the files go is not given"),
         (&["-F", "/none", "@/a", "h:/x"], "-F: failed to read"),
     ] {
         let error = put(&scene, given).unwrap_err();
@@ -168,6 +169,8 @@ fn where_files_land_follows_from_what_is_there() {
         let got = get(&scene, &["h:/x", to]).unwrap();
         assert_eq!((got.to, got.mask), (target, 0o027));
     }
+    let error = get(&scene, &["h:/x"]).unwrap_err();
+    assert_eq!(error.what, "where the files go is not given");
     for (to, what) in [("@/a/", "not a directory"), ("", "names no file here")] {
         let error = get(&scene, &["h:/x", to]).unwrap_err();
         assert!(error.what.contains(what), "{}", error.what);
