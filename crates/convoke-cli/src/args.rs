@@ -417,6 +417,8 @@ fn in_our_words(error: &clap::Error) -> Usage {
         .find_map(|line| line.trim().strip_prefix("tip: "))
         // What begins with a hyphen after `--` would be the host expression.
         .filter(|tip| !tip.contains("as a value"));
+    let usage = text.split("Usage: convoke ").nth(1).unwrap_or_default();
+    let verb = usage.split_whitespace().next().unwrap_or_default();
     let values = match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(values)) if !values.is_empty() => Some(values.join(", ")),
         _ => None,
@@ -427,8 +429,8 @@ fn in_our_words(error: &clap::Error) -> Usage {
         (None, None) if text.contains("Usage: convoke completions") => {
             "the shells are bash, zsh, fish; `convoke completions --help` shows how".to_owned()
         }
-        (None, None) if text.contains("Usage: convoke man") => {
-            "`convoke man --help` shows how".to_owned()
+        (None, None) if ["put", "get", "man"].contains(&verb) => {
+            format!("`convoke {verb} --help` shows how")
         }
         (None, None) if error.kind() == ErrorKind::InvalidSubcommand => {
             "`convoke --help` shows the verbs".to_owned()
