@@ -3,6 +3,7 @@
 //! What it means is decided in [`config`](crate::config); here is only its shape.
 
 mod files;
+mod inquiry;
 mod reaching;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use convoke::action::MaxFail;
 use crate::error::Usage;
 
 pub(crate) use files::{Get, Moving, Put};
+pub(crate) use inquiry::{Cat, Env, Facts, Group, Inquiry, Ls, Stat, User};
 pub(crate) use reaching::Reaching;
 
 const EXAMPLES: &str = "\
@@ -27,6 +29,9 @@ Examples:
   convoke run -l root 'web[1-9],db1' -- uptime   the same over ssh
   convoke put motd 'web[1-9]:/etc/motd'          a file to hosts
   convoke get 'web[1-9]:/etc/motd' copies        and from them
+  convoke stat -b 'web[1-9]' /etc/hosts          what stands at a path
+  convoke cat -b 'web[1-9]' /etc/hosts           what it holds
+  convoke facts 'web[1-9]' os memory.total       what hosts say about themselves
   convoke hosts 'web[1-3],db1!web2' --fold       what an expression selects
   convoke hosts --check 'web[1-3]'               whether they can be reached
   convoke trust 'web[1-3]'                       their keys, before the first login
@@ -160,6 +165,20 @@ pub(crate) enum Verb {
     Put(Box<Put>),
     /// Fetch files from hosts
     Get(Box<Get>),
+    /// Show what stands at paths of hosts
+    Stat(Box<Stat>),
+    /// List directories of hosts
+    Ls(Box<Ls>),
+    /// Show what files of hosts hold
+    Cat(Box<Cat>),
+    /// Show what hosts say about themselves
+    Facts(Box<Facts>),
+    /// Show users of hosts
+    User(Box<User>),
+    /// Show groups of hosts
+    Group(Box<Group>),
+    /// Show the environment that commands get on hosts
+    Env(Box<Env>),
     /// Show which hosts an expression selects
     Hosts(Hosts),
     /// Show the keys of hosts that are not known yet, and trust them
@@ -352,11 +371,29 @@ pub(crate) enum Shell {
     Fish,
 }
 
+/// The verbs, in the order of the help.
+const VERBS: [&str; 14] = [
+    "run",
+    "put",
+    "get",
+    "stat",
+    "ls",
+    "cat",
+    "facts",
+    "user",
+    "group",
+    "env",
+    "hosts",
+    "trust",
+    "completions",
+    "man",
+];
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct Man {
     /// The verb, such as `run`; without one the page is that of convoke
-    #[arg(value_name = "VERB", value_parser = ["run", "put", "get", "hosts", "trust", "completions", "man"])]
+    #[arg(value_name = "VERB", value_parser = VERBS)]
     pub(crate) verb: Option<String>,
 }
 
@@ -435,13 +472,23 @@ fn in_our_words(error: &clap::Error) -> Usage {
         (None, None) if error.kind() == ErrorKind::InvalidSubcommand => {
             "`convoke --help` shows the verbs".to_owned()
         }
-        (None, None) => "`convoke run --help` or `convoke hosts --help` shows how".to_owned(),
+        (None, None) => match verb_of(&text) {
+            Some(verb) => format!("`convoke {verb} --help` shows how"),
+            None => "`convoke run --help` or `convoke hosts --help` shows how".to_owned(),
+        },
     };
     let what = match error.kind() {
         ErrorKind::InvalidValue if !what.is_empty() => what[0].to_owned(),
         _ => what.join(" "),
     };
     Usage::new(what).hint(hint)
+}
+
+/// The verb whose usage a text of the parser shows.
+fn verb_of(text: &str) -> Option<&'static str> {
+    let (_, usage) = text.split_once("Usage: convoke ")?;
+    let verb = usage.split_whitespace().next()?;
+    VERBS.into_iter().find(|known| *known == verb)
 }
 
 /// A time as people write it; a bare number is seconds.

@@ -1,4 +1,4 @@
-//! The verbs, one file each, and how those of them that only print do it.
+//! The verbs, one file each but for those that ask hosts, and how those of them that only print do it.
 
 mod conduct;
 mod files;
@@ -6,6 +6,7 @@ mod files;
 pub(crate) mod completions;
 pub(crate) mod get;
 pub(crate) mod hosts;
+pub(crate) mod inquiry;
 pub(crate) mod man;
 pub(crate) mod put;
 pub(crate) mod run;

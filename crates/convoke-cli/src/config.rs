@@ -3,6 +3,7 @@
 mod env_file;
 mod environment;
 mod files;
+mod inquiry;
 mod place;
 mod reaching;
 
@@ -22,6 +23,7 @@ use crate::error::Usage;
 
 pub(crate) use environment::{Environment, Paper, PaperKind};
 pub(crate) use files::{Get, Moving, Put, Source, Target, Wanted, unreadable};
+pub(crate) use inquiry::{Asked, Hidden, Inquiry, ListForm};
 pub(crate) use reaching::Reaching;
 
 /// What `convoke run` is asked to do.
@@ -417,6 +419,16 @@ impl Work {
             form,
             secret,
         })
+    }
+}
+
+impl Pace {
+    /// How many failed hosts of so many stop the run.
+    pub(crate) fn stop_at(&self, hosts: usize) -> Option<usize> {
+        match self.on_failure {
+            OnFailure::StopAll => Some(1),
+            OnFailure::GoOn => self.max_fail.map(|limit| limit.of(hosts)),
+        }
     }
 }
 

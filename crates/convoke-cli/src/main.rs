@@ -26,7 +26,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::{Args, Refused, Verb};
-use config::{Environment, Volume};
+use cmd::inquiry::run as ask;
+use config::{Environment, Inquiry, Volume};
 use error::Usage;
 use exit::Stop;
 use render::floor::Floor;
@@ -62,6 +63,13 @@ fn carry_out(args: Args, here: &Environment) -> Result<u8, Usage> {
         Verb::Run(run) => cmd::run::run(config::Run::new(*run, &args.talk, here)?, here, floor),
         Verb::Put(put) => cmd::put::run(config::Put::new(*put, &args.talk, here)?, here, floor),
         Verb::Get(get) => cmd::get::run(config::Get::new(*get, &args.talk, here)?, here, floor),
+        Verb::Stat(stat) => ask(Inquiry::stat(*stat, &args.talk, here)?, here, floor),
+        Verb::Ls(list) => ask(Inquiry::list(*list, &args.talk, here)?, here, floor),
+        Verb::Cat(cat) => ask(Inquiry::contents(*cat, &args.talk, here)?, here, floor),
+        Verb::Facts(facts) => ask(Inquiry::facts(*facts, &args.talk, here)?, here, floor),
+        Verb::User(user) => ask(Inquiry::users(*user, &args.talk, here)?, here, floor),
+        Verb::Group(group) => ask(Inquiry::groups(*group, &args.talk, here)?, here, floor),
+        Verb::Env(env) => ask(Inquiry::environment(*env, &args.talk, here)?, here, floor),
         Verb::Hosts(hosts) => {
             cmd::hosts::run(config::Hosts::new(hosts, &args.talk, here)?, here, floor)
         }

@@ -3,7 +3,7 @@
 //! A plan can be printed and serialised; that is all a dry run is.
 
 mod files;
-mod quote;
+mod inquiry;
 mod shown;
 
 use std::path::PathBuf;
@@ -19,10 +19,12 @@ use crate::args::ExitRule;
 use crate::config::{Pace, Reaching, Safety, Stdin, Work};
 use crate::error::Usage;
 use crate::render::Mode;
+use crate::render::quote;
 use crate::render::recap::Facts;
 use crate::render::words;
 
 pub(crate) use files::{Files, Move};
+pub(crate) use inquiry::Questions;
 
 /// What will be done.
 pub(crate) struct Plan {
@@ -121,6 +123,7 @@ impl Plan {
             limits: self.work.command.start.limits,
             fanout: self.fanout,
             each: None,
+            asked: None,
         }
     }
 }

@@ -10,7 +10,10 @@ pub(crate) mod sink;
 pub(crate) mod screen;
 
 pub(crate) mod lines;
+pub(crate) mod quote;
 pub(crate) mod words;
+
+mod answers;
 
 mod checks;
 mod files;
@@ -122,6 +125,15 @@ impl View for Silent {
 
 /// The view for a mode; `hosts` are all hosts of the run, in host order.
 fn view(mode: Mode, output: &Output, hosts: &[Arc<str>], facts: &Facts) -> Box<dyn View> {
+    let view = view_of_output(mode, output, hosts, facts);
+    match &facts.asked {
+        Some(asked) => Box::new(answers::Answers::new(asked.clone(), mode, view)),
+        None => view,
+    }
+}
+
+/// The view for a mode, of hosts that say things.
+fn view_of_output(mode: Mode, output: &Output, hosts: &[Arc<str>], facts: &Facts) -> Box<dyn View> {
     let gathered = |shape| -> Box<dyn View> {
         Box::new(gather::Gathered::new(output, hosts, facts.limits, shape))
     };

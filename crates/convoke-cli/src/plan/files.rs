@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use bstr::BString;
-use convoke::action::OnFailure;
 use convoke::host::Host;
 use convoke::inventory::HostList;
 use serde::Serialize;
@@ -73,10 +72,7 @@ impl Files {
         Going {
             reaching: &self.moving.reaching,
             fanout: self.crowd.fanout,
-            stop_at: match pace.on_failure {
-                OnFailure::StopAll => Some(1),
-                OnFailure::GoOn => pace.max_fail.map(|limit| limit.of(self.hosts.len())),
-            },
+            stop_at: pace.stop_at(self.hosts.len()),
             on_failure: pace.on_failure,
         }
     }

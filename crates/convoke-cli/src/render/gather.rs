@@ -299,7 +299,7 @@ impl Answer {
     /// Whether a command had its say; of the others the recap tells.
     fn has_come(&self) -> bool {
         let has_run = match &self.outcome {
-            Outcome::Exited(_) | Outcome::TimedOut(_) | Outcome::Lost(_) => true,
+            Outcome::Exited(_) | Outcome::Done(_) | Outcome::TimedOut(_) | Outcome::Lost(_) => true,
             Outcome::Cancelled(cancelled) => cancelled.was_running,
             _ => false,
         };

@@ -13,7 +13,7 @@ use convoke::report::{HostResult, Report};
 use super::escape::one_line;
 use super::progress::rate;
 use super::words;
-use crate::config::Form;
+use crate::config::{Asked, Form};
 use cause::Cause;
 
 /// The errno of a program that is not there, that is no program, and of arguments that are too long.
@@ -43,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) fanout: usize,
     /// How many bytes each host gets, when files go there and it is known.
     pub(crate) each: Option<u64>,
+    /// What the hosts were asked, when no command ran.
+    pub(crate) asked: Option<Asked>,
 }
 
 impl Facts {
@@ -54,6 +56,7 @@ impl Facts {
             limits: Limits::default(),
             fanout,
             each: None,
+            asked: None,
         }
     }
 
@@ -61,6 +64,14 @@ impl Facts {
     pub(crate) fn of_files(fanout: usize, each: Option<u64>) -> Self {
         Facts {
             each,
+            ..Self::of_no_command(fanout)
+        }
+    }
+
+    /// Hosts are asked something.
+    pub(crate) fn of_inquiry(fanout: usize, asked: Asked) -> Self {
+        Facts {
+            asked: Some(asked),
             ..Self::of_no_command(fanout)
         }
     }

@@ -31,6 +31,7 @@ fn recap(outcomes: Vec<(&str, Outcome)>, program: &str, form: Form) -> String {
         limits: Limits::default(),
         fanout: 8,
         each: None,
+        asked: None,
     };
     text(&report(outcomes), &facts, Count::Always)
 }
@@ -172,6 +173,7 @@ fn that_all_is_well_is_told_only_to_who_looks() {
         limits: Limits::default(),
         fanout: 8,
         each: None,
+        asked: None,
     };
     let told = |codes: [u8; 2], count| {
         let outcomes = vec![("a1", exited(codes[0])), ("a2", exited(codes[1]))];
@@ -287,6 +289,7 @@ fn a_hint_is_one_that_can_be_followed() {
             limits: Limits::default(),
             fanout,
             each: None,
+            asked: None,
         };
         let text = text(&report, &facts, Count::Always);
         let (_, told) = text.split_once("hint: ").unwrap();

@@ -1,10 +1,10 @@
-//! Argument vectors as people read them: a shell would read the same words.
+//! Words and foreign names as people read them: a shell would read the same.
 
 use std::fmt::Write as _;
 
 use bstr::{BString, ByteSlice as _};
 
-use crate::render::escape::is_invisible;
+use super::escape::is_invisible;
 
 /// Words with quotes where a shell needs them. What cannot be shown is written in the `$'…'` form.
 pub(crate) fn quoted<'a>(words: impl IntoIterator<Item = &'a BString>) -> String {
@@ -12,7 +12,8 @@ pub(crate) fn quoted<'a>(words: impl IntoIterator<Item = &'a BString>) -> String
     words.join(" ")
 }
 
-fn quote(word: &[u8]) -> String {
+/// One word. What it holds can neither end its line nor look like another word.
+pub(crate) fn quote(word: &[u8]) -> String {
     match word.to_str() {
         Ok(text) if !text.is_empty() && text.chars().all(is_plain) => text.to_owned(),
         Ok(text) if !text.chars().any(is_invisible) => {

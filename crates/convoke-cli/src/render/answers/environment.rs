@@ -1,0 +1,25 @@
+//! An environment: a line for each variable, as a shell would take it.
+
+use bstr::BString;
+
+use super::Lines;
+use crate::render::quote::quote;
+use crate::render::screen::Broken;
+
+/// Writes a line for each variable.
+pub(super) fn write(variables: &[(BString, BString)], out: &mut Lines<'_>) -> Result<(), Broken> {
+    variables.iter().try_for_each(|(name, value)| {
+        let value = match value.is_empty() {
+            true => String::new(),
+            false => quote(value),
+        };
+        out.push(&format!("{}={value}", quote(name)))
+    })
+}
+
+/// Leaves the variables of these names; all when nothing is named.
+pub(super) fn select(variables: &mut Vec<(BString, BString)>, names: &[BString]) {
+    if !names.is_empty() {
+        variables.retain(|(name, _)| names.contains(name));
+    }
+}

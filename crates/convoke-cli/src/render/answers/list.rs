@@ -1,0 +1,59 @@
+//! What is in directories: a line for each entry.
+
+use bstr::BString;
+use convoke::proto::file::Entry;
+
+use super::Lines;
+use super::stat::{clock, named, permissions};
+use super::table::{self, Cell, Row};
+use crate::config::{Hidden, ListForm};
+use crate::render::quote::quote;
+use crate::render::screen::Broken;
+
+/// A directory.
+pub(super) struct Listing {
+    pub(super) entries: Vec<Entry>,
+    pub(super) form: ListForm,
+    /// What stands above it, where there are several.
+    pub(super) title: Option<BString>,
+    /// Whether nothing stands before it.
+    pub(super) is_first: bool,
+}
+
+impl Listing {
+    pub(super) fn write(&self, out: &mut Lines<'_>) -> Result<(), Broken> {
+        if let Some(title) = &self.title {
+            if !self.is_first {
+                out.push("")?;
+            }
+            out.push(&format!("{}:", quote(title)))?;
+        }
+        match self.form {
+            ListForm::Names => {
+                let mut names = self.entries.iter().map(|entry| quote(&entry.name));
+                names.try_for_each(|name| out.push(&name))
+            }
+            ListForm::Long => table::write(&self.entries, long, out),
+        }
+    }
+}
+
+fn long(entry: &Entry) -> Row {
+    let stat = &entry.stat;
+    Row::Cells(vec![
+        Cell::Text(permissions(stat)),
+        Cell::Number(stat.links.to_string()),
+        Cell::Text(quote(&stat.owner)),
+        Cell::Text(quote(&stat.group)),
+        Cell::Number(stat.size.to_string()),
+        Cell::Text(clock(stat.modified)),
+        Cell::Text(named(&quote(&entry.name), stat)),
+    ])
+}
+
+/// Leaves out what is hidden.
+pub(super) fn select(entries: &mut Vec<Entry>, hidden: Hidden) {
+    if hidden == Hidden::LeftOut {
+        entries.retain(|entry| !entry.name.starts_with(b"."));
+    }
+}
