@@ -37,8 +37,14 @@ pub struct Login {
 impl Login {
     /// The login of this process.
     pub fn of_this_process() -> Self {
-        let environment = std::env::vars_os()
-            .map(|(name, value)| (name.into_vec(), value.into_vec()))
+        let variables = std::env::vars_os();
+        Self::new(variables.map(|(name, value)| (name.into_vec(), value.into_vec())))
+    }
+
+    /// A login with these variables.
+    pub fn new(variables: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Self {
+        let environment = variables
+            .into_iter()
             .filter(|(name, _)| name != MARK.as_bytes())
             .filter(|(name, _)| DIRECTORIES.iter().all(|other| name != other.as_bytes()))
             .filter_map(|(name, value)| Some((name.clone(), pair(&name, &value)?)))
@@ -52,8 +58,10 @@ impl Login {
     /// Where this login starts. Sleeps while the name service is asked, the first time and only when the
     /// environment does not tell.
     pub fn account(&self, service: &NameService) -> &Account {
-        self.account
-            .get_or_init(|| Account::of_this_process(service))
+        self.account.get_or_init(|| {
+            let (home, shell) = (self.variable("HOME"), self.variable("SHELL"));
+            Account::of_this_process(home, shell, service)
+        })
     }
 
     /// A variable of this login.

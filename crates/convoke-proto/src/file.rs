@@ -174,7 +174,8 @@ pub struct Stored {
 /// How a remote file is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
-    /// Which file. A symbolic link is followed.
+    /// Which file; a regular one. A symbolic link at its end is followed to be read, and refused (`ELOOP`)
+    /// to be written.
     pub path: BString,
     /// What may be done with it.
     pub access: Access,
@@ -217,7 +218,7 @@ pub enum Creation {
 /// Bytes of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Get {
-    /// Which file. A symbolic link is followed.
+    /// Which file; a regular one. A symbolic link is followed.
     pub path: BString,
     /// Where to begin, in bytes.
     pub offset: u64,

@@ -80,7 +80,8 @@ pub enum Operation {
         /// Whether the directories above it are made, too.
         parents: Parents,
     },
-    /// The end of a file, a link or a directory: [`Answer::Done`]. Never follows a link.
+    /// The end of a file, a link or a directory: [`Answer::Done`]. Never follows a link, nor enters a mount
+    /// point (`EBUSY`). A tree goes up to the first thing that cannot be removed.
     Remove {
         /// Which.
         path: BString,
@@ -124,7 +125,7 @@ pub enum Operation {
     },
     /// A file that exists afterwards, and was just modified: [`Answer::Done`].
     Touch {
-        /// Which.
+        /// Which. A symbolic link at its end is refused (`ELOOP`).
         path: BString,
         /// When it shall have been modified and read; now when absent.
         time: Option<Time>,

@@ -6,9 +6,6 @@ pub mod database;
 pub mod getent;
 pub mod service;
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-
 use bstr::BString;
 use rustix::process::getuid;
 
@@ -25,19 +22,23 @@ pub struct Account {
 }
 
 impl Account {
-    /// The login of this process. Sleeps while the name service is asked, when that is needed at all.
-    pub fn of_this_process(service: &NameService) -> Self {
-        let home = variable("HOME");
-        let shell = variable("SHELL");
-        if let (Some(home), Some(shell)) = (&home, &shell) {
-            return Account {
-                home: home.clone(),
-                shell: shell.clone(),
-            };
-        }
-        let uid = getuid().as_raw();
-        let recorded = service.user(Key::Number(uid)).ok().flatten();
-        let (recorded_home, recorded_shell) = match recorded {
+    /// The account of this process, from the two variables of its login as far as they say something.
+    /// Sleeps while the name service is asked, when that is needed at all.
+    pub fn of_this_process(
+        home: Option<&[u8]>,
+        shell: Option<&[u8]>,
+        service: &NameService,
+    ) -> Self {
+        let said = |variable: Option<&[u8]>| {
+            let text = variable.filter(|text| !text.is_empty())?;
+            Some(BString::from(text))
+        };
+        let (home, shell) = match (said(home), said(shell)) {
+            (Some(home), Some(shell)) => return Account { home, shell },
+            said => said,
+        };
+        let recorded = service.user(Key::Number(getuid().as_raw()));
+        let (recorded_home, recorded_shell) = match recorded.ok().flatten() {
             Some(user) => (user.home, user.shell),
             None => ("/".into(), "/bin/sh".into()),
         };
@@ -46,10 +47,4 @@ impl Account {
             shell: shell.unwrap_or(recorded_shell),
         }
     }
-}
-
-fn variable(name: &str) -> Option<BString> {
-    let value = std::env::var_os(name)?;
-    let value: &OsStr = &value;
-    (!value.is_empty()).then(|| value.as_bytes().into())
 }

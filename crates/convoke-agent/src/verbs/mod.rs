@@ -18,6 +18,8 @@ mod owner;
 mod path;
 mod remove;
 mod stat;
+#[cfg(test)]
+mod tests;
 mod user;
 mod which;
 

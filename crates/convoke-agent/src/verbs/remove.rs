@@ -135,10 +135,9 @@ impl<'a> Walk<'a> {
             is_read: false,
             passes: 0,
         });
-        if let Some(far) = self.levels.len().checked_sub(HELD + 1) {
-            if let Some(level) = self.levels.get_mut(far) {
-                level.directory = None;
-            }
+        let far = self.levels.len().checked_sub(HELD + 1);
+        if let Some(level) = far.and_then(|far| self.levels.get_mut(far)) {
+            level.directory = None;
         }
         Ok(())
     }

@@ -86,10 +86,11 @@ impl Verbs {
             owner: self.names.user(&self.service, raw.st_uid),
             group: self.names.group(&self.service, raw.st_gid),
             size: raw.st_size as u64,
-            modified: time(raw.st_mtime as i64, raw.st_mtime_nsec as u32),
-            changed: time(raw.st_ctime as i64, raw.st_ctime_nsec as u32),
+            modified: time(raw.st_mtime, raw.st_mtime_nsec as u32),
+            changed: time(raw.st_ctime, raw.st_ctime_nsec as u32),
             inode: raw.st_ino,
             device: raw.st_dev,
+            #[allow(clippy::unnecessary_cast)] // It has 32 bits on aarch64.
             links: raw.st_nlink as u64,
             target: None,
             digests: Vec::new(),

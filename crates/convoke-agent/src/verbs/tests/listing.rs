@@ -1,0 +1,159 @@
+use std::os::unix::fs::symlink;
+
+use convoke_proto::file::{Entry, FileKind};
+use convoke_proto::operation::MAX_RECORD;
+
+use super::*;
+
+fn list(path: &str) -> Operation {
+    Operation::List { path: path.into() }
+}
+
+fn entries(answers: Vec<Answer>) -> Vec<Entry> {
+    let entries = answers.into_iter().flat_map(|answer| match answer {
+        Answer::Entries(entries) => entries,
+        other => panic!("{other:?} is no listing"),
+    });
+    entries.collect()
+}
+
+#[test]
+fn entries_are_sorted_and_told_as_they_are() {
+    let host = Host::new();
+    NAMES.iter().for_each(|name| drop(host.write(name, "x")));
+    symlink("/nowhere", host.at("link")).unwrap();
+    let entries = entries(host.all(list(".")).unwrap());
+    let names: Vec<_> = entries.iter().map(|entry| entry.name.clone()).collect();
+    assert_eq!(names, host.names("."));
+    let link = entries.iter().find(|entry| entry.name == "link").unwrap();
+    assert_eq!(link.stat.kind, FileKind::Link);
+    assert_eq!(link.stat.target, Some("/nowhere".into()));
+}
+
+#[test]
+fn an_empty_directory_has_no_entries() {
+    let host = Host::new();
+    assert_eq!(host.one(list(".")), Ok(Answer::Entries(Vec::new())));
+}
+
+#[test]
+fn what_is_no_directory_is_not_listed() {
+    let host = Host::new();
+    host.write("file", "");
+    assert_eq!(host.wrong(list("file")), errno(libc::ENOTDIR));
+    assert_eq!(host.wrong(list("nothing")), errno(libc::ENOENT));
+}
+
+#[test]
+fn a_huge_directory_comes_in_parts() {
+    const COUNT: usize = 100_000;
+    let host = Host::new();
+    let path = host.write("0", "");
+    (1..COUNT).for_each(|number| {
+        fs::hard_link(&path, host.at(number.to_string()))
+            .or_else(|_| {
+                // Some file systems allow fewer names of one file.
+                fs::write(host.at(number.to_string()), "")
+            })
+            .unwrap()
+    });
+    let answers = host.all(list(".")).unwrap();
+    assert!(answers.len() > 10);
+    for answer in &answers {
+        let mut bytes = Vec::new();
+        Record::Part(answer.clone()).encode(&mut bytes);
+        assert!(bytes.len() < MAX_RECORD / 2, "{}", bytes.len());
+    }
+    let entries = entries(answers);
+    assert_eq!(entries.len(), COUNT);
+    assert!(entries.is_sorted_by(|a, b| a.name < b.name));
+}
+
+#[test]
+fn nobody_who_listens_ends_a_listing() {
+    let host = Host::new();
+    (0..5000).for_each(|number| drop(host.write(number.to_string(), "")));
+    let mut heard = 0;
+    host.verbs.perform(list("."), &host, &mut |record| {
+        heard += usize::from(matches!(record, Record::Part(_)));
+        false
+    });
+    assert_eq!(heard, 1);
+}
+
+#[test]
+fn an_environment_is_what_a_command_gets() {
+    let host = Host::new();
+    let Ok(Answer::Environment(variables)) = host.one(Operation::Environment) else {
+        panic!("there is an environment");
+    };
+    let value = |name: &str| {
+        let found = variables.iter().find(|(own, _)| own == name);
+        found.map(|(_, value)| value.clone())
+    };
+    assert_eq!(
+        value("HOME"),
+        Some(text(host.at(""))).map(|mut home| {
+            home.pop();
+            home
+        })
+    );
+    assert_eq!(value("PWD"), value("HOME"));
+    assert_eq!(value("SHELL"), Some("/bin/sh".into()));
+    assert_eq!(value("CONVOKE_STEP"), None);
+}
+
+#[test]
+fn facts_are_told_as_the_host_has_them() {
+    let host = Host::new();
+    let answers = host.all(Operation::Facts).unwrap();
+    let facts: BTreeMap<String, BString> = answers
+        .into_iter()
+        .flat_map(|answer| match answer {
+            Answer::Facts(facts) => facts,
+            other => panic!("{other:?} are no facts"),
+        })
+        .collect();
+    let fact = |name: &str| {
+        facts
+            .get(name)
+            .map(|fact| fact.to_str_lossy())
+            .unwrap_or_default()
+    };
+    assert_eq!(fact("kernel.name"), "Linux");
+    assert_eq!(
+        fact("hostname"),
+        rustix::system::uname().nodename().to_string_lossy()
+    );
+    assert_eq!(fact("uid"), rustix::process::geteuid().as_raw().to_string());
+    assert_eq!(
+        fact("home"),
+        text(host.scratch.path().join("home")).to_string()
+    );
+    assert!(fact("meminfo").contains("MemTotal:"));
+    assert!(fact("mountinfo").contains(" / / "));
+    assert_eq!(fact("boot-id").len(), 36);
+    for name in [
+        "kernel.release",
+        "machine",
+        "uptime",
+        "init",
+        "time",
+        "os-release",
+    ] {
+        assert!(!fact(name).is_empty(), "{name}");
+    }
+    let interfaces = fact("interfaces");
+    let loopback = |line: &&str| line.starts_with("link lo ");
+    let words = interfaces
+        .lines()
+        .find(loopback)
+        .unwrap()
+        .split(' ')
+        .count();
+    assert_eq!(words, 6, "{interfaces}");
+    assert!(
+        interfaces.lines().any(|line| line == "addr lo 127.0.0.1/8"),
+        "{interfaces}"
+    );
+}
