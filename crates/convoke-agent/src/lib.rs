@@ -17,6 +17,8 @@ pub mod order;
 
 pub mod verbs;
 
+pub mod job;
+
 pub mod tree;
 
 pub mod register;

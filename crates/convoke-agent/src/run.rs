@@ -58,7 +58,7 @@ fn work(guard_end: GuardEnd, worker_end: WorkerEnd) -> io::Result<bool> {
     let signals = become_reaper()?;
     let wire = Wire::take_over()?;
     drive::touch_own_file();
-    Ok(Worker::new(wire, signals, worker_end).run())
+    Ok(Worker::new(wire, signals, worker_end)?.run())
 }
 
 /// Takes over the signals, and every orphan among its descendants.

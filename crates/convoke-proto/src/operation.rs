@@ -267,6 +267,17 @@ pub struct Failure {
     pub reason: Reason,
 }
 
+impl Failure {
+    /// How many bytes of a value a failure repeats: more than any path or name has that a kernel takes.
+    pub const MAX_VALUE: usize = 8 * 1024;
+
+    /// The same with no more of the value than that, so that it fits every message.
+    pub fn shortened(mut self) -> Self {
+        self.value.truncate(Self::MAX_VALUE);
+        self
+    }
+}
+
 /// A part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Field {

@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 
 use convoke_proto::command::{Start, Stdin};
 use convoke_proto::exit::{Cause, Exit, Status};
+use convoke_proto::file::{
+    Access, Creation, Digest, Durability, FileKind, Follow, Get, NewFile, Open, Ownership, Stat,
+    Stored, Time,
+};
 use convoke_proto::frame::{Header, LINK_CHANNEL, Tag};
 use convoke_proto::hello::{Capabilities, Hello, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message, Started, Stream, Token};
+use convoke_proto::operation::{Failure, Field, Operate, Operation, Reason};
 use convoke_testkit::fuzzing;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -69,6 +74,89 @@ fn hello() -> Vec<u8> {
     )
 }
 
+fn operate() -> Message {
+    let stat = Operation::Stat {
+        path: "/".into(),
+        follow: Follow::No,
+        digests: vec![Digest::Sha256],
+    };
+    let read = Operation::ReadAt {
+        file: 5,
+        offset: 1,
+        limit: 2,
+    };
+    Message::Operate(Operate {
+        operations: vec![stat, read, Operation::Facts],
+    })
+}
+
+fn put() -> Message {
+    Message::Put(NewFile {
+        path: "a".into(),
+        inside: Some("b".into()),
+        mode: Some(0o644),
+        ownership: Ownership::default(),
+        durability: Durability::Synced,
+    })
+}
+
+fn get() -> Message {
+    Message::Get(Get {
+        path: "a".into(),
+        offset: 1,
+        limit: Some(2),
+    })
+}
+
+fn open() -> Message {
+    Message::Open(Open {
+        path: "a".into(),
+        access: Access::ReadWrite,
+        creation: Creation::IfMissing,
+        mode: None,
+        ownership: Ownership::default(),
+    })
+}
+
+fn stat() -> Stat {
+    let time = Time {
+        seconds: 1,
+        nanoseconds: 2,
+    };
+    Stat {
+        kind: FileKind::File,
+        mode: 0o600,
+        uid: 0,
+        gid: 0,
+        owner: "root".into(),
+        group: "root".into(),
+        size: 4,
+        modified: time,
+        changed: time,
+        inode: 1,
+        device: 1,
+        links: 1,
+        target: None,
+        digests: Vec::new(),
+    }
+}
+
+fn stored() -> Message {
+    Message::Stored(Stored {
+        path: "/a".into(),
+        size: 4,
+        replaced: true,
+    })
+}
+
+fn failed() -> Message {
+    Message::Failed(Failure {
+        field: Field::Path,
+        value: "/a".into(),
+        reason: Reason::Errno(2),
+    })
+}
+
 /// A frame of any kind, on the first channels, with a body that may or may not fit it.
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let channel = || 0_u32..5;
@@ -85,6 +173,13 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
             &body
         )),
         channel().prop_map(move |c| frame(c, &Message::Start(start.clone()))),
+        channel().prop_map(|c| frame(c, &operate())),
+        channel().prop_map(|c| frame(c, &put())),
+        channel().prop_map(|c| frame(c, &get())),
+        channel().prop_map(|c| frame(c, &open())),
+        channel().prop_map(|c| frame(c, &Message::Opened(Box::new(stat())))),
+        channel().prop_map(|c| frame(c, &stored())),
+        channel().prop_map(|c| frame(c, &failed())),
         channel().prop_map(|c| frame(c, &Message::Noop)),
         channel().prop_map(|c| frame(c, &Message::Finish)),
         channel().prop_map(|c| frame(c, &Message::Kill)),
@@ -149,6 +244,15 @@ fn write_corpus() {
         frame(2, &Message::Exit(exit)),
         frame(3, &Message::Started(Started { pid: 43 })),
         raw(3, 0x81, &[b'y'; 20_000]),
+        raw(4, 0x81, b"records"),
+        frame(4, &Message::Done),
+        credit(5, 0, 32_768),
+        frame(5, &stored()),
+        frame(6, &Message::Opened(Box::new(stat()))),
+        raw(6, 0x81, b"text"),
+        eof(6, 1),
+        frame(6, &Message::Done),
+        frame(7, &failed()),
     ];
     let requests = [
         frame(1, &Message::Noop),
@@ -160,8 +264,19 @@ fn write_corpus() {
         frame(3, &Message::Start(Start::new(["true"]))),
         raw(4, 0x3f, b"a request of the future"),
         frame(2, &Message::Kill),
+        frame(6, &operate()),
+        credit(6, 1, 32_768),
+        frame(8, &put()),
+        raw(8, 0x80, b"text"),
+        eof(8, 0),
+        frame(9, &put()),
+        frame(10, &get()),
+        credit(10, 1, 32_768),
+        frame(10, &Message::Kill),
+        frame(12, &open()),
+        frame(12, &Message::Kill),
         frame(LINK_CHANNEL, &Message::Finish),
-        frame(5, &Message::Noop),
+        frame(15, &Message::Noop),
     ];
     let news = [
         raw(0, 0x0f, b"news"),

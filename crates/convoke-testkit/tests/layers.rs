@@ -39,6 +39,7 @@ const CRATES: &[Layers] = &[
             &["errand"],
             &["account", "order"],
             &["verbs"],
+            &["job"],
             &["tree"],
             &["register"],
             &["ledger"],

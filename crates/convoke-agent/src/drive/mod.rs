@@ -1,10 +1,14 @@
-//! The worker's loop: one thread that waits for everything at once and does the system calls.
+//! The worker's loop: waits for everything at once, does the system calls, and leaves to other threads what
+//! may wait for a disk.
 
+mod crew;
 mod linger;
 mod steps;
+mod tasks;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +26,9 @@ use crate::signals::Signals;
 use crate::spawn::Spawner;
 use crate::tree::Reserve;
 use crate::verbs::Verbs;
+
+use crew::Crew;
+use tasks::{Queue, Task};
 
 pub use wire::{Wire, close_inherited, let_go_of_standard_descriptors, touch_own_file};
 
@@ -66,6 +73,13 @@ pub struct Worker {
     reserve: Reserve,
     /// Until when news waits for company.
     held_until: Option<Instant>,
+    crew: Arc<Crew>,
+    tasks: BTreeMap<u32, Task>,
+    queue: Queue,
+    /// Tasks that could go on if less waited for the wire.
+    crowded: BTreeSet<u32>,
+    /// After the link: until when tasks are waited for.
+    farewell: Option<Instant>,
 }
 
 /// What the loop waits for.
@@ -75,6 +89,7 @@ enum Source {
     WireOut,
     Signals,
     Guard,
+    Bell,
     Output(u32, usize),
     Input(u32, usize),
     Held(usize),
@@ -82,12 +97,16 @@ enum Source {
 
 impl Worker {
     /// A worker on `wire`; nothing happens before [`Worker::run`].
-    pub fn new(wire: Wire, signals: Signals, guard: WorkerEnd) -> Self {
-        let errands = Arc::<Errands>::default();
-        let verbs = Verbs::new(Login::of_this_process(), Arc::clone(&errands));
+    ///
+    /// # Errors
+    /// The kernel has no descriptor left.
+    pub fn new(wire: Wire, signals: Signals, guard: WorkerEnd) -> io::Result<Self> {
         let mut spawner = Spawner::new();
         spawner.raise_descriptor_limit();
-        Worker {
+        let errands = Arc::<Errands>::default();
+        let verbs = Verbs::new(Login::of_this_process(), Arc::clone(&errands));
+        let verbs = Arc::new(verbs);
+        Ok(Worker {
             wire: Some(wire),
             serve: Serve::new(PLATFORM),
             link: LinkId([0; 16]),
@@ -99,7 +118,7 @@ impl Worker {
             guard,
             register: Register::default(),
             errands,
-            verbs: Arc::new(verbs),
+            verbs: Arc::clone(&verbs),
             spawner,
             processes: BTreeMap::new(),
             held: Vec::new(),
@@ -108,38 +127,25 @@ impl Worker {
             spare: vec![0; wire::CHUNK].into(),
             reserve: Reserve::new(),
             held_until: None,
-        }
+            crew: Arc::new(Crew::new(verbs)?),
+            tasks: BTreeMap::new(),
+            queue: Queue::default(),
+            crowded: BTreeSet::new(),
+            farewell: None,
+        })
     }
 
     /// Serves the link until it is closed and every running step is ended, and then what released
     /// processes still write; whether the link was closed in good order.
-    pub fn run(mut self) -> bool {
-        while self.wire.is_some() || !self.processes.is_empty() {
-            let ready = self.wait();
-            let now = Instant::now();
-            for (source, flags) in ready {
-                self.handle(source, flags, now);
-            }
-            self.check_silence(now);
-            self.tick(now);
-            self.finish_steps(now);
-            self.send();
-            if self.serve.is_finished() {
-                self.close(None, now);
-            }
-            if self.wire.is_none() {
-                // The write may have found the link closed, which ends the wait for streams.
-                self.finish_steps(now);
-            }
-            self.held.retain(Option::is_some);
-            self.held_rest = self.held_rest.filter(|until| *until > now);
-        }
-        let in_good_order = self.in_good_order;
-        let pipes: Vec<OwnedFd> = std::mem::take(&mut self.held)
+    pub fn run(self) -> bool {
+        let crew = Arc::clone(&self.crew);
+        let mut worker = crew.work(Box::new(self));
+        let in_good_order = worker.in_good_order;
+        let pipes: Vec<OwnedFd> = std::mem::take(&mut worker.held)
             .into_iter()
             .flatten()
             .collect();
-        self.tell(Record::Goodbye(Goodbye {
+        worker.tell(Record::Goodbye(Goodbye {
             in_good_order,
             lingers: !pipes.is_empty(),
         }));
@@ -148,14 +154,48 @@ impl Worker {
             signals,
             mut spare,
             ..
-        } = self;
+        } = *worker;
         drop(guard);
         linger::linger(pipes, &signals, &mut spare);
         in_good_order
     }
 
-    fn wait(&mut self) -> Vec<(Source, PollFlags)> {
-        let timeout = self.timeout();
+    /// Whether there is anything left to do.
+    fn goes_on(&self) -> bool {
+        self.wire.is_some()
+            || !self.processes.is_empty()
+            || (!self.tasks.is_empty() && self.waits_for_tasks(Instant::now()))
+    }
+
+    /// Waits until something happens, unless something is to be done meanwhile, and does all that it
+    /// asks for.
+    fn turn(&mut self, is_busy: bool) {
+        let ready = self.wait(is_busy);
+        let now = Instant::now();
+        for (source, flags) in ready {
+            self.handle(source, flags, now);
+        }
+        self.check_silence(now);
+        self.tick(now);
+        self.finish_steps(now);
+        self.send();
+        self.pump_crowded();
+        if self.serve.is_finished() {
+            self.close(None, now);
+        }
+        if self.wire.is_none() {
+            // The write may have found the link closed, which ends the wait for streams.
+            self.finish_steps(now);
+        }
+        self.held.retain(Option::is_some);
+        self.held_rest = self.held_rest.filter(|until| *until > now);
+    }
+
+    fn wait(&mut self, is_busy: bool) -> Vec<(Source, PollFlags)> {
+        let timeout = match is_busy {
+            true => Some(Timespec::default()),
+            false => self.timeout(),
+        };
         let (mut polled, sources) = self.interests();
         if poll(&mut polled, timeout.as_ref()).is_err() {
             return Vec::new();
@@ -172,6 +212,7 @@ impl Worker {
             .and(self.give_up)
             .map(|give_up| self.heard + give_up);
         let pauses = self.held_until.into_iter().chain(self.held_rest);
+        let pauses = pauses.chain(self.farewell.filter(|_| !self.tasks.is_empty()));
         let next = steps.chain(silence).chain(pauses).min()?;
         Timespec::try_from(next.saturating_duration_since(Instant::now())).ok()
     }
@@ -179,6 +220,9 @@ impl Worker {
     fn interests(&self) -> (Vec<PollFd<'_>>, Vec<Source>) {
         let mut interests = Vec::with_capacity(8 + 2 * self.processes.len());
         interests.push((self.signals.fd(), PollFlags::IN, Source::Signals));
+        if !self.tasks.is_empty() {
+            interests.push((self.crew.bell(), PollFlags::IN, Source::Bell));
+        }
         if let Some(wire) = &self.wire {
             let waiting = self.serve.outgoing().len();
             if waiting < MAX_REPLIES {
@@ -228,6 +272,12 @@ impl Worker {
             Source::WireOut => {}
             Source::Signals => self.take_signals(now),
             Source::Guard => self.close(Some("the guard is gone"), now),
+            Source::Bell => {
+                let reports = self.crew.take_reports();
+                reports
+                    .into_iter()
+                    .for_each(|(channel, report)| self.take_report(channel, report));
+            }
             Source::Output(channel, index) => self.pump_output(channel, index, now),
             Source::Input(channel, index) => self.pump_input(channel, index, flags),
             Source::Held(index) => self.discard_held(index, now),
@@ -265,6 +315,13 @@ impl Worker {
                 self.send();
             }
             Effect::Start { channel, request } => self.start(channel, &request),
+            Effect::Operate {
+                channel,
+                operations,
+            } => self.operate(channel, operations),
+            Effect::Put { channel, file } => self.put(channel, file),
+            Effect::Get { channel, request } => self.get(channel, request),
+            Effect::Open { channel, request } => self.open_file(channel, request),
             Effect::Kill { channel } => self.kill(channel, now),
             Effect::Credit { channel, stream } => self.credited(channel, stream, now),
             Effect::Discard { channel, stream } => self.discard(channel, stream),
@@ -323,6 +380,7 @@ impl Worker {
         }
         self.serve.shut();
         self.abandon_steps(now);
+        self.abandon_tasks(now);
     }
 
     fn tell(&mut self, record: Record) {

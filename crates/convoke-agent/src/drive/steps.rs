@@ -56,6 +56,7 @@ impl Worker {
         if let Some(process) = self.processes.get_mut(&channel) {
             process.kill_on_request(&mut self.serve, now);
         }
+        self.kill_task(channel);
     }
 
     /// The link is gone: what runs is ended, what is over is reported to nobody.
@@ -76,6 +77,7 @@ impl Worker {
         if let Some(index) = index {
             self.pump_output(channel, index, now);
         }
+        self.pump_task(channel);
     }
 
     pub(super) fn discard(&mut self, channel: u32, stream: u8) {
@@ -88,6 +90,7 @@ impl Worker {
         if let Some(output) = output {
             output.discard();
         }
+        self.discard_task(channel);
     }
 
     pub(super) fn input_arrived(&mut self, channel: u32, stream: u8) {
@@ -100,6 +103,7 @@ impl Worker {
         if let Some(input) = input {
             input.pump(channel, &mut self.serve);
         }
+        self.pump_task(channel);
     }
 
     pub(super) fn pump_output(&mut self, channel: u32, index: usize, now: Instant) {

@@ -1,4 +1,4 @@
-//! An open channel: the credit of its streams, and what arrived for the process.
+//! An open channel: the credit of its streams, and what arrived for whoever works on it.
 
 use bytes::{Buf, BytesMut};
 use convoke_proto::command::{Direction, Start, Stdin};
@@ -9,20 +9,24 @@ use convoke_proto::credit::{Allowance, Budget, Window};
 pub(super) struct Channel {
     outputs: Vec<Output>,
     inputs: Vec<Input>,
+    /// What its request weighs while it waits.
+    weight: usize,
+    /// Whether nothing is left to do on it.
+    is_idle: bool,
 }
 
-/// A stream from the process to the controller.
+/// A stream to the controller.
 #[derive(Debug)]
 pub(super) struct Output {
     pub(super) number: u8,
     pub(super) allowance: Allowance,
 }
 
-/// A stream from the controller to the process.
+/// A stream from the controller.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) number: u8,
-    /// None until the process runs: nothing may be sent to one that may not start.
+    /// None until the request was granted: nothing may be sent to what may not begin.
     window: Option<Window>,
     waiting: BytesMut,
     ended: bool,
@@ -30,26 +34,51 @@ pub(super) struct Input {
 }
 
 impl Channel {
-    /// The streams that a valid request asks for.
-    pub(super) fn new(request: &Start) -> Self {
+    /// The streams that a valid start request asks for.
+    pub(super) fn of_process(request: &Start) -> Self {
         let extra = |direction| {
             let of_direction =
                 move |s: &&convoke_proto::command::ExtraStream| s.direction == direction;
             request.extra.iter().filter(of_direction).map(|s| s.number)
         };
         let stdin = (request.stdin == Stdin::Stream).then_some(0);
+        Self::new(
+            [1, 2].into_iter().chain(extra(Direction::Out)),
+            stdin.into_iter().chain(extra(Direction::In)),
+        )
+    }
+
+    /// One with these streams to and from the controller.
+    pub(super) fn new(
+        outputs: impl IntoIterator<Item = u8>,
+        inputs: impl IntoIterator<Item = u8>,
+    ) -> Self {
         Channel {
-            outputs: [1, 2]
-                .into_iter()
-                .chain(extra(Direction::Out))
-                .map(Output::new)
-                .collect(),
-            inputs: stdin
-                .into_iter()
-                .chain(extra(Direction::In))
-                .map(Input::new)
-                .collect(),
+            outputs: outputs.into_iter().map(Output::new).collect(),
+            inputs: inputs.into_iter().map(Input::new).collect(),
+            weight: 0,
+            is_idle: false,
         }
+    }
+
+    /// The same with a request of this weight.
+    pub(super) fn weighing(self, weight: usize) -> Self {
+        Channel { weight, ..self }
+    }
+
+    /// What its request weighs; nothing from here on.
+    pub(super) fn unload(&mut self) -> usize {
+        core::mem::take(&mut self.weight)
+    }
+
+    /// Whether nothing is left to do on it unless another channel asks for it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
+    /// Nothing is left to do on it unless another channel asks for it.
+    pub(super) fn rest(&mut self) {
+        self.is_idle = true;
     }
 
     pub(super) fn output(&self, number: u8) -> Option<&Output> {
@@ -136,6 +165,16 @@ impl Input {
         if self.waiting.is_empty() {
             self.waiting = BytesMut::new();
         }
+        self.free(count)
+    }
+
+    /// Takes all that waits; it stays part of what is buffered.
+    pub(super) fn take(&mut self) -> BytesMut {
+        core::mem::take(&mut self.waiting)
+    }
+
+    /// Notes that `count` bytes are no longer buffered; returns the credit to grant, if any.
+    pub(super) fn free(&mut self, count: usize) -> Option<u32> {
         let credit = self.window.as_mut()?.consume(count)?;
         (!self.ended).then_some(credit)
     }

@@ -1,10 +1,12 @@
-//! What a link asks of the host: requests that are already valid, and bytes for its processes.
+//! What a link asks of the host: requests that are already valid, and bytes for what they began.
 
 use std::time::Duration;
 
 use convoke_proto::command::Start;
 use convoke_proto::fault::Violation;
+use convoke_proto::file::{Get, NewFile, Open};
 use convoke_proto::hello::LinkId;
+use convoke_proto::operation::Operation;
 
 /// What the peer's bytes ask of the host. Channels are open and streams exist.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +26,38 @@ pub enum Effect {
         /// What to start.
         request: Box<Start>,
     },
-    /// End the process of this channel.
+    /// Do operations; answered by records on stream 1 and [`Serve::done`](super::Serve::done).
+    Operate {
+        /// Its channel.
+        channel: u32,
+        /// What to do.
+        operations: Vec<Operation>,
+    },
+    /// Take in a file; answered by [`Serve::accepted`](super::Serve::accepted), and once its content has come
+    /// by [`Serve::stored`](super::Serve::stored); or at any time by [`Serve::failed`](super::Serve::failed).
+    Put {
+        /// Its channel.
+        channel: u32,
+        /// Where and how it shall stand.
+        file: Box<NewFile>,
+    },
+    /// Send a file; answered by [`Serve::opened`](super::Serve::opened), its content on stream 1, the end of
+    /// that and [`Serve::done`](super::Serve::done); or at any time by [`Serve::failed`](super::Serve::failed).
+    Get {
+        /// Its channel.
+        channel: u32,
+        /// Which bytes of which file.
+        request: Get,
+    },
+    /// Open a file for operations; answered by [`Serve::opened`](super::Serve::opened) and, once it is closed,
+    /// by [`Serve::done`](super::Serve::done); or else by [`Serve::failed`](super::Serve::failed).
+    Open {
+        /// Its channel.
+        channel: u32,
+        /// Which file, and how.
+        request: Box<Open>,
+    },
+    /// End what goes on on this channel.
     Kill {
         /// Its channel.
         channel: u32,
@@ -54,7 +87,7 @@ pub enum Effect {
     Close(Violation),
 }
 
-/// What waits for a process on one inbound stream.
+/// What waits on one inbound stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inbound<'a> {
     /// These bytes, never none.

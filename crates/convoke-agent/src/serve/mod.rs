@@ -4,28 +4,30 @@
 //! already valid. Drivable from bytes alone, for tests and fuzzing.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod answers;
 mod channel;
 mod effect;
 mod outbox;
+mod requests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use convoke_proto::codec::{Decoder, Incoming};
-use convoke_proto::command::Start;
 use convoke_proto::credit::{AGENT_BUDGET, Budget};
-use convoke_proto::exit::{Exit, NotStarted};
-use convoke_proto::fault::{Fault, FaultKind, Violation};
-use convoke_proto::frame::{Family, Header, LINK_CHANNEL, MAX_DATA, Tag};
+use convoke_proto::fault::Violation;
+use convoke_proto::frame::{Header, LINK_CHANNEL, MAX_DATA, Tag};
 use convoke_proto::hello::{Capabilities, Hello, Liveness, PROTOCOL};
-use convoke_proto::message::{Credit, Message, Started, Stream};
+use convoke_proto::message::{Credit, Message, Stream};
 
 use channel::Channel;
 use outbox::Outbox;
 
 pub use effect::{Effect, Inbound};
+pub use requests::MAX_WEIGHT;
 
 /// How much room there is for what waits to be sent, in bytes: what may wait before the children are
 /// no longer read, twice, so that moving what waits to the front is rare. The kernel gives the pages
@@ -43,6 +45,8 @@ pub struct Serve {
     decoder: Decoder,
     highest: u32,
     channels: BTreeMap<u32, Channel>,
+    /// What the requests of open channels weigh.
+    weight: usize,
     budget: Budget,
     effects: VecDeque<Effect>,
     outbox: Outbox,
@@ -77,6 +81,7 @@ impl Serve {
             decoder: Decoder::new(),
             highest: 0,
             channels: BTreeMap::new(),
+            weight: 0,
             budget: Budget::new(AGENT_BUDGET),
             effects: VecDeque::new(),
             outbox: Outbox::new(room),
@@ -131,7 +136,9 @@ impl Serve {
 
     /// Whether all that was asked is over, was answered, and nothing more will be asked.
     pub fn is_finished(&self) -> bool {
-        self.finishing && self.channels.is_empty() && self.outbox.waiting().is_empty()
+        // An open file is of no use to anybody who asks for nothing more.
+        let is_over = |channel: &Channel| channel.is_idle();
+        self.finishing && self.channels.values().all(is_over) && self.outbox.waiting().is_empty()
     }
 
     /// Ends the link on this side: nothing is taken or sent from here on.
@@ -140,37 +147,8 @@ impl Serve {
         self.outbox.clear();
         self.effects.clear();
         self.channels.clear();
+        self.weight = 0;
         self.decoder = Decoder::new();
-    }
-
-    /// Says that the process of a channel runs, and opens its inbound streams.
-    pub fn started(&mut self, channel: u32, pid: u32) {
-        self.push_news(channel, &Message::Started(Started { pid }));
-        let Some(open) = self.channels.get_mut(&channel) else {
-            return;
-        };
-        let mut grants = Vec::new();
-        for input in open.inputs() {
-            let bytes = input.open(&self.budget);
-            grants.push(Credit {
-                stream: input.number,
-                bytes,
-            });
-        }
-        for grant in grants {
-            self.push(channel, &Message::Credit(grant));
-        }
-    }
-
-    /// Says that the process of a channel could not be started; the channel is over.
-    pub fn not_started(&mut self, channel: u32, why: NotStarted) {
-        self.finish(channel, &Message::NotStarted(why));
-    }
-
-    /// Says how the process of a channel ended; the channel is over. Every outbound stream must have
-    /// been ended before.
-    pub fn exited(&mut self, channel: u32, exit: Exit) {
-        self.finish(channel, &Message::Exit(exit));
     }
 
     /// How many bytes of an outbound stream may be sent now.
@@ -213,17 +191,29 @@ impl Serve {
         Ok(count)
     }
 
-    /// Says that an outbound stream has no more bytes.
-    pub fn end_output(&mut self, channel: u32, stream: u8) {
-        self.push_news(channel, &Message::Eof(Stream { stream }));
-    }
-
     /// What waits on an inbound stream.
     pub fn inbound(&self, channel: u32, stream: u8) -> Inbound<'_> {
         match self.channels.get(&channel).and_then(|c| c.input(stream)) {
             Some(input) if !input.waiting().is_empty() => Inbound::Bytes(input.waiting()),
             Some(input) if !input.ended() => Inbound::Nothing,
             _ => Inbound::Ended,
+        }
+    }
+
+    /// Takes all that waits on an inbound stream. It counts as buffered until it is
+    /// [`written`](Serve::written).
+    pub fn take_input(&mut self, channel: u32, stream: u8) -> BytesMut {
+        let channel = self.channels.get_mut(&channel);
+        let input = channel.and_then(|c| c.input_mut(stream));
+        input.map(channel::Input::take).unwrap_or_default()
+    }
+
+    /// Notes that `count` bytes that were taken off an inbound stream are out of memory.
+    pub fn written(&mut self, channel: u32, stream: u8, count: usize) {
+        let open = self.channels.get_mut(&channel);
+        let input = open.and_then(|c| c.input_mut(stream));
+        if let Some(bytes) = input.and_then(|input| input.free(count)) {
+            self.push(channel, &Message::Credit(Credit { stream, bytes }));
         }
     }
 
@@ -316,9 +306,10 @@ impl Serve {
             }
             Message::Noop => self.noop(channel),
             Message::Start(request) => self.start(channel, request),
-            Message::Operate(_) | Message::Put(_) | Message::Get(_) | Message::Open(_) => {
-                self.unknown(channel, tag)
-            }
+            Message::Operate(request) => self.operate(channel, request),
+            Message::Put(file) => self.put(channel, file),
+            Message::Get(request) => self.get(channel, request),
+            Message::Open(request) => self.open_file(channel, request),
             Message::Credit(credit) => self.granted(channel, credit),
             Message::Eof(Stream { stream }) => self.input_ended(channel, stream),
             Message::Closed(Stream { stream }) => self.output_refused(channel, stream),
@@ -329,44 +320,6 @@ impl Serve {
                 "the agent does not take this message here",
             )),
         }
-    }
-
-    fn unknown(&mut self, channel: u32, tag: Tag) -> Result<(), Violation> {
-        if tag.family() != Family::Request || self.phase == Phase::Greeting {
-            return Ok(());
-        }
-        self.open(channel, tag)?;
-        self.refuse(
-            channel,
-            FaultKind::Unsupported,
-            format!("request {:#04x} is not known here", tag.0),
-        );
-        Ok(())
-    }
-
-    fn noop(&mut self, channel: u32) -> Result<(), Violation> {
-        self.open(channel, Tag::NOOP)?;
-        self.push(channel, &Message::Done);
-        Ok(())
-    }
-
-    fn start(&mut self, channel: u32, request: Start) -> Result<(), Violation> {
-        self.open(channel, Tag::START)?;
-        if let Some(why) = request.reason_against() {
-            self.refuse(channel, FaultKind::Invalid, why.to_owned());
-            return Ok(());
-        }
-        self.channels.insert(channel, Channel::new(&request));
-        let request = Box::new(request);
-        self.effects.push_back(Effect::Start { channel, request });
-        Ok(())
-    }
-
-    fn kill(&mut self, channel: u32) -> Result<(), Violation> {
-        if self.running(channel, Tag::KILL)?.is_some() {
-            self.effects.push_back(Effect::Kill { channel });
-        }
-        Ok(())
     }
 
     fn granted(&mut self, channel: u32, Credit { stream, bytes }: Credit) -> Result<(), Violation> {
@@ -442,33 +395,6 @@ impl Serve {
             return Err(out_of_order(channel, tag, "the channel was never opened"));
         }
         Ok(self.channels.get_mut(&channel))
-    }
-
-    /// Uses up a channel number for a request.
-    fn open(&mut self, channel: u32, tag: Tag) -> Result<(), Violation> {
-        if channel <= self.highest {
-            return Err(out_of_order(
-                channel,
-                tag,
-                "the numbers of channels must ascend from 1",
-            ));
-        }
-        if self.finishing {
-            return Err(out_of_order(channel, tag, "the last request has come"));
-        }
-        self.highest = channel;
-        Ok(())
-    }
-
-    fn refuse(&mut self, channel: u32, kind: FaultKind, text: String) {
-        self.push(channel, &Message::Fault(Fault { kind, text }));
-    }
-
-    /// The last message of a channel, which is over with it.
-    fn finish(&mut self, channel: u32, last: &Message) {
-        if self.channels.remove(&channel).is_some() {
-            self.push(channel, last);
-        }
     }
 
     fn push(&mut self, channel: u32, message: &Message) {

@@ -1,9 +1,10 @@
 //! What the protocol half does with good, bad and random bytes.
 
 use bytes::Bytes;
-use convoke_proto::command::{Direction, ExtraStream, Stdin};
+use convoke_proto::command::{Direction, ExtraStream, Start, Stdin};
 use convoke_proto::credit::{FIRST_WINDOW, MAX_WINDOW};
-use convoke_proto::exit::{Cause, Status};
+use convoke_proto::exit::{Cause, Exit, NotStarted, Status};
+use convoke_proto::fault::FaultKind;
 use convoke_proto::frame::MAX_REQUEST;
 use convoke_proto::hello::LinkId;
 use convoke_proto::message::Token;

@@ -8,9 +8,11 @@ use convoke_proto::codec::{Decoder, Incoming};
 use convoke_proto::command::Start;
 use convoke_proto::credit::Budget;
 use convoke_proto::fault::Violation;
+use convoke_proto::file::{Get, NewFile, Open};
 use convoke_proto::frame::{Family, HEADER_LEN, Header, LINK_CHANNEL, Tag};
 use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message, Oversized, Stream, Token};
+use convoke_proto::operation::Operation;
 
 use super::Options;
 use super::inbox::Delivery;
@@ -153,6 +155,38 @@ impl Machine {
     /// [`Oversized`] when the request does not fit a frame; nothing happened then.
     pub fn start(&mut self, start: Start) -> Result<u32, Oversized> {
         Ok(self.ask(Request::start(start)?))
+    }
+
+    /// Asks for operations; returns their channel.
+    ///
+    /// # Errors
+    /// [`Oversized`] when the request does not fit a frame; so for the three below.
+    pub fn operate(&mut self, operations: Vec<Operation>) -> Result<u32, Oversized> {
+        Ok(self.ask(Request::operate(operations)?))
+    }
+
+    /// Asks for a new file; returns its channel.
+    ///
+    /// # Errors
+    /// [`Oversized`].
+    pub fn put(&mut self, file: NewFile) -> Result<u32, Oversized> {
+        Ok(self.ask(Request::put(file)?))
+    }
+
+    /// Asks for the content of a file; returns its channel.
+    ///
+    /// # Errors
+    /// [`Oversized`].
+    pub fn get(&mut self, get: Get) -> Result<u32, Oversized> {
+        Ok(self.ask(Request::get(get)?))
+    }
+
+    /// Asks for an open file; returns its channel.
+    ///
+    /// # Errors
+    /// [`Oversized`].
+    pub fn open_file(&mut self, open: Open) -> Result<u32, Oversized> {
+        Ok(self.ask(Request::open(open)?))
     }
 
     /// Makes a request that is known to fit; returns its channel. Its streams may send at once.

@@ -1,0 +1,117 @@
+//! Work that may wait for a disk or a name service: what it takes along, and what it brings back.
+//!
+//! A job runs on a thread that may sleep, knows nothing of the link, and owns all that it works on; whoever
+//! asked for it gets that back with the report.
+
+mod content;
+mod files;
+mod operations;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bstr::{BString, ByteSlice};
+use bytes::BytesMut;
+use convoke_proto::file::{Get, NewFile, Open, Stat, Stored};
+use convoke_proto::operation::Failure;
+
+use crate::verbs::{Identity, Incoming, Verbs};
+
+pub use content::Content;
+pub use files::Files;
+pub use operations::{AHEAD, Operations};
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Job {
+    /// Find out who a process shall run as.
+    Identify {
+        /// The user that was asked for.
+        user: Option<BString>,
+        /// The group that was asked for.
+        group: Option<BString>,
+    },
+    /// Go on with operations.
+    Operate(Operations),
+    /// Begin a new file.
+    Begin(Box<NewFile>),
+    /// Write to a new file.
+    Write(Incoming, BytesMut),
+    /// Put a new file into its place.
+    Finish(Incoming),
+    /// Throw a new file away.
+    Abandon(Incoming),
+    /// Open a file for operations.
+    Open(Box<Open>),
+    /// Open a file to send it.
+    Read(Get),
+    /// Read so many bytes of a file that is sent.
+    ReadOn(Content, usize),
+    /// Let go of an open file, unless an operation still uses it.
+    Close(Arc<File>),
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum Report {
+    /// Of [`Job::Identify`].
+    Identified(Result<Identity, Failure>),
+    /// Of [`Job::Operate`]: there is more to do unless [`Operations::are_done`].
+    Operated(Operations),
+    /// Of [`Job::Begin`], and of [`Job::Write`] with the number of bytes. A file that failed is thrown
+    /// away.
+    Ready(Result<Incoming, Failure>, usize),
+    /// Of [`Job::Finish`].
+    Stored(Result<Stored, Failure>),
+    /// Of [`Job::Abandon`].
+    Abandoned,
+    /// Of [`Job::Open`].
+    Opened(Result<(File, Stat), Failure>),
+    /// Of [`Job::Read`].
+    Reading(Result<(Content, Stat), Failure>),
+    /// Of [`Job::ReadOn`].
+    ReadOn(Result<Content, Failure>),
+    /// Of [`Job::Close`].
+    Closed,
+}
+
+impl Job {
+    /// Does it; may sleep.
+    pub fn run(self, verbs: &Verbs, files: &Files) -> Report {
+        match self {
+            Job::Identify { user, group } => {
+                let user = user.as_ref().map(|user| user.as_bstr());
+                let group = group.as_ref().map(|group| group.as_bstr());
+                Report::Identified(verbs.identity(user, group))
+            }
+            Job::Operate(mut operations) => {
+                operations.go_on(verbs, files);
+                Report::Operated(operations)
+            }
+            Job::Begin(file) => Report::Ready(verbs.begin(&file), 0),
+            Job::Write(mut incoming, bytes) => {
+                let written = incoming.write(&bytes);
+                Report::Ready(written.map(|()| incoming), bytes.len())
+            }
+            Job::Finish(incoming) => Report::Stored(incoming.finish()),
+            Job::Abandon(incoming) => {
+                drop(incoming);
+                Report::Abandoned
+            }
+            Job::Open(open) => Report::Opened(verbs.open(&open)),
+            Job::Read(get) => {
+                let opened = verbs.read(&get);
+                let content = |(file, stat)| (Content::new(file, get), stat);
+                Report::Reading(opened.map(content))
+            }
+            Job::ReadOn(mut content, count) => {
+                let read = content.read(count);
+                Report::ReadOn(read.map(|()| content))
+            }
+            Job::Close(file) => {
+                drop(file);
+                Report::Closed
+            }
+        }
+    }
+}
