@@ -13,6 +13,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait, waitpid};
@@ -170,8 +171,15 @@ fn program(argv: &[&[u8]], stdout: OwnedFd) -> Option<Program> {
         env: vec![CString::new([b"PATH=", path.as_encoded_bytes()].concat()).ok()?],
         directory: Directory::Given(c"/".to_owned()),
         umask: None,
-        files: vec![(stdout, 1)],
+        // Our own stderr goes to whoever connected, who never asked for this program.
+        files: [(stdout, 1)].into_iter().chain(silent_stderr()).collect(),
     })
+}
+
+fn silent_stderr() -> Option<(OwnedFd, i32)> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let null = open(c"/dev/null", flags, Mode::empty()).ok()?;
+    Some((null, 2))
 }
 
 /// Everything up to the end of `pipe`.

@@ -48,11 +48,12 @@ impl Getent {
         };
         let argv = [program.as_slice(), database.as_bytes(), key];
         match self.errands.run(&argv, PATIENCE, MAX_ANSWER) {
-            Ok(said) => Ok(said.output),
+            // One that a signal ended has not said all.
+            Ok(said) if said.code.is_some() => Ok(said.output),
             Err(Unanswered::NotStarted(Errno::NOENT | Errno::ACCESS | Errno::NOEXEC)) => {
                 Ok(Vec::new())
             }
-            Err(_) => Err(NoAnswer),
+            Ok(_) | Err(_) => Err(NoAnswer),
         }
     }
 

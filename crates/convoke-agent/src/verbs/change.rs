@@ -3,13 +3,13 @@
 use convoke_proto::file::{Follow, Ownership, Time};
 use convoke_proto::operation::{Answer, Failure, Field, Reason};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, chmodat, chownat,
-    fchmod, futimens, openat, renameat, statat, symlinkat, unlinkat, utimensat,
+    AtFlags, CWD, FileType, OFlags, Timespec, Timestamps, UTIME_NOW, chmodat, chownat, futimens,
+    openat, renameat, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use super::Verbs;
-use super::owner::{Owner, checked, mode_refused};
+use super::owner::{Bits, Owner, PRIVATE, checked};
 use super::path::{Hold, Place, Spot, failure, kind};
 
 impl Verbs {
@@ -80,10 +80,10 @@ impl Verbs {
     ) -> Result<Answer, Failure> {
         let place = self.place(path)?;
         let times = time.map(timestamps).transpose()?;
-        let mode = checked(mode.unwrap_or(0o600))?;
+        let bits = Bits::new(mode, PRIVATE)?;
         let owner = self.owner(ownership)?;
         let spot = place.spot(Hold::Reach)?;
-        match spot.create(mode, &owner, times.as_ref()) {
+        match spot.create(bits, &owner, times.as_ref()) {
             Err(failure) if failure.reason == exists() => touch_existing(&spot, times),
             made => made.map(|()| Answer::Done),
         }
@@ -92,7 +92,7 @@ impl Verbs {
 
 impl Spot {
     /// Makes an empty file that was not there; leaves nothing when it cannot be as it shall.
-    fn create(&self, mode: Mode, owner: &Owner, times: Option<&Timestamps>) -> Result<(), Failure> {
+    fn create(&self, bits: Bits, owner: &Owner, times: Option<&Timestamps>) -> Result<(), Failure> {
         if self.wants_directory {
             // There may be a directory of this name, but never a new file.
             return Err(self.place.refused(Errno::EXIST));
@@ -100,7 +100,7 @@ impl Spot {
         let file = self.create_file(OFlags::WRONLY)?;
         let finish = || {
             owner.give(&file)?;
-            fchmod(&file, mode).map_err(|errno| mode_refused(mode, errno))?;
+            bits.give(&file)?;
             let set = times.map_or(Ok(()), |times| futimens(&file, times));
             set.map_err(|errno| self.place.refused(errno))
         };
@@ -114,8 +114,7 @@ impl Spot {
     pub(super) fn create_file(&self, access: OFlags) -> Result<std::os::fd::OwnedFd, Failure> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let flags = flags | OFlags::NOCTTY | access;
-        let private = Mode::RUSR | Mode::WUSR;
-        let file = openat(&self.directory, &self.name, flags, private);
+        let file = openat(&self.directory, &self.name, flags, PRIVATE);
         file.map_err(|errno| self.place.refused(errno))
     }
 }

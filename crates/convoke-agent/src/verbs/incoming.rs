@@ -2,20 +2,27 @@
 //!
 //! Its content goes to a file beside, one without a name where the file system has such: then nothing is
 //! left whatever happens to us. Whoever reads the path sees the old file or the new one.
+//!
+//! That costs no more than a temporary name (`benches/verbs.rs`, 1 KiB, not synced): 19 µs against 18 µs for
+//! a new file on a tmpfs, 31 against 50 on ext4; 25 against 19 to replace one on a tmpfs, 75 against 82 on
+//! ext4. So it is done for files of all sizes.
+//!
+//! What the old file had besides content, mode and owner goes with it: other names, access lists,
+//! attributes.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use convoke_proto::file::{Durability, NewFile, Stored};
 use convoke_proto::operation::{Answer, Failure, Field, Reason};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, Stat as Raw, fchmod, fsync, linkat, openat, renameat,
-    syncfs, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, Stat as Raw, fsync, linkat, openat, renameat, syncfs,
+    unlinkat,
 };
 use rustix::io::{Errno, write};
 
 use super::Verbs;
 use super::directory::random_name;
-use super::owner::{checked, mode_refused};
+use super::owner::{Bits, PRIVATE, checked};
 use super::path::{Hold, Place, Spot, failure, kind, open_directory};
 use super::stat::file_kind;
 
@@ -28,7 +35,7 @@ pub struct Incoming {
     spot: Spot,
     file: OwnedFd,
     beside: Beside,
-    mode: Mode,
+    bits: Bits,
     durability: Durability,
     /// Whether the directory may be opened to be synced.
     is_readable: bool,
@@ -59,13 +66,13 @@ impl Incoming {
     /// Checks every field, and then makes the file beside with its owner, but not yet its mode.
     pub(super) fn begin(verbs: &Verbs, new: &NewFile) -> Result<Self, Failure> {
         let place = verbs.place(&new.path)?;
-        let mode = new.mode.map(checked).transpose()?;
+        let asked = new.mode.map(checked).transpose()?.map(Bits::Asked);
         let owner = verbs.owner(&new.ownership)?;
         let (spot, is_readable) = find(place, new)?;
-        let (mode, owner) = match spot.replaceable()? {
-            None => (mode.unwrap_or(Mode::RUSR | Mode::WUSR), owner),
+        let (bits, owner) = match spot.replaceable()? {
+            None => (asked.unwrap_or(Bits::Usual(PRIVATE)), owner),
             Some(old) => (
-                mode.unwrap_or(Mode::from_raw_mode(old.st_mode & 0o7777)),
+                asked.unwrap_or(Bits::Usual(Mode::from_raw_mode(old.st_mode & 0o7777))),
                 owner.or(old.st_uid, old.st_gid),
             ),
         };
@@ -75,7 +82,7 @@ impl Incoming {
             spot,
             file,
             beside,
-            mode,
+            bits,
             durability: new.durability,
             is_readable,
             size: 0,
@@ -108,7 +115,7 @@ impl Incoming {
     /// The kernel's; something that may not be replaced stands there by now. The old file stands then,
     /// but for one case: the new one does when only its directory could not be synced.
     pub fn finish(mut self) -> Result<Stored, Failure> {
-        fchmod(&self.file, self.mode).map_err(|errno| mode_refused(self.mode, errno))?;
+        self.bits.give(&self.file)?;
         if self.durability == Durability::Synced {
             fsync(&self.file).map_err(|errno| self.refused(errno))?;
         }
@@ -236,10 +243,9 @@ impl Spot {
 
 /// Makes an empty file for us alone.
 fn make_beside(spot: &Spot, has_proc: bool) -> Result<(OwnedFd, Beside), Failure> {
-    let private = Mode::RUSR | Mode::WUSR;
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     if has_proc {
-        match openat(&spot.directory, c".", flags | OFlags::TMPFILE, private) {
+        match openat(&spot.directory, c".", flags | OFlags::TMPFILE, PRIVATE) {
             Ok(file) => return Ok((file, Beside::Unnamed)),
             // The file system, or the kernel, has no files without names.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {}
@@ -248,7 +254,7 @@ fn make_beside(spot: &Spot, has_proc: bool) -> Result<(OwnedFd, Beside), Failure
     }
     let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let made = try_names(&spot.name, |name| {
-        openat(&spot.directory, name, flags, private)
+        openat(&spot.directory, name, flags, PRIVATE)
     });
     let (file, name) = made.map_err(|errno| spot.place.refused(errno))?;
     Ok((file, Beside::Named(name)))

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use convoke_proto::file::{Access, Creation, Get, Open, Stat};
 use convoke_proto::operation::{Answer, Failure, Field, MAX_CONTENT, Reason};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, Stat as Raw, fchmod, fcntl_getfl, fstat, fsync,
+    AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, Stat as Raw, fcntl_getfl, fstat, fsync,
     ftruncate, openat, seek, statat, unlinkat,
 };
 use rustix::io::{Errno, pread, pwrite, read as read_some, write};
 
-use super::owner::{Owner, checked, mode_refused};
+use super::owner::{Bits, Owner, PRIVATE};
 use super::path::{Hold, Place, Spot, failure, kind};
 use super::stat::file_kind;
 use super::{OpenFiles, Verbs};
@@ -57,11 +57,11 @@ impl Verbs {
 /// Opens a file as a request says.
 pub(super) fn open(verbs: &Verbs, open: &Open) -> Result<(File, Stat), Failure> {
     let place = verbs.place(&open.path)?;
-    let mode = checked(open.mode.unwrap_or(0o600))?;
+    let bits = Bits::new(open.mode, PRIVATE)?;
     let owner = verbs.owner(&open.ownership)?;
     let (file, raw) = match open.creation {
         Creation::Never => open_existing(&place, open.access)?,
-        _ => open_or_make(&place, open, mode, &owner)?,
+        _ => open_or_make(&place, open, bits, &owner)?,
     };
     Ok((File::from(file), verbs.of(&raw)))
 }
@@ -117,12 +117,12 @@ fn flags_of(access: Access) -> OFlags {
 fn open_or_make(
     place: &Place,
     open: &Open,
-    mode: Mode,
+    bits: Bits,
     owner: &Owner,
 ) -> Result<(OwnedFd, Raw), Failure> {
     let spot = place.clone().spot(Hold::Reach)?;
     for _ in 0..TRIES {
-        match make(&spot, open.access, mode, owner) {
+        match make(&spot, open.access, bits, owner) {
             Err(failure)
                 if failure.reason == super::change::exists() && open.creation != Creation::New => {}
             made => return made,
@@ -140,14 +140,14 @@ fn is_missing(failure: &Failure) -> bool {
 }
 
 /// Makes a file that is not there; leaves nothing when it cannot be as it shall.
-fn make(spot: &Spot, access: Access, mode: Mode, owner: &Owner) -> Result<(OwnedFd, Raw), Failure> {
+fn make(spot: &Spot, access: Access, bits: Bits, owner: &Owner) -> Result<(OwnedFd, Raw), Failure> {
     if spot.wants_directory {
         return Err(spot.place.refused(Errno::ISDIR));
     }
     let file = spot.create_file(flags_of(access))?;
     let finish = || {
         owner.give(&file)?;
-        fchmod(&file, mode).map_err(|errno| mode_refused(mode, errno))?;
+        bits.give(&file)?;
         fstat(&file).map_err(|errno| spot.place.refused(errno))
     };
     match finish() {

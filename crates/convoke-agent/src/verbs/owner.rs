@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use convoke_proto::file::Ownership;
 use convoke_proto::operation::{Failure, Field, Reason};
-use rustix::fs::{Gid, Mode, Uid, fchown};
+use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -12,6 +12,9 @@ use super::Verbs;
 use super::path::failure;
 use crate::account::database::{Key, number};
 use crate::account::getent::NoAnswer;
+
+/// The bits of a new file: its owner reads and writes it.
+pub(super) const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// Numbers to give to a file; what is absent stays as it is.
 #[derive(Debug, Clone, Default)]
@@ -115,6 +118,35 @@ impl Owner {
             user: self.user.or(Some(user)),
             group: self.group.or(Some(group)),
             ..self
+        }
+    }
+}
+
+/// Permission bits for a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bits {
+    /// They were asked for.
+    Asked(Mode),
+    /// Nobody asked: those of the file that is replaced, or the usual ones of a new one.
+    Usual(Mode),
+}
+
+impl Bits {
+    /// Those of a request, else the usual ones.
+    pub(super) fn new(asked: Option<u16>, usual: Mode) -> Result<Self, Failure> {
+        match asked {
+            Some(mode) => Ok(Bits::Asked(checked(mode)?)),
+            None => Ok(Bits::Usual(usual)),
+        }
+    }
+
+    /// Gives them to an open file. Some file systems have no such bits; that is an error only when they
+    /// were asked for.
+    pub(super) fn give(self, file: impl AsFd) -> Result<(), Failure> {
+        let (Bits::Asked(mode) | Bits::Usual(mode)) = self;
+        match (self, fchmod(file, mode)) {
+            (_, Ok(())) | (Bits::Usual(_), Err(Errno::PERM | Errno::OPNOTSUPP)) => Ok(()),
+            (_, Err(errno)) => Err(mode_refused(mode, errno)),
         }
     }
 }

@@ -9,7 +9,10 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// An absolute path without NUL.
+/// The longest path the kernel takes, with its end.
+const PATH_MAX: usize = libc::PATH_MAX as usize;
+
+/// An absolute path without NUL that is not longer than the kernel takes.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) path: BString,
@@ -42,9 +45,16 @@ impl Place {
         if path.is_empty() || path.contains(&0) {
             return Err(failure(Field::Path, path, Reason::Invalid));
         }
-        Ok(Place {
-            path: joined(home, path),
-        })
+        let path = joined(home, path);
+        match path.len() < PATH_MAX {
+            true => Ok(Place { path }),
+            // The kernel takes no longer one, and no answer shall repeat it.
+            false => Err(failure(
+                Field::Path,
+                path.get(..PATH_MAX).unwrap_or_default(),
+                Reason::Errno(Errno::NAMETOOLONG.raw_os_error()),
+            )),
+        }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -2,7 +2,7 @@
 
 use bstr::{BStr, BString};
 use convoke_proto::account::{Group, PasswordHash, User};
-use convoke_proto::operation::{Answer, Failure, Field, Reason};
+use convoke_proto::operation::{Answer, Failure, Field, MAX_RECORD, Reason};
 use rustix::process::{getegid, geteuid, getgroups};
 
 use super::Verbs;
@@ -10,6 +10,12 @@ use super::path::failure;
 use crate::account::database::{Key, Passwd};
 use crate::account::getent::NoAnswer;
 use crate::account::service::NoHash;
+
+/// How much text an answer about a user or a group holds at most, in bytes; it is one record.
+const MAX_TEXTS: usize = MAX_RECORD - 1024;
+
+/// What the length of a text takes at most, in bytes.
+const LENGTH: usize = 5;
 
 /// As whom a process runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +59,15 @@ impl Verbs {
             }
         };
         let name_of = |gid: &u32| self.names.group(&self.service, *gid);
+        let names: Vec<_> = groups.iter().map(name_of).collect();
+        let own = [&user.name, &user.gecos, &user.home, &user.shell];
+        let texts = own.into_iter().chain(&names).chain(&password_hash);
+        if texts.map(|text| text.len() + LENGTH).sum::<usize>() > MAX_TEXTS {
+            return Err(wrong(Reason::TooLong));
+        }
         Ok(Answer::User(Box::new(User {
             group: name_of(&user.gid),
-            groups: groups.iter().map(name_of).collect(),
+            groups: names,
             name: user.name,
             uid: user.uid,
             gid: user.gid,
@@ -77,6 +89,10 @@ impl Verbs {
         let found = self.service.group(key);
         let found = found.map_err(|NoAnswer| wrong(Reason::NoAnswer))?;
         let group = found.ok_or_else(|| wrong(Reason::Unknown))?;
+        let members = group.members.iter().map(|member| member.len() + LENGTH);
+        if members.sum::<usize>() > MAX_TEXTS {
+            return Err(wrong(Reason::TooLong));
+        }
         Ok(Answer::Group(Group {
             name: group.name,
             gid: group.gid,

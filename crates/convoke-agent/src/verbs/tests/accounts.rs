@@ -251,6 +251,25 @@ fn a_password_hash_takes_privileges() {
 }
 
 #[test]
+fn a_group_that_no_answer_holds_is_too_long() {
+    let host = host();
+    let members = |count: usize| vec!["somebody"; count].join(",");
+    host.etc(
+        "group",
+        &format!(
+            "fits:x:1:{}\nlong:x:2:{}\n",
+            members(20_000),
+            members(60_000)
+        ),
+    );
+    let answer = host.one(group("fits")).unwrap();
+    let mut bytes = Vec::new();
+    Record::Last(answer).encode(&mut bytes);
+    assert!(bytes.len() <= convoke_proto::operation::MAX_RECORD);
+    assert_eq!(host.wrong(group("long")), (Field::Group, Reason::TooLong));
+}
+
+#[test]
 fn an_identity_is_what_a_login_would_be() {
     let host = host();
     let ann = host.verbs.identity(Some(BStr::new("ann")), None).unwrap();

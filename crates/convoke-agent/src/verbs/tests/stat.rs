@@ -82,6 +82,12 @@ fn only_what_does_not_exist_is_none() {
     }
     let long = "x".repeat(256);
     assert_eq!(host.wrong(plain(long)), errno(libc::ENAMETOOLONG));
+    let longer = Operation::Absolute {
+        path: "x".repeat(1_000_000).into(),
+    };
+    let failure = host.all(longer).unwrap_err();
+    assert_eq!(failure.reason, Reason::Errno(libc::ENAMETOOLONG));
+    assert!(failure.value.len() <= 4096);
 }
 
 #[test]
