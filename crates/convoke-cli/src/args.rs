@@ -466,29 +466,17 @@ fn in_our_words(error: &clap::Error) -> Usage {
         (None, None) if text.contains("Usage: convoke completions") => {
             "the shells are bash, zsh, fish; `convoke completions --help` shows how".to_owned()
         }
-        (None, None) if ["put", "get", "man"].contains(&verb) => {
-            format!("`convoke {verb} --help` shows how")
-        }
+        (None, None) if VERBS.contains(&verb) => format!("`convoke {verb} --help` shows how"),
         (None, None) if error.kind() == ErrorKind::InvalidSubcommand => {
             "`convoke --help` shows the verbs".to_owned()
         }
-        (None, None) => match verb_of(&text) {
-            Some(verb) => format!("`convoke {verb} --help` shows how"),
-            None => "`convoke run --help` or `convoke hosts --help` shows how".to_owned(),
-        },
+        (None, None) => "`convoke run --help` or `convoke hosts --help` shows how".to_owned(),
     };
     let what = match error.kind() {
         ErrorKind::InvalidValue if !what.is_empty() => what[0].to_owned(),
         _ => what.join(" "),
     };
     Usage::new(what).hint(hint)
-}
-
-/// The verb whose usage a text of the parser shows.
-fn verb_of(text: &str) -> Option<&'static str> {
-    let (_, usage) = text.split_once("Usage: convoke ")?;
-    let verb = usage.split_whitespace().next()?;
-    VERBS.into_iter().find(|known| *known == verb)
 }
 
 /// A time as people write it; a bare number is seconds.

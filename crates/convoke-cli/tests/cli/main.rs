@@ -10,6 +10,7 @@ mod closed;
 mod exits;
 mod guide;
 mod input;
+mod inquiry;
 mod json_page;
 mod modes;
 mod outdir;
