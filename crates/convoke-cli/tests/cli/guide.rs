@@ -19,6 +19,7 @@ macro_rules! page {
 const COMMANDS: &str = page!("1-running-commands.md");
 const HOSTS: &str = page!("2-reaching-hosts.md");
 const OUTCOMES: &str = page!("3-outcomes-and-exit-codes.md");
+const ASKING: &str = page!("4-asking-hosts.md");
 
 /// The language of the blocks that are sessions.
 const SESSION: &str = "console";
@@ -127,6 +128,11 @@ fn the_guide_to_hosts_is_what_is_printed() {
 #[test]
 fn the_guide_to_outcomes_is_what_is_printed() {
     assert!(play(OUTCOMES) >= 15);
+}
+
+#[test]
+fn the_guide_to_questions_is_what_is_printed() {
+    assert!(play(ASKING) >= 12);
 }
 
 #[test]

@@ -118,10 +118,83 @@ fn events_have_the_fields_and_kinds_of_the_page() {
         }
         seen.insert(kind);
     }
-    // A notice needs a connection that says something.
+    // A notice needs a connection that says something; answers have a test of their own.
     let named: BTreeSet<String> = kinds.iter().map(|row| row[0][0].clone()).collect();
-    assert_eq!(&named - &seen, BTreeSet::from(["notice".to_owned()]));
+    assert_eq!(
+        &named - &seen,
+        BTreeSet::from(["answer", "notice"].map(str::to_owned))
+    );
     assert_eq!(&seen - &named, BTreeSet::new());
+    scene.end();
+}
+
+/// The words of the first cells below a heading.
+fn fields(heading: &str) -> BTreeSet<String> {
+    rows(heading)
+        .into_iter()
+        .flat_map(|row| row[0].clone())
+        .collect()
+}
+
+#[test]
+fn answers_have_the_fields_of_the_page() {
+    let scene = Scene::new();
+    let of_answers = rows("Answers");
+    let (file, digests) = {
+        let all = fields("A file");
+        let digests = ["sha256", "sha512", "blake3"].map(str::to_owned);
+        (&all - &digests.clone().into(), BTreeSet::from(digests))
+    };
+    let asked = |words: &[&str]| {
+        let ran = scene.start(scene.convoke(words)).finish();
+        let answers = events(&ran.stdout).into_iter();
+        let answers = answers.filter(|event| event["kind"] == "answer");
+        let mut answers: Vec<Value> = answers.map(|event| event["data"].clone()).collect();
+        assert_eq!(answers.len(), 1, "{words:?}: {}", ran.text());
+        let mut answer = answers.remove(0);
+        let all = answer.as_object_mut().unwrap();
+        assert!(all.remove("operation").is_some() && all.remove("subject").is_some());
+        let kind = all.remove("answer").unwrap();
+        let row = of_answers.iter().find(|row| kind == *row[0][0].as_str());
+        let of_verb = row.unwrap()[1].first();
+        assert!(
+            of_verb.is_some_and(|verb| verb == words[0]) || kind == "failed",
+            "{words:?}"
+        );
+        let written: BTreeSet<String> = row.unwrap()[2].iter().cloned().collect();
+        (answer, written)
+    };
+    let (stat, written) = asked(&["stat", "--json", "local:a", "/"]);
+    assert_eq!(keys(&stat), &file | &written);
+    let words = [
+        "stat",
+        "--json",
+        "local:a",
+        "/etc/passwd",
+        "--digest",
+        "sha256",
+    ];
+    let words = [&words[..], &["--digest", "sha512", "--digest", "blake3"]].concat();
+    let (stat, written) = asked(&words);
+    assert_eq!(keys(&stat), &(&file | &written) | &digests);
+    let (list, written) = asked(&["ls", "--json", "local:a", "/"]);
+    assert!(written.is_superset(&keys(&list)), "{written:?}");
+    let entry = &list["entries"][0];
+    assert_eq!(keys(entry), &file | &BTreeSet::from(["name".to_owned()]));
+    let (facts, _) = asked(&["facts", "--json", "local:a"]);
+    assert_eq!(keys(&facts["facts"]), fields("Facts"));
+    for words in [
+        ["user", "--json", "local:a"],
+        ["group", "--json", "local:a"],
+    ] {
+        let (answer, written) = asked(&words);
+        assert_eq!(keys(&answer), written);
+    }
+    let (variables, _) = asked(&["env", "--json", "local:a"]);
+    let pair = ["name", "value"].map(str::to_owned);
+    assert_eq!(keys(&variables["variables"][0]), pair.into());
+    let (failure, _) = asked(&["stat", "--json", "local:a", "/etc/passwd/x"]);
+    assert_eq!(keys(&failure), fields("A failure"));
     scene.end();
 }
 

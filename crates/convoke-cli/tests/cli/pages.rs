@@ -108,6 +108,8 @@ fn the_manual_pages_are_set_without_a_warning() {
             &["SYNOPSIS", "--idle-timeout", "WHAT IS SHOWN", "jq -r"],
         ),
         (&["man", "hosts"], &["EXPRESSIONS", "--fold"]),
+        (&["man", "stat"], &["--no-follow", "--digest", "EXIT CODES"]),
+        (&["man", "facts"], &["NAME", "jq -r"]),
         (&["man", "completions"], &["SHELL"]),
         (&["man", "man"], &["VERB"]),
     ] {

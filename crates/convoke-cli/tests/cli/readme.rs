@@ -29,13 +29,18 @@ fn every_command_of_the_tour_is_one() {
     scene.file("secrets", "TOKEN=x\n");
     scene.file("hosts.txt", "local:demo1\n");
     let (_, tour) = PAGE.split_once("## A short tour").unwrap();
-    let commands = tour.lines().filter(|line| line.contains("convoke run "));
-    let commands: Vec<&str> = commands.filter(|line| !line.starts_with('*')).collect();
-    assert!(commands.len() >= 7, "{commands:?}");
-    for line in commands {
-        let (_, words) = line.split_once("convoke run ").unwrap();
+    let verbs = ["run", "stat", "ls", "cat", "facts", "user"];
+    let typed = |line: &'static str| {
+        let (_, words) = line.split_once("convoke ")?;
+        let (verb, words) = words.split_once(' ')?;
+        let is_typed = !line.starts_with('*') && !line.contains('`');
+        (is_typed && verbs.contains(&verb)).then_some((line, verb, words))
+    };
+    let commands: Vec<_> = tour.lines().filter_map(typed).collect();
+    assert!(commands.len() >= 12, "{commands:?}");
+    for (line, verb, words) in commands {
         let words = words.split(" | jq").next().unwrap();
-        let script = format!("\"$0\" run --dry-run {words}");
+        let script = format!("\"$0\" {verb} --dry-run {words}");
         let mut command = scene.command("sh");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_convoke")]);
         let ran = scene.start(command).finish();
