@@ -139,6 +139,7 @@ impl Bare {
                 name: c"true".into(),
                 argv: vec![c"true".into()],
                 env: env.collect(),
+                credentials: None,
                 directory: Directory::Home(c"/".into()),
                 umask: None,
                 files: Vec::new(),

@@ -306,6 +306,7 @@ fn bare() -> f64 {
             name: text("/bin/true"),
             argv: vec![text("/bin/true")],
             env: vec![text("PATH=/bin:/usr/bin")],
+            credentials: None,
             directory: Directory::Given(text("/")),
             umask: None,
             files: vec![(input_out, 0), (out_in, 1), (err_in, 2)],

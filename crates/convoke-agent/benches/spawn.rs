@@ -58,6 +58,7 @@ fn own(spawner: &mut Spawner) {
         name: text("/bin/true"),
         argv: vec![text("true")],
         env: vec![text("PATH=/bin:/usr/bin")],
+        credentials: None,
         directory: Directory::Given(text("/")),
         umask: None,
         files: vec![(out_in, 1), (err_in, 2)],

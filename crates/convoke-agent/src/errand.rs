@@ -169,6 +169,7 @@ fn program(argv: &[&[u8]], stdout: OwnedFd) -> Option<Program> {
         name: words.first()?.clone(),
         argv: words,
         env: vec![CString::new([b"PATH=", path.as_encoded_bytes()].concat()).ok()?],
+        credentials: None,
         directory: Directory::Given(c"/".to_owned()),
         umask: None,
         // Our own stderr goes to whoever connected, who never asked for this program.

@@ -12,7 +12,7 @@ use convoke_proto::hello::LinkId;
 
 use crate::account::Account;
 use crate::account::service::NameService;
-use crate::spawn::{Directory, Program};
+use crate::spawn::{Credentials, Directory, Program};
 
 /// The variable that marks every process of a step: `<link id>.<channel>`.
 pub const MARK: &str = "CONVOKE_STEP";
@@ -32,6 +32,32 @@ const LOGIN_TEXT: &str = "exec /bin/sh -c 'eval \"$CONVOKE_LINE\"'";
 pub struct Login {
     environment: Vec<(Vec<u8>, CString)>,
     account: OnceLock<Account>,
+}
+
+/// Somebody else, as whom a program runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The login name; none when only the group is another one, and the environment stays as it is.
+    pub name: Option<BString>,
+    /// Where that login starts.
+    pub account: Account,
+    /// What the kernel knows of it.
+    pub credentials: Credentials,
+}
+
+impl Person {
+    /// The variables that name it.
+    fn variables(&self) -> Vec<(&'static [u8], &[u8])> {
+        let named = self.name.iter().flat_map(|name| {
+            [
+                (b"HOME".as_slice(), self.account.home.as_slice()),
+                (b"LOGNAME", name),
+                (b"SHELL", &self.account.shell),
+                (b"USER", name),
+            ]
+        });
+        named.collect()
+    }
 }
 
 impl Login {
@@ -64,6 +90,12 @@ impl Login {
         })
     }
 
+    /// Whether [`Login::account`] need not sleep.
+    pub fn knows_account(&self) -> bool {
+        let says = |name| self.variable(name).is_some_and(|text| !text.is_empty());
+        self.account.get().is_some() || (says("HOME") && says("SHELL"))
+    }
+
     /// A variable of this login.
     pub fn variable(&self, name: &str) -> Option<&[u8]> {
         let is_it = |(own, _): &&(Vec<u8>, CString)| own == name.as_bytes();
@@ -82,7 +114,8 @@ impl Login {
             .collect()
     }
 
-    /// The program that a valid request asks for, without its descriptors.
+    /// The program that a valid request asks for, without its descriptors; as `person` when it is not
+    /// ourselves.
     ///
     /// # Errors
     /// A text with a NUL byte, which no valid request has.
@@ -91,8 +124,16 @@ impl Login {
         request: &Start,
         mark: &Mark,
         service: &NameService,
+        person: Option<&Person>,
     ) -> Result<Program, NotStarted> {
-        let account = self.account(service);
+        let account = match person {
+            Some(person) => &person.account,
+            None => self.account(service),
+        };
+        let named = person.map(Person::variables).unwrap_or_default();
+        let added = request.env.iter();
+        let added = added.map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let variables: Vec<_> = named.into_iter().chain(added).collect();
         let words = match request.shell {
             Shell::None => Words::plain(&request.argv),
             Shell::Login => Words::through(&account.shell, &request.argv),
@@ -113,7 +154,8 @@ impl Login {
                 .iter()
                 .map(|word| text(word))
                 .collect::<Result<_, _>>()?,
-            env: self.environment(&path, &request.env, words.line, mark)?,
+            env: self.environment(&path, &variables, words.line, mark)?,
+            credentials: person.map(|person| person.credentials.clone()),
             directory,
             umask: request.umask.map(Into::into),
             files: Vec::new(),
@@ -124,17 +166,13 @@ impl Login {
     fn environment(
         &self,
         directory: &[u8],
-        added: &[(BString, BString)],
+        added: &[(&[u8], &[u8])],
         line: Option<Vec<u8>>,
         mark: &Mark,
     ) -> Result<Vec<CString>, NotStarted> {
         let mut set: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
         set.insert(b"PWD", directory);
-        set.extend(
-            added
-                .iter()
-                .map(|(name, value)| (name.as_slice(), value.as_slice())),
-        );
+        set.extend(added.iter().copied());
         set.remove(MARK.as_bytes());
         if let Some(line) = &line {
             set.insert(LINE.as_bytes(), line);

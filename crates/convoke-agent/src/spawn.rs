@@ -48,12 +48,25 @@ pub struct Program {
     pub argv: Vec<CString>,
     /// The whole environment, as `NAME=value`.
     pub env: Vec<CString>,
+    /// As whom it runs, and enters its directory; as ourselves when absent.
+    pub credentials: Option<Credentials>,
     /// The working directory.
     pub directory: Directory,
     /// The file mode mask; ours when absent.
     pub umask: Option<libc::mode_t>,
     /// Which of our descriptors the program gets, and on which numbers; 0, 1 and 2 are kept when not named.
     pub files: Vec<(OwnedFd, RawFd)>,
+}
+
+/// As whom a program runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user.
+    pub uid: libc::uid_t,
+    /// The primary group.
+    pub gid: libc::gid_t,
+    /// All other groups.
+    pub groups: Vec<libc::gid_t>,
 }
 
 /// A working directory.
@@ -81,6 +94,7 @@ struct Shared {
     path: *const [u8],
     argv: *const *const c_char,
     env: *const *const c_char,
+    credentials: *const Credentials,
     directory: *const c_char,
     at_home: bool,
     umask: Option<libc::mode_t>,
@@ -147,6 +161,10 @@ impl Spawner {
             path,
             argv: argv.as_ptr(),
             env: env.as_ptr(),
+            credentials: program
+                .credentials
+                .as_ref()
+                .map_or(null(), |credentials| credentials),
             directory: directory.as_ptr(),
             at_home,
             umask: program.umask,
@@ -157,9 +175,11 @@ impl Spawner {
             errno: 0,
             tried: 0,
         };
-        let pid = self
-            .clone_into(&mut shared)
-            .map_err(|error| not_forked(&error))?;
+        let pid = self.clone_into(&mut shared);
+        if program.credentials.is_some() {
+            stay_readable();
+        }
+        let pid = pid.map_err(|error| not_forked(&error))?;
         let Some(stage) = shared.failed else {
             return Pid::from_raw(pid)
                 .ok_or_else(|| not_forked(&io::Error::from_raw_os_error(libc::ECHILD)));
@@ -167,6 +187,7 @@ impl Spawner {
         // SAFETY: the child ended by itself and is ours to reap.
         unsafe { libc::waitpid(pid, null_mut(), 0) };
         let tried = match stage {
+            Stage::User | Stage::Group => Vec::new(),
             Stage::Cwd => {
                 let path = directory.as_bytes();
                 vec![path.get(..MAX_TRIED).unwrap_or(path).into()]
@@ -197,6 +218,13 @@ impl Spawner {
             if pid < 0 { Err(error) } else { Ok(pid) }
         }
     }
+}
+
+/// Takes back that a child that became somebody else made the memory that we share with it secret: `/proc`
+/// would show nothing of us to our own user. The child is gone from it.
+fn stay_readable() {
+    // SAFETY: takes plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
 }
 
 impl Default for Spawner {
@@ -238,6 +266,7 @@ unsafe fn prepare(shared: &mut Shared) -> Result<(), Stage> {
         if let Some(mask) = shared.umask {
             libc::umask(mask);
         }
+        become_user(shared.credentials)?;
         let entered = libc::chdir(shared.directory) == 0
             || (shared.at_home && libc::chdir(c"/".as_ptr()) == 0);
         if !entered {
@@ -251,6 +280,26 @@ unsafe fn prepare(shared: &mut Shared) -> Result<(), Stage> {
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), null_mut());
     }
     Ok(())
+}
+
+/// Takes on what is not null. By the kernel's own calls: those of the C library change every thread that
+/// shares its memory, which are our parent's.
+unsafe fn become_user(credentials: *const Credentials) -> Result<(), Stage> {
+    // SAFETY: see `child`.
+    unsafe {
+        let Some(Credentials { uid, gid, groups }) = credentials.as_ref() else {
+            return Ok(());
+        };
+        if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) != 0
+            || libc::syscall(libc::SYS_setresgid, *gid, *gid, *gid) != 0
+        {
+            return Err(Stage::Group);
+        }
+        match libc::syscall(libc::SYS_setresuid, *uid, *uid, *uid) {
+            0 => Ok(()),
+            _ => Err(Stage::User),
+        }
+    }
 }
 
 /// Executes the first program that the path has, by the rules of `execvp`, but that a script without `#!` is refused; returns when none can be.

@@ -35,6 +35,9 @@ const E2BIG: i32 = 7;
 /// The errno of an argument that cannot be, such as one with a NUL byte, on every Linux.
 const EINVAL: i32 = 22;
 
+/// The errno of a command whose end was asked for before it began, on every Linux.
+const ECANCELED: i32 = 125;
+
 /// A command and its input.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -275,6 +278,13 @@ impl Running<'_> {
             Delivery::InputClosed { stream: 0 } => self.feed.close(),
             Delivery::Credit { .. } | Delivery::InputClosed { .. } | Delivery::Eof { .. } => {}
             Delivery::Exit(exit) => return Ok(Some(self.outcome(exit))),
+            Delivery::NotStarted(reason) if self.kill_by.is_some() && reason.errno == ECANCELED => {
+                return Ok(Some(Outcome::Cancelled(Cancelled {
+                    why: self.cancel.cause(),
+                    was_running: false,
+                    survivors: Vec::new(),
+                })));
+            }
             Delivery::NotStarted(reason) => {
                 return Ok(Some(Outcome::NotStarted(NotStarted {
                     stage: reason.stage,

@@ -314,7 +314,7 @@ impl Worker {
                 // Before anything is started: without our hello nobody must think that it was.
                 self.send();
             }
-            Effect::Start { channel, request } => self.start(channel, &request),
+            Effect::Start { channel, request } => self.start(channel, request),
             Effect::Operate {
                 channel,
                 operations,

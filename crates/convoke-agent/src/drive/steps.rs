@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use convoke_proto::command::Start;
-use convoke_proto::exit::Status;
+use convoke_proto::exit::{NotStarted, Stage, Status};
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use rustix::process::WaitStatus;
+use rustix::process::{WaitStatus, geteuid};
 
 use super::Worker;
 use crate::kill::{members, strike};
-use crate::order::Mark;
+use crate::order::{Mark, Person};
 use crate::process::{Output, Process, not_forked};
 use crate::register::{Owner, Record};
 use crate::tree::{self, Seen};
@@ -19,7 +19,22 @@ use crate::tree::{self, Seen};
 const LOOKS: usize = 8;
 
 impl Worker {
-    pub(super) fn start(&mut self, channel: u32, request: &Start) {
+    /// Starts a process at once, when it is known as whom and where it runs; else finds that out first.
+    pub(super) fn start(&mut self, channel: u32, request: Box<Start>) {
+        let (user, group) = (&request.user, &request.group);
+        let is_other = user.is_some() || group.is_some();
+        if is_other && !geteuid().is_root() {
+            let why = not_allowed(&request);
+            return self.serve.not_started(channel, why);
+        }
+        if is_other || !self.verbs.login().knows_account() {
+            return self.identify(channel, request);
+        }
+        self.start_as(channel, &request, None);
+    }
+
+    /// Starts a process as somebody else or as ourselves.
+    pub(super) fn start_as(&mut self, channel: u32, request: &Start, person: Option<&Person>) {
         if self.guard.is_full() {
             let why = not_forked(Errno::AGAIN);
             return self.serve.not_started(channel, why);
@@ -35,7 +50,7 @@ impl Worker {
         let started = self
             .verbs
             .login()
-            .program(request, &mark, self.verbs.service())
+            .program(request, &mark, self.verbs.service(), person)
             .and_then(|program| Process::start(channel, request, program, &mut self.spawner));
         match started {
             Ok(process) => {
@@ -45,7 +60,12 @@ impl Worker {
                 self.serve.started(channel, pid as u32);
                 self.processes.insert(channel, process);
             }
-            Err(why) => {
+            Err(mut why) => {
+                match why.stage {
+                    Stage::User => why.tried.extend(request.user.clone()),
+                    Stage::Group => why.tried.extend(request.group.clone()),
+                    _ => {}
+                }
                 self.tell(Record::End { channel });
                 self.serve.not_started(channel, why);
             }
@@ -90,7 +110,7 @@ impl Worker {
         if let Some(output) = output {
             output.discard();
         }
-        self.discard_task(channel);
+        self.discard_task(channel, stream);
     }
 
     pub(super) fn input_arrived(&mut self, channel: u32, stream: u8) {
@@ -284,6 +304,25 @@ impl Worker {
         let apart = self.errands.known();
         let is_known = |child: &i32| mains.contains(child) || apart.contains(*child);
         tree::children().is_some_and(|children| children.iter().all(is_known))
+    }
+}
+
+/// Nobody but root runs programs as somebody else.
+fn not_allowed(request: &Start) -> NotStarted {
+    let stage = match request.user {
+        Some(_) => Stage::User,
+        None => Stage::Group,
+    };
+    NotStarted {
+        stage,
+        errno: libc::EPERM,
+        tried: request
+            .user
+            .iter()
+            .chain(&request.group)
+            .take(1)
+            .cloned()
+            .collect(),
     }
 }
 

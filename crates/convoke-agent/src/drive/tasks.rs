@@ -3,17 +3,20 @@
 //! Each is a [`Task`] from its request to its last message. What it works on is either here, or away with
 //! the one job of it that is under way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use convoke_proto::command::{Start, Stdin};
+use convoke_proto::exit::{NotStarted, Stage};
 use convoke_proto::file::{Get, NewFile, Open, Stat};
 use convoke_proto::operation::{Failure, Field, Operation, Reason};
 
 use super::Worker;
 use crate::job::{AHEAD, Content, Job, Operations, Report};
+use crate::order::Person;
 use crate::process::MAX_WAITING;
 use crate::serve::{Inbound, Serve};
 use crate::verbs::Incoming;
@@ -39,6 +42,12 @@ pub(super) struct Task {
 
 #[derive(Debug)]
 enum Work {
+    /// None once its end was asked for.
+    Identifying {
+        request: Option<Box<Start>>,
+        /// Streams of which nothing is wanted.
+        unwanted: BTreeSet<u8>,
+    },
     /// None while a job goes on with them.
     Operating {
         operations: Option<Operations>,
@@ -80,6 +89,19 @@ impl Worker {
         self.begin_operations();
     }
 
+    /// Finds out as whom a process runs, before it is started.
+    pub(super) fn identify(&mut self, channel: u32, request: Box<Start>) {
+        let (user, group) = (request.user.clone(), request.group.clone());
+        self.begin(
+            channel,
+            Work::Identifying {
+                request: Some(request),
+                unwanted: BTreeSet::new(),
+            },
+        );
+        self.crew.ask(channel, Job::Identify { user, group });
+    }
+
     pub(super) fn put(&mut self, channel: u32, file: Box<NewFile>) {
         self.begin(channel, Work::Putting(None));
         self.crew.ask(channel, Job::Begin(file));
@@ -119,7 +141,7 @@ impl Worker {
             Report::ReadOn(read) => self.read_on(channel, read),
             Report::Opened(opened) => self.opened(channel, opened),
             Report::Closed => self.done(channel),
-            Report::Identified(_) => {}
+            Report::Identified(found) => self.identified(channel, found),
         }
     }
 
@@ -144,15 +166,20 @@ impl Worker {
                     self.get_on(channel, content);
                 }
             }
-            Work::Opening | Work::Open => {}
+            Work::Identifying { .. } | Work::Opening | Work::Open => {}
         }
     }
 
     /// The controller wants no more of what a task sends.
-    pub(super) fn discard_task(&mut self, channel: u32) {
-        let work = self.tasks.get_mut(&channel).map(|task| &mut task.work);
-        if let Some(Work::Operating { unwanted, .. } | Work::Getting { unwanted, .. }) = work {
-            *unwanted = true;
+    pub(super) fn discard_task(&mut self, channel: u32, stream: u8) {
+        match self.tasks.get_mut(&channel).map(|task| &mut task.work) {
+            Some(Work::Operating { unwanted, .. } | Work::Getting { unwanted, .. }) => {
+                *unwanted = true;
+            }
+            Some(Work::Identifying { unwanted, .. }) => {
+                unwanted.insert(stream);
+            }
+            _ => {}
         }
         self.pump_task(channel);
     }
@@ -163,7 +190,13 @@ impl Worker {
             return;
         };
         let is_first = !std::mem::replace(&mut task.killed, true);
-        match &task.work {
+        match &mut task.work {
+            Work::Identifying { request, .. } => {
+                if request.take().is_some() {
+                    self.serve
+                        .not_started(channel, not_identified(libc::ECANCELED, &cancelled()));
+                }
+            }
             Work::Operating { stop, .. } => stop.store(true, Ordering::Relaxed),
             Work::Open if is_first => match self.crew.files().remove(channel) {
                 Some(file) => self.crew.ask(channel, Job::Close(file)),
@@ -206,6 +239,43 @@ impl Worker {
             .into_iter()
             .for_each(|channel| self.pump_task(channel));
         true
+    }
+
+    fn identified(&mut self, channel: u32, found: Result<Option<Box<Person>>, Failure>) {
+        let Some(Task {
+            work:
+                Work::Identifying {
+                    request: Some(request),
+                    unwanted,
+                },
+            ..
+        }) = self.tasks.remove(&channel)
+        else {
+            return;
+        };
+        let person = match found {
+            Ok(person) => person,
+            Err(failure) => {
+                let errno = match failure.reason {
+                    Reason::Errno(errno) => errno,
+                    Reason::NoAnswer => libc::ETIMEDOUT,
+                    _ => libc::ENOENT,
+                };
+                let why = not_identified(errno, &failure);
+                return self.serve.not_started(channel, why);
+            }
+        };
+        self.start_as(channel, &request, person.as_deref());
+        // What came meanwhile.
+        for stream in unwanted {
+            self.discard(channel, stream);
+        }
+        if request.stdin == Stdin::Stream {
+            self.input_arrived(channel, 0);
+        }
+        for extra in &request.extra {
+            self.input_arrived(channel, extra.number);
+        }
     }
 
     fn begin_operations(&mut self) {
@@ -396,6 +466,23 @@ fn send_frame(serve: &mut Serve, channel: u32, bytes: &[u8]) -> usize {
     };
     let Ok(sent) = serve.send(channel, 1, copy);
     sent
+}
+
+/// A process was not started because it is not known as whom.
+fn not_identified(errno: i32, failure: &Failure) -> NotStarted {
+    let stage = match failure.field {
+        Field::Group => Stage::Group,
+        _ => Stage::User,
+    };
+    let name = failure.clone().shortened().value;
+    NotStarted {
+        stage,
+        errno,
+        tried: Some(name)
+            .filter(|name| !name.is_empty())
+            .into_iter()
+            .collect(),
+    }
 }
 
 fn cancelled() -> Failure {

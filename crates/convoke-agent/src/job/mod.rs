@@ -15,6 +15,9 @@ use bytes::BytesMut;
 use convoke_proto::file::{Get, NewFile, Open, Stat, Stored};
 use convoke_proto::operation::Failure;
 
+use crate::account::Account;
+use crate::order::Person;
+use crate::spawn::Credentials;
 use crate::verbs::{Identity, Incoming, Verbs};
 
 pub use content::Content;
@@ -24,7 +27,8 @@ pub use operations::{AHEAD, Operations};
 /// Something to do.
 #[derive(Debug)]
 pub enum Job {
-    /// Find out who a process shall run as.
+    /// Find out who a process shall run as: ourselves when neither is named, of whom then is known where the
+    /// login starts.
     Identify {
         /// The user that was asked for.
         user: Option<BString>,
@@ -55,7 +59,7 @@ pub enum Job {
 #[derive(Debug)]
 pub enum Report {
     /// Of [`Job::Identify`].
-    Identified(Result<Identity, Failure>),
+    Identified(Result<Option<Box<Person>>, Failure>),
     /// Of [`Job::Operate`]: there is more to do unless [`Operations::are_done`].
     Operated(Operations),
     /// Of [`Job::Begin`], and of [`Job::Write`] with the number of bytes. A file that failed is thrown
@@ -79,11 +83,7 @@ impl Job {
     /// Does it; may sleep.
     pub fn run(self, verbs: &Verbs, files: &Files) -> Report {
         match self {
-            Job::Identify { user, group } => {
-                let user = user.as_ref().map(|user| user.as_bstr());
-                let group = group.as_ref().map(|group| group.as_bstr());
-                Report::Identified(verbs.identity(user, group))
-            }
+            Job::Identify { user, group } => Report::Identified(identify(verbs, user, group)),
             Job::Operate(mut operations) => {
                 operations.go_on(verbs, files);
                 Report::Operated(operations)
@@ -114,4 +114,30 @@ impl Job {
             }
         }
     }
+}
+
+fn identify(
+    verbs: &Verbs,
+    user: Option<BString>,
+    group: Option<BString>,
+) -> Result<Option<Box<Person>>, Failure> {
+    if user.is_none() && group.is_none() {
+        verbs.login().account(verbs.service());
+        return Ok(None);
+    }
+    let name = user.as_ref().map(|user| user.as_bstr());
+    let identity = verbs.identity(name, group.as_ref().map(|group| group.as_bstr()))?;
+    let Identity {
+        uid,
+        gid,
+        groups,
+        name,
+        home,
+        shell,
+    } = identity;
+    Ok(Some(Box::new(Person {
+        name: user.and(Some(name)),
+        account: Account { home, shell },
+        credentials: Credentials { uid, gid, groups },
+    })))
 }

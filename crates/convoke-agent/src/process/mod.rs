@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use convoke_proto::command::{Direction, Leftovers, Limits, Start, Stdin};
 use convoke_proto::exit::{Cause, Exit, Killed, NotStarted, Stage, Status, Survivor};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{OFlags, fchown, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::Pid;
+use rustix::process::{Gid, Pid, Uid};
 
 use crate::kill::{Ended, Killing};
 use crate::serve::Serve;
-use crate::spawn::{Program, Spawner};
+use crate::spawn::{Credentials, Program, Spawner};
 
 pub use input::Input;
 pub use output::{MAX_WAITING, Output};
@@ -80,6 +80,9 @@ impl Process {
     ) -> Result<Self, NotStarted> {
         let mut pipes = Pipes::default();
         pipes.make(request).map_err(not_forked)?;
+        if let Some(credentials) = &program.credentials {
+            pipes.give_to(credentials);
+        }
         program.files = pipes.theirs;
         let pid = spawner.spawn(&program)?;
         let now = Instant::now();
@@ -309,6 +312,16 @@ impl Pipes {
             }
         }
         Ok(())
+    }
+
+    /// Lets another user open them by name, as `/dev/stderr`.
+    fn give_to(&self, credentials: &Credentials) {
+        let owner = Some(Uid::from_raw(credentials.uid));
+        let group = Some(Gid::from_raw(credentials.gid));
+        for (pipe, _) in &self.theirs {
+            // Most programs only use what they were given.
+            let _ = fchown(pipe, owner, group);
+        }
     }
 
     fn make_output(&mut self, number: u8) -> Result<(), Errno> {
