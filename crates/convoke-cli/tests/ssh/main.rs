@@ -17,6 +17,7 @@ mod crowd;
 mod exits;
 mod gone;
 mod homes;
+mod inquiry;
 mod keys;
 mod masters;
 mod names;
