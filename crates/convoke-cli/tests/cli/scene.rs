@@ -160,9 +160,14 @@ impl Scene {
         });
     }
 
+    /// Waits until nothing that the test started runs any more.
+    pub(crate) fn until_alone(&self) {
+        self.until_gone(|_| true);
+    }
+
     /// Waits until nothing that the test started is left.
     pub(crate) fn end(self) {
-        self.until_gone(|_| true);
+        self.until_alone();
     }
 
     fn until_gone(&self, counts: impl Fn(&Pid) -> bool) {
@@ -278,6 +283,11 @@ impl Live {
             }
         }
         peak
+    }
+
+    /// Waits for the end of a run that was killed.
+    pub(crate) fn is_killed(mut self) {
+        assert_eq!(self.child.wait().unwrap().signal(), Some(9));
     }
 
     /// Waits for the end.
