@@ -4,12 +4,15 @@
 use std::fs;
 use std::path::Path;
 
+use convoke_agent::job::AHEAD;
+use convoke_agent::serve::MAX_WEIGHT;
 use convoke_proto::credit::{
     AGENT_BUDGET, CONTROLLER_BUDGET, FIRST_WINDOW, MAX_WINDOW, SHORT_WINDOW,
 };
 use convoke_proto::exit::Exit;
 use convoke_proto::fault::Violation;
 use convoke_proto::frame::{HEADER_LEN, MAX_DATA, MAX_MESSAGE, MAX_REQUEST};
+use convoke_proto::operation::{Failure, MAX_CONTENT, MAX_RECORD};
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -84,4 +87,43 @@ fn number(text: &str) -> usize {
     let digits = text.split(|c: char| !c.is_ascii_digit());
     let first = digits.into_iter().find(|digits| !digits.is_empty());
     first.unwrap().parse().unwrap()
+}
+
+/// The variants of an enum, in their order, which is their number on the wire.
+fn variants(code: &str, name: &str) -> Vec<String> {
+    let (_, body) = code.split_once(&format!("pub enum {name} {{\n")).unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let lines = body.lines().filter_map(|line| {
+        let word = line.strip_prefix("    ")?;
+        let end = word.find(|c: char| !c.is_alphanumeric())?;
+        word.starts_with(|c: char| c.is_ascii_uppercase())
+            .then(|| word[..end].to_owned())
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_operation_and_every_answer_has_its_row_and_number() {
+    let code = read("crates/convoke-proto/src/operation.rs");
+    for (name, count) in [("Operation", 26), ("Answer", 11)] {
+        let variants = variants(&code, name);
+        assert_eq!(variants.len(), count, "{variants:?}");
+        for (number, variant) in variants.iter().enumerate() {
+            let row = format!("| {number} | `{variant}` |");
+            assert!(page().contains(&row), "no row {row}");
+        }
+    }
+}
+
+#[test]
+fn the_numbers_of_operations_are_those_of_the_code() {
+    for text in [
+        format!("at most {} KiB, and a choice", MAX_RECORD / 1024),
+        format!("at most {} KiB |", MAX_CONTENT / 1024),
+        format!("at most {} KiB of it", Failure::MAX_VALUE / 1024),
+        format!("{} MiB together", MAX_WEIGHT / 1024 / 1024),
+        format!("while {} KiB of its records", AHEAD / 1024),
+    ] {
+        assert!(page().contains(&text), "{text}");
+    }
 }
