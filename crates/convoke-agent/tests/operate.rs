@@ -230,13 +230,13 @@ fn a_long_list_is_answered_as_credit_comes_and_held_back_without() {
 fn parked_lists_hold_nobody_up() {
     let mut agent = Agent::start();
     let place = tempfile::tempdir().unwrap();
-    for number in 0..4_000 {
+    for number in 0..1_500 {
         fs::write(place.path().join(format!("{number:0200}")), "").unwrap();
     }
     let list = Operation::List {
         path: path(place.path()),
     };
-    let parked: Vec<u32> = (0..40)
+    let parked: Vec<u32> = (0..20)
         .map(|_| {
             let operations = vec![list.clone(), stat("/")];
             agent.ask(&Message::Operate(Operate { operations }))

@@ -12,6 +12,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod files;
+
 const LINK: LinkId = LinkId([7; 16]);
 
 fn hello() -> Message {
@@ -399,6 +401,8 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
         Just(frame(0, &hello())),
         (1_u32..6).prop_map(|channel| frame(channel, &Message::Start(cat()))),
         (1_u32..6).prop_map(|channel| frame(channel, &Message::Noop)),
+        (1_u32..6, 0_usize..4).prop_map(|(channel, kind)| frame(channel, &files::requests()[kind])),
+        (1_u32..6).prop_map(|channel| frame(channel, &Message::Kill)),
         (1_u32..6, 0_u8..4, any::<u16>()).prop_map(|(channel, stream, bytes)| frame(
             channel,
             &Message::Credit(Credit {
@@ -421,6 +425,10 @@ fn play(serve: &mut Serve) -> usize {
     while let Some(effect) = serve.next_effect() {
         match effect {
             Effect::Start { channel, .. } => serve.started(channel, 1),
+            Effect::Put { channel, .. } => serve.accepted(channel),
+            Effect::Get { channel, .. } | Effect::Open { channel, .. } => {
+                serve.opened(channel, files::stat());
+            }
             Effect::Credit { channel, stream } => {
                 let _ = serve.send(channel, stream, |room| Ok::<_, ()>(room.len().min(10)));
             }
