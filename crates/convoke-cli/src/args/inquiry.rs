@@ -110,7 +110,7 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 pub(crate) struct Inquiry {
     /// Which hosts: a host expression such as `web[1-3],db1`; see `convoke hosts --help`
-    #[arg(value_name = "HOSTS")]
+    #[arg(value_name = "HOSTS", index = 1)]
     pub(crate) hosts: String,
     /// Show what would be done, and do nothing
     #[arg(long)]
@@ -151,10 +151,8 @@ pub(crate) struct Inquiry {
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "convoke stat [OPTIONS] HOSTS PATH...", after_help = STAT_EXAMPLES)]
 pub(crate) struct Stat {
-    #[command(flatten)]
-    pub(crate) inquiry: Inquiry,
     /// The paths
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", index = 2)]
     pub(crate) paths: Vec<OsString>,
     /// Do not follow a symbolic link at the end of a path
     #[arg(short = 'P', long)]
@@ -162,15 +160,16 @@ pub(crate) struct Stat {
     /// Let the host compute a digest of each regular file; may be repeated
     #[arg(long, value_name = "DIGEST", value_enum)]
     pub(crate) digest: Vec<DigestName>,
+
+    #[command(flatten)]
+    pub(crate) inquiry: Inquiry,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "convoke ls [OPTIONS] HOSTS [PATH]...", after_help = LS_EXAMPLES)]
 pub(crate) struct Ls {
-    #[command(flatten)]
-    pub(crate) inquiry: Inquiry,
     /// The directories
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", index = 2)]
     pub(crate) paths: Vec<OsString>,
     /// Show names that begin with a dot, too
     #[arg(short, long)]
@@ -178,59 +177,67 @@ pub(crate) struct Ls {
     /// Show mode, links, owner, group, size and time of modification (UTC) before the name
     #[arg(long)]
     pub(crate) long: bool,
+
+    #[command(flatten)]
+    pub(crate) inquiry: Inquiry,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "convoke cat [OPTIONS] HOSTS PATH...", after_help = CAT_EXAMPLES)]
 pub(crate) struct Cat {
-    #[command(flatten)]
-    pub(crate) inquiry: Inquiry,
     /// The files
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", index = 2)]
     pub(crate) paths: Vec<OsString>,
     /// Do not escape what could drive the terminal
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     pub(crate) raw: bool,
+
+    #[command(flatten)]
+    pub(crate) inquiry: Inquiry,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "convoke facts [OPTIONS] HOSTS [NAME]...", after_help = FACTS_EXAMPLES)]
 pub(crate) struct Facts {
+    /// Only these facts, or groups of them; with --json the groups they belong to
+    #[arg(value_name = "NAME", index = 2)]
+    pub(crate) names: Vec<String>,
+
     #[command(flatten)]
     pub(crate) inquiry: Inquiry,
-    /// Only these facts, or groups of them; with --json the groups they belong to
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "convoke user [OPTIONS] HOSTS [NAME|UID]...", after_help = USER_EXAMPLES)]
 pub(crate) struct User {
+    /// The users, by name or number
+    #[arg(value_name = "NAME|UID", index = 2)]
+    pub(crate) who: Vec<OsString>,
+
     #[command(flatten)]
     pub(crate) inquiry: Inquiry,
-    /// The users, by name or number
-    #[arg(value_name = "NAME|UID")]
-    pub(crate) who: Vec<OsString>,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "convoke group [OPTIONS] HOSTS [NAME|GID]...", after_help = GROUP_EXAMPLES)]
 pub(crate) struct Group {
+    /// The groups, by name or number
+    #[arg(value_name = "NAME|GID", index = 2)]
+    pub(crate) who: Vec<OsString>,
+
     #[command(flatten)]
     pub(crate) inquiry: Inquiry,
-    /// The groups, by name or number
-    #[arg(value_name = "NAME|GID")]
-    pub(crate) who: Vec<OsString>,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "convoke env [OPTIONS] HOSTS [NAME]...", after_help = ENV_EXAMPLES)]
 pub(crate) struct Env {
+    /// Only these variables
+    #[arg(value_name = "NAME", index = 2)]
+    pub(crate) names: Vec<OsString>,
+
     #[command(flatten)]
     pub(crate) inquiry: Inquiry,
-    /// Only these variables
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<OsString>,
 }
 
 /// The digests that hosts compute.

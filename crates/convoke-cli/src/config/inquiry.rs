@@ -120,6 +120,14 @@ impl Inquiry {
 
     /// What the arguments of `convoke ls` mean.
     pub(crate) fn list(list: args::Ls, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
+        let user = list.inquiry.reaching.user.as_deref();
+        if let Some(user) = user.filter(|user| user.contains('/')) {
+            // Typed as for ls(1), whose -l takes nothing.
+            return Err(
+                Usage::new(format!("-l is whom to log in as, and {user:?} is a path"))
+                    .hint("the long form is --long"),
+            );
+        }
         let asked = Asked::List {
             paths: match list.paths.is_empty() {
                 true => vec![".".into()],

@@ -348,6 +348,10 @@ fn a_mistake_is_told_before_anything_starts() {
             &["stat", "--digest", "md5", "local:a", "x"],
             "hint: possible values are sha256, sha512, blake3",
         ),
+        (
+            &["ls", "local:a", "-l", "/etc"],
+            "hint: the long form is --long\n",
+        ),
         (&["stat"], "hint: `convoke stat --help` shows how"),
         (&["ls", "local:a!local:a"], "error: no host selected"),
         (&["ls", "docker:a"], "no connector for docker endpoints"),
