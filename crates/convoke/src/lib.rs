@@ -1,8 +1,40 @@
 //! Run commands on many hosts: the engine, and the library that people use.
 //!
-//! An [`action`] takes a list of (host, work), runs one isolated task a host, and sends
-//! [`event`]s into one bounded queue; a [`report`] folds them. Every (host, step) ends in exactly
-//! one [`outcome`].
+//! There are two ways to use it. A program that asks hosts for facts and effects opens them and uses [verbs](verb::Verbs),
+//! the same on one host and on many; the page `docs/library.md` is a tour.
+//!
+//! ```
+//! use convoke::agents::Agents;
+//! use convoke::connect::surroundings::Surroundings;
+//! use convoke::host::{Host, Reach};
+//! use convoke::remote::Remote;
+//! use convoke::verb::Verbs as _;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let reach = Reach::new(Surroundings::of_this_process(), Agents::embedded());
+//! let remote = Remote::open(&Host::new("local:demo")?, &reach).await?;
+//! let said = remote.run(["printf", "%s", "it's here"]).await?;
+//! assert_eq!(said.stdout, "it's here");
+//! assert_eq!(remote.stat("/no/such/file").await?, None);
+//! remote.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | what is there |
+//! | --- | --- |
+//! | [`host`] | a host, and by which means hosts are reached |
+//! | [`remote`] | one open host, and why a verb failed on it |
+//! | [`verb`] | everything that one can ask of a host |
+//! | [`scope`] | defaults: where, as whom, with which variables and permissions |
+//! | [`batch`] | many verbs in one flight |
+//! | [`session`] | many open hosts |
+//! | [`facts`] | what is true of a host |
+//!
+//! A program that shows what happens while it happens, such as the command line, uses the engine below. An
+//! [`action`] takes a list of (host, work), runs one isolated task a host, and sends [`event`]s into one bounded
+//! queue; a [`report`] folds them. Every (host, step) ends in exactly one [`outcome`].
 //!
 //! ```
 //! use convoke::action::{Action, QUEUE};
@@ -87,3 +119,8 @@ pub use convoke_inventory as inventory;
 pub use convoke_proto as proto;
 pub use tokio::io::{AsyncRead, AsyncWrite};
 pub use tokio::sync::mpsc;
+
+/// The programs of the page for users of the library, which compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct LibraryPage;

@@ -39,8 +39,10 @@ impl Remote {
     /// # Errors
     /// [`VerbError::Unreachable`] when there is no working link.
     pub async fn open(host: &Host, reach: &Reach) -> Result<Self, VerbError> {
-        let connection = Connection::open(host, reach).await?;
-        connection.hello().await?;
+        let mut connection = Connection::open(host, reach).await?;
+        if let Err(unreachable) = connection.hello().await {
+            return Err(connection.explain(unreachable).await.into());
+        }
         Ok(Remote {
             open: Arc::new(Open {
                 name: Arc::clone(host.name()),

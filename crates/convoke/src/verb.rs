@@ -4,13 +4,15 @@
 
 mod account;
 mod change;
+mod download;
 mod field;
 mod input;
 mod look;
+mod make;
 mod open;
 mod run;
 mod system;
-mod transfer;
+mod upload;
 mod verbs;
 
 use convoke_proto::operation::{Answer, Operation};
@@ -19,12 +21,14 @@ use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
 
 pub use account::{QueryGroup, QueryUser, ResolveGroup, ResolveUser, Who};
-pub use change::{Chmod, Chown, Mkdir, Remove, Rename, Symlink, Tempdir, Touch};
+pub use change::{Chmod, Chown, Remove, Rename};
+pub use download::{Download, Incoming, Read, Reader, Stream};
 pub use look::{Cwd, Exists, Expand, Home, List, Readlink, Stat, Which};
+pub use make::{Mkdir, Symlink, Tempdir, Touch};
 pub use open::{Open, RemoteFile};
 pub use run::Run;
 pub use system::{Environment, Getenv, QueryFacts};
-pub use transfer::{Download, Incoming, Read, Stream, Upload};
+pub use upload::Upload;
 pub use verbs::Verbs;
 
 pub use crate::content::{Content, LocalFile};

@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// Adds its last words to the reason why it is of no use.
-    pub(super) async fn explain(&mut self, unreachable: Unreachable) -> Unreachable {
+    pub(crate) async fn explain(&mut self, unreachable: Unreachable) -> Unreachable {
         Noise::explain(&self.noise.last_words().await, unreachable)
     }
 

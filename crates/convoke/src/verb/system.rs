@@ -24,14 +24,23 @@ impl Single for Environment {
         let Answer::Environment(mut all) = answer else {
             return Err(VerbError::unreadable());
         };
+        // What the host says is for a command in the login home.
+        if let (Some(directory), Some(home)) = (scope.directory(), value_of(&mut all, b"PWD")) {
+            *home = Scope::new().cwd(home.clone()).join(directory.into());
+        }
         for (name, value) in scope.variables() {
-            match all.iter_mut().find(|(other, _)| other == name) {
-                Some((_, old)) => old.clone_from(value),
+            match value_of(&mut all, name) {
+                Some(old) => old.clone_from(value),
                 None => all.push((name.clone(), value.clone())),
             }
         }
         Ok(all)
     }
+}
+
+fn value_of<'a>(all: &'a mut [(BString, BString)], name: &[u8]) -> Option<&'a mut BString> {
+    let found = all.iter_mut().find(|(other, _)| *other == name);
+    found.map(|(_, value)| value)
 }
 
 /// The value of a variable that a command would get, if any.
@@ -78,5 +87,34 @@ impl Single for QueryFacts {
             Answer::Facts(raw) => Ok(Facts::of(raw)),
             _ => Err(VerbError::unreadable()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_is_that_of_a_command_in_the_scope() {
+        let said = |scope: Scope| {
+            let login = [("PWD", "/root"), ("A", "1")];
+            let login = login.map(|(name, value)| (name.into(), value.into()));
+            let all = Environment.answer(Answer::Environment(login.into()), &scope);
+            let all = all.unwrap().into_iter();
+            let pairs: Vec<_> = all.map(|(name, value)| format!("{name}={value}")).collect();
+            pairs.join(" ")
+        };
+        assert_eq!(said(Scope::new()), "PWD=/root A=1");
+        assert_eq!(said(Scope::new().cwd("/srv")), "PWD=/srv A=1");
+        assert_eq!(said(Scope::new().cwd("x")), "PWD=/root/x A=1");
+        let scope = Scope::new().cwd("x").env("PWD", "/y").env("B", "2");
+        assert_eq!(said(scope), "PWD=/y A=1 B=2");
+        let getenv = |name: &str| {
+            let answer = Answer::Environment(vec![("A".into(), "1".into())]);
+            Getenv::of(name).answer(answer, &Scope::new().env("B", "2"))
+        };
+        assert_eq!(getenv("A").unwrap().unwrap(), "1");
+        assert_eq!(getenv("B").unwrap().unwrap(), "2");
+        assert_eq!(getenv("C").unwrap(), None);
     }
 }

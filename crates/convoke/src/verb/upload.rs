@@ -1,19 +1,18 @@
-//! Verbs that carry what files hold.
+//! Puts a file in place, as a whole or not at all.
 
 use std::fmt;
 use std::sync::Arc;
 
 use bstr::BString;
-use bytes::Bytes;
-use convoke_proto::file::{Durability, Get, NewFile, Ownership, Stat as FileStat, Stored};
-use convoke_proto::operation::{Answer, MAX_CONTENT, Operation};
+use convoke_proto::file::{Durability, NewFile, Ownership, Stored};
+use convoke_proto::operation::{Answer, Operation};
 
 use crate::content::Content;
 use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
-use crate::transfer::{self, Arriving};
+use crate::transfer;
 
-use super::{Single, Verb, field, single};
+use super::{Single, field, single};
 
 /// Up to so many bytes travel inside the request, which spares a round trip.
 const INLINE: usize = 64 * 1024;
@@ -169,185 +168,5 @@ impl Single for Upload {
             Content::Bytes(bytes) if bytes.len() <= INLINE => single(self, remote).await,
             _ => self.stream(remote).await,
         }
-    }
-}
-
-/// What a short file holds: at most 128 KiB, in one round trip, also in a batch.
-#[derive(Debug, Clone)]
-pub struct Read {
-    path: BString,
-    limit: usize,
-}
-
-impl Read {
-    /// The file at this path; a link is followed.
-    pub fn of(path: impl Into<BString>) -> Self {
-        Read {
-            path: path.into(),
-            limit: MAX_CONTENT,
-        }
-    }
-
-    /// A file that holds more bytes than this is an error.
-    #[must_use]
-    pub fn at_most(self, bytes: usize) -> Self {
-        Read {
-            limit: bytes.min(MAX_CONTENT),
-            ..self
-        }
-    }
-}
-
-impl Single for Read {
-    type Output = BString;
-
-    fn operation(&self, scope: &Scope) -> Result<Operation, VerbError> {
-        Ok(Operation::Read {
-            path: field::path(scope, &self.path)?,
-            limit: self.limit as u32,
-        })
-    }
-
-    fn answer(&self, answer: Answer, _: &Scope) -> Result<BString, VerbError> {
-        match answer {
-            Answer::Content(content) if content.len() <= self.limit => Ok(content),
-            _ => Err(VerbError::unreadable()),
-        }
-    }
-}
-
-/// What a file of any size holds, in memory.
-#[derive(Debug, Clone)]
-pub struct Download {
-    stream: Stream,
-    default: Option<BString>,
-}
-
-impl Download {
-    /// The file at this path; a link is followed.
-    pub fn of(path: impl Into<BString>) -> Self {
-        Download {
-            stream: Stream::of(path),
-            default: None,
-        }
-    }
-
-    /// What a file that is missing holds, which is an error without. Any other trouble still is one.
-    #[must_use]
-    pub fn or(self, default: impl Into<BString>) -> Self {
-        Download {
-            default: Some(default.into()),
-            ..self
-        }
-    }
-
-    /// From this byte on.
-    #[must_use]
-    pub fn offset(self, bytes: u64) -> Self {
-        let stream = self.stream.offset(bytes);
-        Download { stream, ..self }
-    }
-
-    /// Not more than so many bytes of it.
-    #[must_use]
-    pub fn limit(self, bytes: u64) -> Self {
-        let stream = self.stream.limit(bytes);
-        Download { stream, ..self }
-    }
-}
-
-impl Verb for Download {
-    type Output = BString;
-
-    async fn on(&self, remote: &Remote) -> Result<BString, VerbError> {
-        let mut incoming = match (self.stream.on(remote).await, &self.default) {
-            (Err(VerbError::NotFound { .. }), Some(default)) => return Ok(default.clone()),
-            (came, _) => came?,
-        };
-        let mut content = BString::default();
-        while let Some(piece) = incoming.next().await? {
-            content.extend_from_slice(&piece);
-        }
-        Ok(content)
-    }
-}
-
-/// What a file of any size holds, piece by piece.
-#[derive(Debug, Clone)]
-pub struct Stream {
-    path: BString,
-    offset: u64,
-    limit: Option<u64>,
-}
-
-impl Stream {
-    /// The file at this path; a link is followed.
-    pub fn of(path: impl Into<BString>) -> Self {
-        Stream {
-            path: path.into(),
-            offset: 0,
-            limit: None,
-        }
-    }
-
-    /// From this byte on.
-    #[must_use]
-    pub fn offset(self, bytes: u64) -> Self {
-        Stream {
-            offset: bytes,
-            ..self
-        }
-    }
-
-    /// Not more than so many bytes of it.
-    #[must_use]
-    pub fn limit(self, bytes: u64) -> Self {
-        Stream {
-            limit: Some(bytes),
-            ..self
-        }
-    }
-}
-
-impl Verb for Stream {
-    type Output = Incoming;
-
-    async fn on(&self, remote: &Remote) -> Result<Incoming, VerbError> {
-        let get = Get {
-            path: field::path(remote.scope(), &self.path)?,
-            offset: self.offset,
-            limit: self.limit,
-        };
-        let (stat, arriving) = transfer::get(remote.link(), get).await?;
-        Ok(Incoming {
-            stat,
-            arriving,
-            _remote: remote.clone(),
-        })
-    }
-}
-
-/// A file that comes. As long as nothing is taken, the host waits; dropping it stops the host.
-#[derive(Debug)]
-pub struct Incoming {
-    stat: FileStat,
-    arriving: Arriving,
-    /// Keeps the connection.
-    _remote: Remote,
-}
-
-impl Incoming {
-    /// What the host says about the file. More or less may come, if it changes meanwhile.
-    pub fn stat(&self) -> &FileStat {
-        &self.stat
-    }
-
-    /// The next piece; none at the end, after which it is not called again. May be dropped and called again;
-    /// nothing is lost.
-    ///
-    /// # Errors
-    /// Why no more of it comes.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, VerbError> {
-        Ok(self.arriving.next().await?)
     }
 }

@@ -1,0 +1,124 @@
+//! What is told from what, and how it is shown.
+
+use super::*;
+
+fn failure(field: Field, reason: Reason) -> VerbError {
+    let value = "/a\nb".into();
+    let failure = Failure {
+        field,
+        value,
+        reason,
+    };
+    failure.into()
+}
+
+#[test]
+fn each_failure_of_a_host_is_a_kind_of_its_own() {
+    let path = |reason| failure(Field::Path, reason);
+    assert!(matches!(path(Reason::Errno(2)), VerbError::NotFound { .. }));
+    for errno in [1, 13] {
+        let error = path(Reason::Errno(errno));
+        assert!(matches!(error, VerbError::Permission { errno: same, .. } if same == errno));
+    }
+    assert!(matches!(
+        path(Reason::Errno(20)),
+        VerbError::Errno { errno: 20, .. }
+    ));
+    for field in [Field::Owner, Field::User] {
+        let error = failure(field, Reason::Unknown);
+        assert!(matches!(error, VerbError::UnknownUser { .. }));
+    }
+    let group = failure(Field::Group, Reason::Unknown);
+    assert!(matches!(group, VerbError::UnknownGroup { .. }));
+    let mode = failure(Field::Mode, Reason::Invalid);
+    assert!(matches!(mode, VerbError::Usage { field: "mode", .. }));
+    let kind = path(Reason::Kind(FileKind::Fifo));
+    assert!(matches!(
+        kind,
+        VerbError::Kind {
+            kind: FileKind::Fifo,
+            ..
+        }
+    ));
+    assert!(matches!(path(Reason::TooLong), VerbError::TooLong { .. }));
+    assert!(matches!(path(Reason::NoAnswer), VerbError::NoAnswer { .. }));
+    assert!(matches!(path(Reason::Cancelled), VerbError::Cancelled));
+}
+
+#[test]
+fn what_a_host_says_is_shown_so_that_it_drives_no_terminal() {
+    let value: BString = "\x1b[2J".into();
+    for error in [
+        VerbError::usage("path", value.clone(), "x"),
+        VerbError::UnknownUser {
+            name: value.clone(),
+        },
+        VerbError::NotFound {
+            path: value.clone(),
+        },
+        VerbError::Errno {
+            path: value.clone(),
+            errno: 5,
+        },
+        VerbError::NoProgram {
+            name: value.clone(),
+            tried: Vec::new(),
+        },
+        VerbError::Failed(Box::new(Completed {
+            stdout: BString::default(),
+            stderr: value,
+            exit: exited(3),
+        })),
+    ] {
+        let text = error.to_string();
+        assert!(!text.contains('\x1b') && text.contains("u{1b}"), "{text}");
+    }
+}
+
+#[test]
+fn a_command_that_failed_says_its_last_complaint() {
+    let failed = |stderr: &str| {
+        ended(&Completed {
+            stdout: BString::default(),
+            stderr: stderr.into(),
+            exit: exited(3),
+        })
+    };
+    assert_eq!(failed(""), "the command exited with 3");
+    assert_eq!(failed("one\ntwo\n\n"), "the command exited with 3: two");
+}
+
+fn exited(code: u8) -> Exited {
+    Exited {
+        status: crate::outcome::Status::Code(code),
+        left_running: 0,
+        stream_cut: false,
+        survivors: Vec::new(),
+    }
+}
+
+#[test]
+fn a_command_that_cannot_start_is_told_by_the_field_that_is_to_blame() {
+    let at = |stage, errno| {
+        let reason = NotStarted {
+            stage,
+            errno,
+            tried: vec!["/x".into()],
+            why: None,
+        };
+        VerbError::not_started(reason, &"prog".into())
+    };
+    for (stage, named) in [
+        (Stage::Cwd, "cwd"),
+        (Stage::User, "user"),
+        (Stage::Group, "group"),
+    ] {
+        let VerbError::Usage { field, value, .. } = at(stage, 2) else {
+            panic!("{stage:?}");
+        };
+        assert_eq!((field, value), (named, "/x".into()));
+    }
+    assert!(matches!(at(Stage::Exec, 2), VerbError::NoProgram { .. }));
+    assert!(matches!(at(Stage::Exec, 8), VerbError::NotStarted(_)));
+    assert!(matches!(at(Stage::Fork, 11), VerbError::NotStarted(_)));
+}
