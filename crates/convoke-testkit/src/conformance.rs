@@ -1,6 +1,7 @@
 //! The suite that every connector passes.
 
 mod checks;
+mod verbs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use convoke_connect::trail::Trail;
 use crate::leak::Leaks;
 
 pub use checks::{CHECKS, Check, Needs};
+pub use verbs::{Ghost, Site, verbs};
 
 /// How long a subject may take to be reached.
 const LIMIT: Duration = Duration::from_secs(20);

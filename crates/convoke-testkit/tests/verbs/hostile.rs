@@ -1,0 +1,94 @@
+//! Hosts that answer what no honest host would.
+
+use convoke::error::LinkError;
+use convoke::remote::{Remote, VerbError};
+use convoke::verb::{FileKind, FileStat, Time, Verbs as _};
+use convoke_proto::file::Entry;
+use convoke_proto::message::Message;
+use convoke_proto::operation::{Answer, Record};
+use convoke_testkit::memory::{Memory, Script};
+
+use super::*;
+
+/// Answers one operation with these records, and nothing more.
+async fn answered(records: &[Record]) -> Remote {
+    let mut bytes = Vec::new();
+    for record in records {
+        record.encode(&mut bytes);
+    }
+    let script = Script::new().have().hello().takes_request();
+    let script = script.stdout(bytes).say(Message::Done);
+    let host = Host::new("memory:h1").unwrap();
+    Remote::open(&host, &Memory::new(script).reach())
+        .await
+        .unwrap()
+}
+
+fn unreadable<T: std::fmt::Debug>(answer: Result<T, VerbError>) {
+    let is_refused = matches!(
+        answer,
+        Err(VerbError::Lost {
+            error: LinkError::Unreadable,
+            ..
+        })
+    );
+    assert!(is_refused, "{answer:?}");
+}
+
+fn entry(name: &str) -> Entry {
+    let time = Time {
+        seconds: 0,
+        nanoseconds: 0,
+    };
+    let stat = FileStat {
+        kind: FileKind::File,
+        mode: 0,
+        uid: 0,
+        gid: 0,
+        owner: "0".into(),
+        group: "0".into(),
+        size: 0,
+        modified: time,
+        changed: time,
+        inode: 0,
+        device: 0,
+        links: 1,
+        target: None,
+        digests: Vec::new(),
+    };
+    Entry {
+        name: name.into(),
+        stat,
+    }
+}
+
+#[tokio::test]
+async fn names_that_lead_out_of_their_directory_are_not_believed() {
+    for name in ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\0"] {
+        let entries = vec![entry("fine"), entry(name)];
+        let remote = answered(&[Record::Last(Answer::Entries(entries))]).await;
+        unreadable(remote.list("x").await);
+    }
+    let entries = vec![entry("..."), entry("a b")];
+    let honest = answered(&[Record::Last(Answer::Entries(entries.clone()))]).await;
+    assert_eq!(honest.list("x").await.unwrap(), entries);
+}
+
+#[tokio::test]
+async fn an_answer_to_another_question_is_none() {
+    unreadable(
+        answered(&[Record::Last(Answer::Done)])
+            .await
+            .stat("x")
+            .await,
+    );
+    unreadable(answered(&[]).await.stat("x").await);
+    let none = || Record::Last(Answer::Path(None));
+    unreadable(answered(&[none()]).await.readlink("x").await);
+    unreadable(answered(&[none(), none()]).await.which("x").await);
+    let parts = [Record::Part(Answer::Done), Record::Last(Answer::Done)];
+    unreadable(answered(&parts).await.mkdir("x").await);
+    let content = vec![0; 100].into();
+    let long = answered(&[Record::Last(Answer::Content(content))]).await;
+    unreadable(long.ask(convoke::verb::Read::of("x").at_most(99)).await);
+}

@@ -1,0 +1,182 @@
+//! The verbs, as the same program over every connector, and on many hosts at once.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
+
+mod hostile;
+mod session;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use convoke::agents::Agents;
+use convoke::connect::registry::Registry;
+use convoke::connect::ssh::SshOptions;
+use convoke::connect::surroundings::Surroundings;
+use convoke::host::{Host, Reach};
+use convoke_testkit::conformance::{self, Ghost, Site, Skipped};
+use convoke_testkit::fleet::{Fleet, Unavailable};
+use convoke_testkit::leak::Leaks;
+use tempfile::TempDir;
+
+/// How long ended connections may take to be gone from a host on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const GHOST: Ghost = Ghost {
+    name: "ghost",
+    number: 70_123,
+};
+
+/// Asks the real one about all others.
+const GETENT: &str = "#!/bin/sh
+case \"$1 $2\" in
+    'passwd ghost' | 'passwd 70123') echo 'ghost:x:70123:70123:Known to few:/:/bin/sh' ;;
+    'group ghost' | 'group 70123') echo 'ghost:x:70123:' ;;
+    'initgroups ghost') echo 'ghost 70123' ;;
+    *) exec /usr/bin/getent \"$@\" ;;
+esac
+";
+
+/// A directory with a `getent` that knows the ghost, readable by everybody.
+fn getent() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let everybody = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(directory.path(), everybody.clone()).unwrap();
+    let program = directory.path().join("getent");
+    fs::write(&program, GETENT).unwrap();
+    fs::set_permissions(&program, everybody).unwrap();
+    directory
+}
+
+/// A `PATH` in which that directory stands first.
+fn path_with(directory: &Path) -> String {
+    format!("{}:/usr/local/bin:/usr/bin:/bin", directory.display())
+}
+
+/// How this machine is reached as a host, with a home and a `PATH` of its own.
+fn local_reach(leaks: &Leaks, home: &Path, path: &str) -> Reach {
+    let environment = vec![
+        leaks.mark(),
+        ("PATH".into(), path.into()),
+        ("HOME".into(), home.into()),
+        ("SHELL".into(), "/bin/sh".into()),
+    ];
+    let surroundings = Surroundings {
+        environment,
+        home: Some(home.to_owned()),
+        ..Surroundings::of_this_process()
+    };
+    Reach::new(surroundings, Agents::embedded())
+}
+
+/// How the hosts of a fleet are reached.
+fn fleet_reach(fleet: &Fleet) -> Reach {
+    let options = SshOptions {
+        config: Some(fleet.ssh_config()),
+        ..SshOptions::default()
+    };
+    Reach {
+        registry: Registry::with_ssh(options),
+        ..Reach::new(Surroundings::of_this_process(), Agents::embedded())
+    }
+}
+
+/// Waits until the far side of every connection has ended.
+async fn listener_alone(fleet: &Fleet) {
+    let listener_alone = async {
+        while fleet.processes().len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, listener_alone).await;
+    waited.unwrap_or_else(|_| panic!("still run: {:?}", fleet.processes()));
+}
+
+fn names(skipped: &[Skipped]) -> Vec<&'static str> {
+    skipped.iter().map(|one| one.name).collect()
+}
+
+/// What takes a login that is not root.
+const ORDINARY: [&str; 4] = [
+    "what_may_not_be_seen_is_a_matter_of_permission",
+    "what_belongs_to_others_stays_theirs",
+    "only_root_runs_commands_as_others",
+    "the_hash_of_a_password_takes_privileges",
+];
+
+/// What takes root.
+const ROOT: [&str; 5] = [
+    "an_owner_alone_brings_his_group_and_a_group_leaves_the_owner",
+    "an_upload_gives_the_file_to_whom_it_shall_belong",
+    "a_command_runs_as_another_user",
+    "the_hash_of_a_password_takes_asking",
+    "an_owner_of_new_files_is_a_default",
+];
+
+/// What is skipped, as our own account.
+fn skipped_here() -> Vec<&'static str> {
+    match rustix::process::getuid().is_root() {
+        true => ORDINARY.to_vec(),
+        false => ROOT.to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn the_verbs_hold_on_this_machine() {
+    let leaks = Leaks::begin();
+    let (home, getent) = (tempfile::tempdir().unwrap(), getent());
+    let site = Site {
+        host: Host::new("local:verbs").unwrap(),
+        reach: local_reach(&leaks, home.path(), &path_with(getent.path())),
+        ghost: Some(GHOST),
+    };
+    let skipped = conformance::verbs(&site).await;
+    assert_eq!(names(&skipped), skipped_here());
+    drop(site);
+    leaks.end().await;
+}
+
+/// Makes every check on a host of a fleet that is reached by this scheme.
+async fn over_ssh(
+    scheme: &str,
+    start: impl FnOnce(&str) -> Result<Fleet, Unavailable>,
+) -> Vec<&'static str> {
+    let getent = getent();
+    let fleet = match start(&path_with(getent.path())) {
+        Ok(fleet) => fleet,
+        Err(why) => {
+            println!("skipped: {why}");
+            return ROOT.to_vec();
+        }
+    };
+    let site = Site {
+        host: Host::new(&format!("{scheme}://{}", fleet.address(1))).unwrap(),
+        reach: fleet_reach(&fleet),
+        ghost: Some(GHOST),
+    };
+    let skipped = conformance::verbs(&site).await;
+    drop(site);
+    listener_alone(&fleet).await;
+    names(&skipped)
+}
+
+#[tokio::test]
+async fn the_verbs_hold_over_the_systems_ssh() {
+    let start = |path: &str| Fleet::builder().environment("PATH", path).try_start();
+    assert_eq!(over_ssh("openssh", start).await, skipped_here());
+}
+
+#[tokio::test]
+async fn the_verbs_hold_over_the_native_client() {
+    let start = |path: &str| Fleet::builder().environment("PATH", path).try_start();
+    assert_eq!(over_ssh("ssh+native", start).await, skipped_here());
+}
+
+#[tokio::test]
+async fn the_verbs_hold_for_a_login_that_is_not_root() {
+    let start = |path: &str| {
+        let builder = Fleet::builder().environment("PATH", path);
+        builder.account("someone").try_start()
+    };
+    assert_eq!(over_ssh("ssh+native", start).await, ROOT);
+}

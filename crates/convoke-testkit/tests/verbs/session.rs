@@ -1,0 +1,167 @@
+//! Verbs on many hosts at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use convoke::remote::{Remote, VerbError};
+use convoke::scope::Scope;
+use convoke::session::Session;
+use convoke::verb::{Run, Upload, Verb, Verbs as _};
+
+use super::*;
+
+/// Panics on one host.
+struct Fussy {
+    dislikes: &'static str,
+}
+
+impl Verb for Fussy {
+    type Output = ();
+
+    async fn on(&self, remote: &Remote) -> Result<(), VerbError> {
+        assert_ne!(&**remote.name(), self.dislikes, "not there");
+        remote.stat("/").await.map(drop)
+    }
+}
+
+/// Notes how many hosts it is done on at once.
+#[derive(Clone, Default)]
+struct Counts {
+    now: Arc<AtomicUsize>,
+    peak: Arc<AtomicUsize>,
+}
+
+impl Verb for Counts {
+    type Output = ();
+
+    async fn on(&self, remote: &Remote) -> Result<(), VerbError> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.peak.fetch_max(now, Ordering::SeqCst);
+        let done = remote.stat("/").await.map(drop);
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        done
+    }
+}
+
+fn local(names: &[&str]) -> Vec<Host> {
+    let names = names.iter().map(|name| format!("local:{name}"));
+    names.map(|name| Host::new(&name).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn answers_come_in_host_order_whoever_is_first() {
+    let leaks = Leaks::begin();
+    let home = tempfile::tempdir().unwrap();
+    let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
+    let session = Session::open(local(&["c", "a", "b"]), &reach).await;
+    // The first is the last to answer.
+    let line = "n=$(mkdir one 2>/dev/null && echo 0 || echo 1); echo $n";
+    for (place, (host, answer)) in session
+        .ask(Run::line(line, [""; 0]))
+        .await
+        .into_iter()
+        .enumerate()
+    {
+        assert_eq!(&*host, ["local:c", "local:a", "local:b"][place]);
+        answer.unwrap();
+    }
+    session.close().await;
+    drop(reach);
+    leaks.end().await;
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_opened_answers_so_and_the_others_are_not_kept() {
+    let fleet = Fleet::start();
+    let refusing = fleet.refusing();
+    fleet.alias("gone", refusing.address());
+    let hosts =
+        ["h1", "gone", "h2"].map(|name| Host::new(&format!("ssh+native://{name}")).unwrap());
+    let reach = fleet_reach(&fleet);
+    let session = Session::open(hosts, &reach).await;
+    for _ in 0..2 {
+        let answers = session.run(["echo", "here"]).await;
+        let [one, gone, two] = &answers[..] else {
+            panic!("{answers:?}");
+        };
+        for (host, answer) in [one, two] {
+            assert_eq!(answer.as_ref().unwrap().stdout, "here\n", "{host}");
+        }
+        assert!(matches!(gone.1, Err(VerbError::Unreachable(_))), "{gone:?}");
+        assert_eq!(&*gone.0, "ssh+native://gone");
+    }
+    session.close().await;
+    drop(reach);
+    listener_alone(&fleet).await;
+}
+
+#[tokio::test]
+async fn a_panic_on_one_host_touches_no_other() {
+    let leaks = Leaks::begin();
+    let home = tempfile::tempdir().unwrap();
+    let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
+    let session = Session::open(local(&["a", "b", "c"]), &reach).await;
+    let answers = session
+        .ask(Fussy {
+            dislikes: "local:b",
+        })
+        .await;
+    let words: Vec<_> = answers
+        .iter()
+        .map(|(_, answer)| match answer {
+            Ok(()) => "fine",
+            Err(VerbError::Crashed { text }) if text.contains("not there") => "crashed",
+            Err(other) => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(words, ["fine", "crashed", "fine"]);
+    for (_, answer) in session.exists("/").await {
+        assert!(answer.unwrap(), "its connection is as good as before");
+    }
+    session.close().await;
+    drop(reach);
+    leaks.end().await;
+}
+
+#[tokio::test]
+async fn no_more_hosts_are_worked_on_at_once_than_may_be() {
+    let leaks = Leaks::begin();
+    let home = tempfile::tempdir().unwrap();
+    let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
+    let session = Session::open(local(&["a", "b", "c", "d", "e"]), &reach).await;
+    let counts = Counts::default();
+    for (_, answer) in session.clone().fanout(2).ask(counts.clone()).await {
+        answer.unwrap();
+    }
+    assert_eq!(counts.peak.load(Ordering::SeqCst), 2);
+    session.close().await;
+    drop(reach);
+    leaks.end().await;
+}
+
+#[tokio::test]
+async fn a_scope_holds_on_all_hosts_and_in_no_other_handle() {
+    let leaks = Leaks::begin();
+    let home = tempfile::tempdir().unwrap();
+    let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
+    let session = Session::open(local(&["a", "b"]), &reach).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let scoped = session.within(&Scope::new().cwd(path).file_mode(0o640));
+    let upload = Upload::new("file", "from both").unsynced();
+    for (_, answer) in scoped.ask(upload).await {
+        assert_eq!(answer.unwrap().path, format!("{path}/file"));
+    }
+    let mode = fs::metadata(directory.path().join("file"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o7777, 0o640);
+    for (_, answer) in session.cwd().await {
+        assert_eq!(answer.unwrap(), home.path().to_str().unwrap());
+    }
+    drop(scoped);
+    session.close().await;
+    drop(reach);
+    leaks.end().await;
+}
