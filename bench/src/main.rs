@@ -12,6 +12,7 @@ mod measure;
 mod native;
 mod operations;
 mod own;
+mod put;
 mod ssh;
 mod start;
 
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 /// A part of the benchmark by its name.
 type Part = (&'static str, fn(&measure::Tools) -> std::io::Result<()>);
 
-const PARTS: [Part; 16] = [
+const PARTS: [Part; 17] = [
     ("true", link::sequential),
     ("noop", link::noop),
     ("lines", lines::run),
@@ -37,6 +38,7 @@ const PARTS: [Part; 16] = [
     ("native-bulk", native::bulk::run),
     ("native-memory", native::memory::run),
     ("operations", operations::run),
+    ("put", put::run),
 ];
 
 fn main() -> ExitCode {

@@ -20,6 +20,7 @@ const COMMANDS: &str = page!("1-running-commands.md");
 const HOSTS: &str = page!("2-reaching-hosts.md");
 const OUTCOMES: &str = page!("3-outcomes-and-exit-codes.md");
 const ASKING: &str = page!("4-asking-hosts.md");
+const MOVING: &str = page!("5-moving-files.md");
 
 /// The language of the blocks that are sessions.
 const SESSION: &str = "console";
@@ -133,6 +134,11 @@ fn the_guide_to_outcomes_is_what_is_printed() {
 #[test]
 fn the_guide_to_questions_is_what_is_printed() {
     assert!(play(ASKING) >= 12);
+}
+
+#[test]
+fn the_guide_to_files_is_what_is_printed() {
+    assert!(play(MOVING) >= 15);
 }
 
 #[test]

@@ -105,8 +105,11 @@ fn events_have_the_fields_and_kinds_of_the_page() {
         .collect();
     let kinds = rows("Kinds");
     let ran = scene.run(["--json", "local:a", "--sh", "echo out; echo err >&2"]);
+    scene.file("file", vec![0; 1 << 20]);
+    let put = scene.convoke(["put", "--json", "file", "local:a:there"]);
+    let put = scene.start(put).finish();
     let mut seen = BTreeSet::new();
-    for event in events(&ran.stdout) {
+    for event in events(&[ran.stdout, put.stdout].concat()) {
         assert_eq!(keys(&event), fields);
         let kind = event["kind"].as_str().unwrap().to_owned();
         let row = kinds.iter().find(|row| row[0][0] == kind).unwrap();

@@ -29,7 +29,7 @@ fn every_command_of_the_tour_is_one() {
     scene.file("secrets", "TOKEN=x\n");
     scene.file("hosts.txt", "local:demo1\n");
     let (_, tour) = PAGE.split_once("## A short tour").unwrap();
-    let verbs = ["run", "stat", "ls", "cat", "facts", "user"];
+    let verbs = ["run", "put", "get", "stat", "ls", "cat", "facts", "user"];
     let typed = |line: &'static str| {
         let (_, words) = line.split_once("convoke ")?;
         let (verb, words) = words.split_once(' ')?;
