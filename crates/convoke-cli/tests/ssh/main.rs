@@ -15,6 +15,7 @@ mod breaks;
 mod bytes;
 mod crowd;
 mod exits;
+mod files;
 mod gone;
 mod homes;
 mod inquiry;

@@ -1,0 +1,138 @@
+//! Files to hosts and from them over ssh: byte for byte, and what is left when the way there breaks.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
+
+use convoke_testkit::fleet::Fleet;
+
+use crate::live::{Live, Ran};
+use crate::operator::{Operator, eventually};
+
+/// What the controller may take, whatever goes: the figure of the contract.
+const MEMORY_KIB: u64 = 64 << 10;
+
+/// `convoke` with a verb, on a fleet.
+fn with<A: AsRef<OsStr>>(
+    operator: &Operator,
+    fleet: &Fleet,
+    verb: &str,
+    words: impl IntoIterator<Item = A>,
+) -> Command {
+    let mut command = operator.convoke([verb, "-F"]);
+    command.arg(fleet.ssh_config()).args(words);
+    command
+}
+
+fn ok(operator: &Operator, fleet: &Fleet, verb: &str, words: &[&str]) -> Ran {
+    let ran = Live::start(with(operator, fleet, verb, words)).finish();
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{words:?}");
+    ran
+}
+
+/// Bytes of every value in no order.
+fn mixed(size: usize) -> Vec<u8> {
+    let at = (0..size as u64).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56);
+    at.map(|byte| byte as u8).collect()
+}
+
+/// A fleet each of whose hosts has a home of its own.
+fn apart(hosts: usize) -> Fleet {
+    Fleet::builder().hosts(hosts).separate_homes().start()
+}
+
+#[test]
+fn files_of_every_size_go_to_hosts_and_come_back_byte_for_byte() {
+    let (operator, fleet) = (Operator::new(), apart(2));
+    for size in [0, 1, 32 * 1024, 64 << 20] {
+        let content = mixed(size);
+        operator.file("up", &content);
+        ok(&operator, &fleet, "put", &["up", "h[1-2]:there"]);
+        ok(&operator, &fleet, "get", &["h[1-2]:there", "down"]);
+        for n in [1, 2] {
+            assert!(fs::read(fleet.home(n).join("there")).unwrap() == content);
+            let came = operator.path(&format!("down/h{n}/there"));
+            assert!(fs::read(came).unwrap() == content);
+        }
+    }
+    operator.end(&fleet);
+}
+
+#[test]
+fn sixteen_hosts_get_a_file_in_bounded_memory() {
+    let (operator, fleet) = (Operator::new(), apart(16));
+    let content = mixed(24 << 20);
+    operator.file("up", &content);
+    let words = ["put", "-F", &fleet.ssh_config().display().to_string()];
+    let mut child = operator
+        .convoke(words.into_iter().chain(["-q", "up", "h[1-16]:there"]))
+        .spawn()
+        .unwrap();
+    let mut highest = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+        highest = highest.max(peak.unwrap_or(0));
+        // A look now and then: a peak stays until the end.
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    eprintln!("{highest} KiB");
+    assert!((1..MEMORY_KIB).contains(&highest), "{highest} KiB");
+    for n in 1..=16 {
+        assert!(fs::read(fleet.home(n).join("there")).unwrap() == content);
+    }
+    operator.end(&fleet);
+}
+
+#[test]
+fn a_connection_that_is_killed_leaves_the_old_file_and_nothing_else() {
+    let (operator, fleet) = (Operator::new(), apart(1));
+    let place = fleet.home(1).join("place");
+    fs::create_dir(&place).unwrap();
+    fs::write(place.join("file"), "old").unwrap();
+    let pipe = operator.path("pipe");
+    let kind = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+    let live = Live::start(with(
+        &operator,
+        &fleet,
+        "put",
+        ["--json", "pipe", "h1:place/file"],
+    ));
+    // For reading, too, so that nobody waits for anybody.
+    let mut source = fs::File::options();
+    let mut source = source.read(true).write(true).open(&pipe).unwrap();
+    source.write_all(&mixed(1 << 20)).unwrap();
+    live.until_said("\"progress\"", 1);
+    fleet.kill_sessions();
+    let ran = live.finish();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert_eq!(ran.outcome("h1")["outcome"], "lost");
+    operator.end(&fleet);
+    assert_eq!(fs::read(place.join("file")).unwrap(), b"old");
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 1);
+}
+
+#[test]
+fn a_connection_that_is_cut_while_a_file_comes_leaves_the_old_one() {
+    let (operator, fleet) = (Operator::new(), apart(1));
+    let big = fs::File::create(fleet.home(1).join("big")).unwrap();
+    big.set_len(1 << 40).unwrap();
+    let here = operator.path("here");
+    fs::create_dir(&here).unwrap();
+    fs::write(here.join("big"), "old").unwrap();
+    let words = ["--json", "h1:big", "here"];
+    let live = Live::start(with(&operator, &fleet, "get", words));
+    live.until_said("\"progress\"", 1);
+    fleet.kill_sessions();
+    let ran = live.finish();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let left = || format!("{:?}", fs::read_dir(&here).unwrap().collect::<Vec<_>>());
+    eventually(left, || fs::read_dir(&here).unwrap().count() == 1);
+    assert_eq!(fs::read(here.join("big")).unwrap(), b"old");
+    operator.end(&fleet);
+}
