@@ -16,8 +16,11 @@ use crate::process::Broken;
 use crate::transfer::Undone;
 
 /// "No such file or directory" on every Linux.
-pub(super) const ENOENT: i32 = 2;
+const ENOENT: i32 = 2;
 const EPERM: i32 = 1;
+
+/// Why a command is not run as somebody else.
+const NOT_ROOT: &str = "only a login as root runs commands as somebody else";
 const EACCES: i32 = 13;
 
 /// Why a verb failed on a host.
@@ -170,10 +173,9 @@ impl VerbError {
             VerbError::NoProgram { name, .. } if name.contains(&b' ') => {
                 Some("`Run::line` gives a line to the host's shell".into())
             }
-            VerbError::Usage {
-                field: "user" | "group",
-                ..
-            } => Some("only a login as root can run commands as somebody else".into()),
+            VerbError::Usage { why, .. } if why == NOT_ROOT => {
+                Some("log in as root, or run `sudo` or `su` as a command".into())
+            }
             _ => None,
         }
     }
@@ -214,8 +216,17 @@ impl VerbError {
             }
             Stage::Exec | Stage::Fork => return VerbError::NotStarted(reason),
         };
-        let why = reason.why.unwrap_or_else(|| errno_words(reason.errno));
-        VerbError::usage(field, first, why)
+        let why = match (reason.stage, reason.errno, reason.why) {
+            (_, _, Some(why)) => why.into(),
+            (Stage::User | Stage::Group, ENOENT, None) => "the host knows no such name".into(),
+            (Stage::User | Stage::Group, EPERM, None) => NOT_ROOT.into(),
+            (_, errno, None) => errno_words(errno).into(),
+        };
+        VerbError::Usage {
+            field,
+            value: first,
+            why,
+        }
     }
 }
 

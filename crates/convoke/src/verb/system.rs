@@ -9,7 +9,9 @@ use crate::scope::Scope;
 
 use super::{Single, field};
 
-/// The environment that a command would get: the login's, with the variables of the scope.
+/// The environment that a command of the login would get, with the variables of the scope.
+///
+/// What it means for a command to run as another user (`HOME`, `USER`, `LOGNAME`, …) is not in it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Environment;
 

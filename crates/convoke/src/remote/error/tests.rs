@@ -122,3 +122,20 @@ fn a_command_that_cannot_start_is_told_by_the_field_that_is_to_blame() {
     assert!(matches!(at(Stage::Exec, 8), VerbError::NotStarted(_)));
     assert!(matches!(at(Stage::Fork, 11), VerbError::NotStarted(_)));
 }
+
+#[test]
+fn whoever_may_not_become_somebody_else_is_told_what_it_takes() {
+    let at = |errno| {
+        let reason = NotStarted {
+            stage: Stage::User,
+            errno,
+            tried: vec!["app".into()],
+            why: None,
+        };
+        VerbError::not_started(reason, &"prog".into())
+    };
+    let refused = at(1);
+    assert!(refused.hint().is_some() && refused.to_string().contains("only a login as root"));
+    let unknown = at(2);
+    assert!(unknown.hint().is_none() && unknown.to_string().contains("no such name"));
+}
