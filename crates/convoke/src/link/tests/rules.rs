@@ -208,7 +208,7 @@ fn a_request_from_the_agent_is_refused_before_its_body_comes() {
 fn a_process_says_nothing_before_it_has_started() {
     let mut talk = Talk::new();
     talk.machine.start(Start::new(["true"])).unwrap();
-    let early = out_of_order(1, Tag::data(1), "the process has not started");
+    let early = out_of_order(1, Tag::data(1), "what was asked for has not begun");
     assert_eq!(talk.hears(&data(1, 1, b"early")), Err(early));
 }
 
