@@ -236,7 +236,7 @@ fn parked_lists_hold_nobody_up() {
     let list = Operation::List {
         path: path(place.path()),
     };
-    let parked: Vec<u32> = (0..20)
+    let parked: Vec<u32> = (0..10)
         .map(|_| {
             let operations = vec![list.clone(), stat("/")];
             agent.ask(&Message::Operate(Operate { operations }))
@@ -488,7 +488,7 @@ fn an_open_file_keeps_no_link_from_its_end() {
 fn many_at_once_with_kills_and_a_lost_link_leave_nothing() {
     let place = tempfile::tempdir().unwrap();
     let large = place.path().join("large");
-    fs::File::create(&large).unwrap().set_len(8 << 20).unwrap();
+    fs::File::create(&large).unwrap().set_len(1 << 20).unwrap();
     for _ in 0..rounds(3, 50) {
         let mut agent = Agent::start();
         let mut channels = Vec::new();

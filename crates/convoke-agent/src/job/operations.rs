@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use convoke_proto::operation::{Failure, Field, MAX_RECORD, Operation, Reason, Record};
 
 use super::Files;
-use crate::verbs::Verbs;
+use crate::verbs::{Listing, Told, Verbs};
 
 /// How many bytes of answers may wait for credit before the next operation is begun.
 pub const AHEAD: usize = 256 * 1024;
@@ -20,6 +20,8 @@ const SLICE: Duration = Duration::from_micros(500);
 #[derive(Debug)]
 pub struct Operations {
     left: std::vec::IntoIter<Operation>,
+    /// A directory of which part was told: it may be long, and is told no faster than it is read.
+    listing: Option<Listing>,
     answers: Vec<u8>,
     sent: usize,
     stop: Arc<AtomicBool>,
@@ -30,6 +32,7 @@ impl Operations {
     pub fn new(operations: Vec<Operation>, stop: Arc<AtomicBool>) -> Self {
         Operations {
             left: operations.into_iter(),
+            listing: None,
             answers: Vec::new(),
             sent: 0,
             stop,
@@ -38,7 +41,7 @@ impl Operations {
 
     /// Whether none is left to be done.
     pub fn are_done(&self) -> bool {
-        self.left.as_slice().is_empty()
+        self.listing.is_none() && self.left.as_slice().is_empty()
     }
 
     /// What they said and was not sent: records.
@@ -66,18 +69,52 @@ impl Operations {
         self.sent = 0;
         let until = Instant::now() + SLICE;
         while self.answers.len() < AHEAD && !self.stop.load(Ordering::Relaxed) {
-            let Some(operation) = self.left.next() else {
+            if let Some(listing) = self.listing.take() {
+                self.tell(verbs, listing);
+            } else if let Some(operation) = self.left.next() {
+                self.perform(verbs, files, operation);
+            } else {
                 break;
-            };
-            let mut answer = Answer {
-                out: &mut self.answers,
-                stop: &self.stop,
-                is_whole: false,
-            };
-            verbs.perform(operation, files, &mut |record| answer.say(record));
+            }
             if Instant::now() >= until {
                 break;
             }
+        }
+    }
+
+    fn perform(&mut self, verbs: &Verbs, files: &Files, operation: Operation) {
+        if let Operation::List { path } = operation {
+            return match verbs.listing(&path) {
+                Ok(listing) => self.tell(verbs, listing),
+                Err(failure) => {
+                    self.answer().say(Record::Failed(failure));
+                }
+            };
+        }
+        let mut answer = self.answer();
+        verbs.perform(operation, files, &mut |record| answer.say(record));
+    }
+
+    /// Tells the next part of a directory.
+    fn tell(&mut self, verbs: &Verbs, mut listing: Listing) {
+        let record = match listing.next(verbs) {
+            Ok(Told::Part(part)) => {
+                if self.answer().say(Record::Part(part)) {
+                    self.listing = Some(listing);
+                }
+                return;
+            }
+            Ok(Told::Last(rest)) => Record::Last(rest),
+            Err(failure) => Record::Failed(failure),
+        };
+        self.answer().say(record);
+    }
+
+    fn answer(&mut self) -> Answer<'_> {
+        Answer {
+            out: &mut self.answers,
+            stop: &self.stop,
+            is_whole: false,
         }
     }
 }
@@ -105,6 +142,7 @@ impl Answer<'_> {
         if self.out.len() - start > MAX_RECORD {
             self.out.truncate(start);
             self.is_whole = true;
+            // Nothing that an operation says is so long.
             too_long().encode(self.out);
         }
         !self.is_whole && !self.stop.load(Ordering::Relaxed)

@@ -17,29 +17,77 @@ const MAX_NAMES: usize = 64 * 1024 * 1024;
 /// What an entry takes besides its texts, in bytes, at most.
 const ENTRY: usize = 100;
 
-impl Verbs {
-    /// Entries in parts, sorted by name. One that vanishes meanwhile is left out.
-    pub(super) fn list(&self, path: &[u8], say: Say<'_>) -> Result<Answer, Failure> {
-        let place = self.place(path)?;
-        let directory = open_directory(CWD, place.bytes(), Hold::Read);
-        let directory = directory.map_err(|errno| place.refused(errno))?;
-        let names = Names::of(&directory, &place)?;
+/// A directory of which part is told: the rest can be told later, by any thread.
+#[derive(Debug)]
+pub struct Listing {
+    place: Place,
+    directory: OwnedFd,
+    names: Names,
+    /// How many of the names are told.
+    told: usize,
+}
+
+/// What comes next of a directory.
+#[derive(Debug)]
+pub enum Told {
+    /// Some entries; more follow.
+    Part(Answer),
+    /// The rest.
+    Last(Answer),
+}
+
+impl Listing {
+    /// The next entries, some hundred, sorted by name. One that vanished meanwhile is left out.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn next(&mut self, verbs: &Verbs) -> Result<Told, Failure> {
         let (mut part, mut size) = (Vec::new(), 0);
-        for name in names.sorted() {
-            let stat = match self.entry(&directory, name) {
+        while let Some(name) = self.names.nth(self.told) {
+            self.told += 1;
+            let stat = match verbs.entry(&self.directory, name) {
                 Ok(stat) => stat,
                 Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(place.inside(name).refused(errno)),
+                Err(errno) => return Err(self.place.inside(name).refused(errno)),
             };
             let name = BString::from(name);
             size += name.len() + ENTRY + texts(&stat);
             part.push(Entry { name, stat });
             if size >= PART {
-                size = 0;
-                say_part(say, Answer::Entries(std::mem::take(&mut part)))?;
+                return Ok(Told::Part(Answer::Entries(part)));
             }
         }
-        Ok(Answer::Entries(part))
+        Ok(Told::Last(Answer::Entries(part)))
+    }
+}
+
+impl Verbs {
+    /// Opens a directory and reads its names, to tell what they are in parts.
+    ///
+    /// # Errors
+    /// What the kernel refuses, or more names than an agent holds.
+    pub fn listing(&self, path: &[u8]) -> Result<Listing, Failure> {
+        let place = self.place(path)?;
+        let directory = open_directory(CWD, place.bytes(), Hold::Read);
+        let directory = directory.map_err(|errno| place.refused(errno))?;
+        let names = Names::of(&directory, &place)?;
+        Ok(Listing {
+            place,
+            directory,
+            names,
+            told: 0,
+        })
+    }
+
+    /// Entries in parts.
+    pub(super) fn list(&self, path: &[u8], say: Say<'_>) -> Result<Answer, Failure> {
+        let mut listing = self.listing(path)?;
+        loop {
+            match listing.next(self)? {
+                Told::Part(part) => say_part(say, part)?,
+                Told::Last(rest) => return Ok(rest),
+            }
+        }
     }
 
     fn entry(&self, directory: &OwnedFd, name: &[u8]) -> Result<Stat, Errno> {
@@ -57,40 +105,42 @@ fn texts(stat: &Stat) -> usize {
 }
 
 /// The names in a directory, one behind the other: a million of them must not be a million allocations.
+#[derive(Debug)]
 struct Names {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    /// Where each begins and ends, in the order of the names.
+    bounds: Vec<(u32, u32)>,
 }
 
 impl Names {
     fn of(directory: &OwnedFd, place: &Place) -> Result<Self, Failure> {
         let mut names = Names {
             bytes: Vec::new(),
-            ends: Vec::new(),
+            bounds: Vec::new(),
         };
         loop {
             let batch = next_batch(directory).map_err(|errno| place.refused(errno))?;
             if batch.is_empty() {
-                return Ok(names);
+                break;
             }
             for (name, _) in batch {
+                let start = names.bytes.len();
                 names.bytes.extend_from_slice(&name);
-                names.ends.push(names.bytes.len());
+                names.bounds.push((start as u32, names.bytes.len() as u32));
             }
+            // Far below what the bounds can say.
             if names.bytes.len() > MAX_NAMES {
                 return Err(place.failure(Reason::TooLong));
             }
         }
+        let Names { bytes, bounds } = &mut names;
+        bounds.sort_unstable_by_key(|(start, end)| bytes.get(*start as usize..*end as usize));
+        Ok(names)
     }
 
-    fn sorted(&self) -> Vec<&[u8]> {
-        let starts = [0].into_iter().chain(self.ends.iter().copied());
-        let bounds = starts.zip(&self.ends);
-        let mut names: Vec<_> = bounds
-            .filter_map(|(start, end)| self.bytes.get(start..*end))
-            .collect();
-        names.sort_unstable();
-        names
+    fn nth(&self, index: usize) -> Option<&[u8]> {
+        let (start, end) = self.bounds.get(index)?;
+        self.bytes.get(*start as usize..*end as usize)
     }
 }
 

@@ -40,6 +40,7 @@ use names::Names;
 use path::Place;
 
 pub use incoming::Incoming;
+pub use list::{Listing, Told};
 pub use user::Identity;
 
 /// About how many bytes of entries or variables make one record.
