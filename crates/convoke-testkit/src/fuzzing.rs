@@ -193,7 +193,7 @@ impl Host {
 
     /// Whether a request is granted.
     fn grant(&mut self, channel: u32, kind: Kind) -> bool {
-        let is_granted = channel % 2 == 0;
+        let is_granted = channel.is_multiple_of(2);
         if is_granted {
             self.granted.insert(channel, kind);
         }

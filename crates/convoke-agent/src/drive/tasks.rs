@@ -192,10 +192,10 @@ impl Worker {
         let is_first = !std::mem::replace(&mut task.killed, true);
         match &mut task.work {
             Work::Identifying { request, .. } => {
-                if request.take().is_some() {
-                    self.serve
-                        .not_started(channel, not_identified(libc::ECANCELED, &cancelled()));
-                }
+                // Its job goes on; there is nothing that could stop a name service.
+                *request = None;
+                let why = not_identified(libc::ECANCELED, &cancelled());
+                self.serve.not_started(channel, why);
             }
             Work::Operating { stop, .. } => stop.store(true, Ordering::Relaxed),
             Work::Open if is_first => match self.crew.files().remove(channel) {
