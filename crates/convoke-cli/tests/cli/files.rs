@@ -357,7 +357,7 @@ fn an_interrupt_leaves_the_old_file_and_nothing_else() {
         if signal == Signal::INT {
             assert_eq!(live.finish().code, Some(130));
         } else {
-            live.is_killed();
+            live.ends_killed();
         }
         drop(source);
         // The agents end when they have thrown away what was not whole.
@@ -383,7 +383,7 @@ fn an_interrupted_file_from_a_host_leaves_the_old_one_and_nothing_else() {
         if signal == Signal::INT {
             assert_eq!(live.finish().code, Some(130));
         } else {
-            live.is_killed();
+            live.ends_killed();
         }
         scene.until_alone();
         assert_eq!(names(&scene, "d"), ["here"]);

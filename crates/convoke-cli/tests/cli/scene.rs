@@ -286,7 +286,7 @@ impl Live {
     }
 
     /// Waits for the end of a run that was killed.
-    pub(crate) fn is_killed(mut self) {
+    pub(crate) fn ends_killed(mut self) {
         assert_eq!(self.child.wait().unwrap().signal(), Some(9));
     }
 
