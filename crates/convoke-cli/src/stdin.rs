@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use convoke::process::Source;
+use convoke::process::{self, Source};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
@@ -57,11 +57,11 @@ pub(crate) struct Straight {
 }
 
 impl Source for Straight {
-    fn open(&self) -> Box<dyn AsyncRead + Send + Unpin> {
-        Box::new(Watched {
+    fn open(&self) -> io::Result<process::Reader> {
+        Ok(Box::new(Watched {
             reader: tokio::io::stdin(),
             alarm: self.alarm.clone(),
-        })
+        }))
     }
 }
 
@@ -174,14 +174,14 @@ impl Shared {
 }
 
 impl Source for Spool {
-    fn open(&self) -> Box<dyn AsyncRead + Send + Unpin> {
-        Box::new(Watched {
+    fn open(&self) -> io::Result<process::Reader> {
+        Ok(Box::new(Watched {
             reader: Reader {
                 shared: Arc::clone(&self.shared),
                 offset: 0,
             },
             alarm: self.alarm.clone(),
-        })
+        }))
     }
 }
 

@@ -11,7 +11,7 @@ use bstr::BString;
 use bytes::Bytes;
 use tokio::io::AsyncRead;
 
-use crate::process::{Once, Source};
+use crate::process::{Once, Reader, Source};
 use crate::transfer::{Pieces, Reading};
 
 use shared::{Place, Shared};
@@ -92,12 +92,15 @@ impl Content {
     }
 
     /// All of it, for one host.
-    pub(crate) fn open(&self) -> Opened {
-        match self {
+    ///
+    /// # Errors
+    /// The source has nothing to read.
+    pub(crate) fn open(&self) -> io::Result<Opened> {
+        Ok(match self {
             Content::Bytes(bytes) => Opened::Bytes(bytes.clone()),
             Content::File(file) => Opened::File(Place::first(&file.shared)),
-            Content::Source(source) => Opened::Source(Reading::new(source.open())),
-        }
+            Content::Source(source) => Opened::Source(Reading::new(source.open()?)),
+        })
     }
 }
 
@@ -135,7 +138,7 @@ impl<const N: usize> From<&[u8; N]> for Content {
 pub(crate) enum Opened {
     Bytes(Bytes),
     File(Place),
-    Source(Reading<Box<dyn AsyncRead + Send + Unpin>>),
+    Source(Reading<Reader>),
 }
 
 impl Pieces for Opened {

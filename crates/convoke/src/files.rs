@@ -136,7 +136,8 @@ impl<'a> Moving<'a> {
             ..upload.file.clone()
         };
         let progress = |sent| tally.at(sent, events);
-        let stored = transfer::put(self.link, file, upload.content.open(), progress).await?;
+        let content = upload.content.open().map_err(Undone::Here)?;
+        let stored = transfer::put(self.link, file, content, progress).await?;
         self.done(Moved {
             path: stored.path,
             here: upload.content.path().map(Into::into),

@@ -297,7 +297,7 @@ async fn process(
 ) -> Result<Outcome, Broken> {
     let mut running = match process::start(connection.link(), command, cancel).await? {
         Ok(running) => running,
-        Err(outcome) => return Ok(outcome),
+        Err(ending) => return Ok(ending.into()),
     };
     // Nothing follows: the agent need not wait for us to say goodbye.
     connection.link().finish();
@@ -307,7 +307,7 @@ async fn process(
     if let Some(notice) = connection.noise().notice() {
         running.wait_for(events.send(notice)).await;
     }
-    running.finish(events).await
+    Ok(running.finish(events).await?.into())
 }
 
 /// Waits for the hello, before anything is asked for, and announces the host.

@@ -3,6 +3,7 @@
 mod capture;
 mod input;
 
+use std::io;
 use std::time::Duration;
 
 use bstr::BString;
@@ -14,11 +15,14 @@ use tokio::time::Instant;
 use crate::cancel::Cancel;
 use crate::error::{LinkError, StartError};
 use crate::event::Stream;
+use crate::failure::in_words;
 use crate::link::{Channel, Delivery, Link, Receipt};
-use crate::outcome::{Cancelled, Exited, Limit, NotStarted, Outcome, TimedOut};
+use crate::outcome::{
+    Cancelled, Exited, Failed, FailureCause, Limit, NotStarted, Outcome, TimedOut,
+};
 use crate::printable::printable;
 
-pub use input::{Input, Source};
+pub use input::{Input, Reader, Source};
 
 pub(crate) use capture::{Capture, Captured};
 pub(crate) use input::Once;
@@ -175,11 +179,34 @@ pub(crate) trait Listener: Send {
     fn hear(&mut self, said: Said) -> impl Future<Output = ()> + Send;
 }
 
+/// What came of a command.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    Outcome(Outcome),
+    /// Its input could not be read to its end, so that it was not started, or ended.
+    Unread(io::Error),
+}
+
+impl From<Ending> for Outcome {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Outcome(outcome) => outcome,
+            Ending::Unread(error) => Outcome::Failed(Failed {
+                cause: FailureCause::Here {
+                    text: format!("failed to read the input: {}", in_words(&error)),
+                },
+                also: Vec::new(),
+                more: 0,
+            }),
+        }
+    }
+}
+
 /// A command that was asked for, until its outcome is known.
 ///
 /// Waiting for the listener stops reading from the host, which stops the command: that is the
-/// back-pressure. A cancelled command is killed on the host, and what it said until its
-/// end is still sent. Dropping it ends the command.
+/// back-pressure. A cancelled command, or one whose input cannot be read any further, is killed on the host, and
+/// what it said until its end is still sent. Dropping it ends the command.
 pub(crate) struct Running<'a> {
     channel: Channel,
     feed: Feed,
@@ -187,29 +214,38 @@ pub(crate) struct Running<'a> {
     cancel: &'a Cancel,
     /// Once it is killed: when its exit is overdue.
     kill_by: Option<Instant>,
+    /// Why its input ended before its end.
+    unread: Option<io::Error>,
 }
 
-/// Asks for a command on an open link. An outcome when it cannot be asked for.
+/// Asks for a command on an open link. Its ending when it cannot be asked for.
 pub(crate) async fn start<'a>(
     link: &Link,
     command: &Command,
     cancel: &'a Cancel,
-) -> Result<Result<Running<'a>, Outcome>, Broken> {
+) -> Result<Result<Running<'a>, Ending>, Broken> {
     let request = command.request();
     if let Some(why) = request.reason_against() {
-        return Ok(Err(refused(EINVAL, why)));
+        return Ok(Err(Ending::Outcome(refused(EINVAL, why))));
     }
+    let feed = match Feed::open(&command.input) {
+        Ok(feed) => feed,
+        Err(error) => return Ok(Err(Ending::Unread(error))),
+    };
     let channel = match link.start(request).await {
         Ok(channel) => channel,
-        Err(StartError::Oversized(error)) => return Ok(Err(refused(E2BIG, error))),
+        Err(StartError::Oversized(error)) => {
+            return Ok(Err(Ending::Outcome(refused(E2BIG, error))));
+        }
         Err(StartError::Lost(error)) => return Err(Broken::unsent(error)),
     };
     Ok(Ok(Running {
         channel,
-        feed: Feed::new(&command.input),
+        feed,
         limits: command.start.limits,
         cancel,
         kill_by: None,
+        unread: None,
     }))
 }
 
@@ -233,7 +269,7 @@ impl Running<'_> {
     }
 
     /// Tells what happens until the command has ended.
-    pub(crate) async fn finish(mut self, listener: &mut impl Listener) -> Result<Outcome, Broken> {
+    pub(crate) async fn finish(mut self, listener: &mut impl Listener) -> Result<Ending, Broken> {
         loop {
             let credit = self.channel.stdin_credit();
             let room = self.channel.room(credit);
@@ -247,13 +283,18 @@ impl Running<'_> {
                 // ends with its credit.
                 (data, room) = self.feed.next(credit, room), if self.feed.is_ready(credit) => {
                     match data {
-                        Some(data) => self.channel.send(data, room),
-                        None => self.channel.end_stdin(),
+                        Ok(Some(data)) => self.channel.send(data, room),
+                        Ok(None) => self.channel.end_stdin(),
+                        Err(error) => {
+                            self.unread = Some(error);
+                            self.kill();
+                        }
                     }
                 }
                 delivery = self.channel.next() => {
                     if let Some(outcome) = self.take(delivery, listener).await? {
-                        return Ok(outcome);
+                        let unread = self.unread.map(Ending::Unread);
+                        return Ok(unread.unwrap_or(Ending::Outcome(outcome)));
                     }
                 }
             }

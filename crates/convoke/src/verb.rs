@@ -6,7 +6,6 @@ mod account;
 mod change;
 mod download;
 mod field;
-mod input;
 mod look;
 mod make;
 mod open;

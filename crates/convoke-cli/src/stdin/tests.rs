@@ -14,8 +14,8 @@ fn spool() -> (Spool, mpsc::Receiver<Unread>) {
 async fn every_reader_gets_everything_at_its_own_pace() {
     let (spool, _alarms) = spool();
     let input: Vec<u8> = (0..1_000_000_u32).map(|at| (at >> 3) as u8).collect();
-    let mut early = spool.open();
-    let mut slow = spool.open();
+    let mut early = spool.open().unwrap();
+    let mut slow = spool.open().unwrap();
     let mut byte = [0];
     let filling = {
         let (spool, input) = (spool.clone(), input.clone());
@@ -30,7 +30,7 @@ async fn every_reader_gets_everything_at_its_own_pace() {
     slow.read_to_end(&mut rest).await.unwrap();
     assert!(rest == input);
     let mut late = Vec::new();
-    spool.open().read_to_end(&mut late).await.unwrap();
+    spool.open().unwrap().read_to_end(&mut late).await.unwrap();
     assert!(late == input);
 }
 
@@ -49,7 +49,7 @@ impl Read for Failing {
 async fn an_error_is_no_end_of_input() {
     let (spool, mut alarms) = spool();
     spool.fill(Failing(Some(b"part")));
-    let mut reader = spool.open();
+    let mut reader = spool.open().unwrap();
     let mut part = [0; 4];
     reader.read_exact(&mut part).await.unwrap();
     assert_eq!(&part, b"part");

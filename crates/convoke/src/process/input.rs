@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use bstr::BString;
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::link::Room;
 
@@ -24,16 +22,23 @@ pub enum Input {
     Source(Arc<dyn Source>),
 }
 
+/// A reader of input, for one host.
+pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
+
 /// Gives the same input to many hosts, each at its own pace.
 pub trait Source: Send + Sync + fmt::Debug {
-    /// A reader from the beginning, for one host. Called once a host, from its task.
+    /// A reader from the beginning, for one host. Called before the host is asked for anything, from its task.
     ///
-    /// An error while reading ends that host's input as its end would.
-    fn open(&self) -> Box<dyn AsyncRead + Send + Unpin>;
+    /// A part is never taken for the whole: when reading fails, the command is ended, and the file thrown away.
+    ///
+    /// # Errors
+    /// There is nothing to read: that host is asked for nothing.
+    fn open(&self) -> io::Result<Reader>;
 }
 
 impl Input {
-    /// What `reader` gives until its end, which is read once: to whoever opens it again it is an error.
+    /// What `reader` gives until its end. It is read once, on one host: on any other, and whenever the command is
+    /// run again, nothing is started, which is an error of this machine.
     pub fn reader(reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
         Input::Source(Arc::new(Once::new(reader)))
     }
@@ -46,7 +51,7 @@ impl<T: Into<BString>> From<T> for Input {
 }
 
 /// A reader that can be read once.
-pub(crate) struct Once(Mutex<Option<Box<dyn AsyncRead + Send + Unpin>>>);
+pub(crate) struct Once(Mutex<Option<Reader>>);
 
 impl Once {
     pub(crate) fn new(reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
@@ -61,43 +66,31 @@ impl fmt::Debug for Once {
 }
 
 impl Source for Once {
-    fn open(&self) -> Box<dyn AsyncRead + Send + Unpin> {
+    fn open(&self) -> io::Result<Reader> {
         let reader = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        reader.unwrap_or_else(|| Box::new(Spent))
-    }
-}
-
-/// A reader that was read already.
-struct Spent;
-
-impl AsyncRead for Spent {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let why = "it was read already, and can be read only once";
-        Poll::Ready(Err(io::Error::other(why)))
+        reader.ok_or_else(|| io::Error::other("it was read already, and can be read only once"))
     }
 }
 
 /// The input of one running command.
 pub(super) struct Feed {
-    reader: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    reader: Option<Reader>,
     buffer: BytesMut,
 }
 
 impl Feed {
-    pub(super) fn new(input: &Input) -> Self {
-        let reader: Option<Box<dyn AsyncRead + Send + Unpin>> = match input {
+    /// # Errors
+    /// The source has nothing to read.
+    pub(super) fn open(input: &Input) -> io::Result<Self> {
+        let reader: Option<Reader> = match input {
             Input::None => None,
-            Input::Bytes(bytes) => Some(Box::new(std::io::Cursor::new(bytes.clone()))),
-            Input::Source(source) => Some(source.open()),
+            Input::Bytes(bytes) => Some(Box::new(io::Cursor::new(bytes.clone()))),
+            Input::Source(source) => Some(source.open()?),
         };
-        Feed {
+        Ok(Feed {
             reader,
             buffer: BytesMut::new(),
-        }
+        })
     }
 
     /// Whether a piece may be asked for, when `credit` bytes may be sent.
@@ -105,28 +98,30 @@ impl Feed {
         self.reader.is_some() && credit > 0
     }
 
-    /// The next piece of at most `credit` bytes, once there is room for it; `None` once at the end.
-    /// May be dropped and called again; nothing that was read is lost.
+    /// The next piece of at most `credit` bytes, once there is room for it; `None` once at the end, after which,
+    /// as after an error, there is nothing more. May be dropped and called again; nothing that was read is lost.
     pub(super) async fn next(
         &mut self,
         credit: usize,
         room: impl Future<Output = Room>,
-    ) -> (Option<Bytes>, Room) {
+    ) -> (io::Result<Option<Bytes>>, Room) {
         let room = room.await;
         let Some(reader) = &mut self.reader else {
             return std::future::pending().await;
         };
         self.buffer.reserve(credit);
         let read = (&mut *reader).take(credit as u64);
-        let ended = {
+        let read = {
             tokio::pin!(read);
-            read.read_buf(&mut self.buffer).await.unwrap_or(0) == 0
+            read.read_buf(&mut self.buffer).await
         };
-        if ended {
-            self.reader = None;
-            return (None, room);
-        }
-        (Some(self.buffer.split().freeze()), room)
+        let piece = match read {
+            Ok(0) => Ok(None),
+            Ok(_) => return (Ok(Some(self.buffer.split().freeze())), room),
+            Err(error) => Err(error),
+        };
+        self.reader = None;
+        (piece, room)
     }
 
     /// Nobody reads it any more.

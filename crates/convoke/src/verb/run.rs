@@ -8,11 +8,10 @@ use convoke_proto::command::{Leftovers, Limits, Shell};
 
 use crate::cancel::Cancel;
 use crate::outcome::Outcome;
-use crate::process::{self, Capture, Captured, Command, Input, Program};
+use crate::process::{self, Capture, Captured, Command, Ending, Input, Program};
 use crate::remote::{Completed, CutShort, Remote, VerbError};
 use crate::scope::Scope;
 
-use super::input::Trouble;
 use super::{Verb, field};
 
 /// How much output is kept unless somebody says otherwise, both streams together.
@@ -88,7 +87,8 @@ impl Run {
         }
     }
 
-    /// What it reads on stdin: bytes, or [`Input::reader`], or a source for many hosts.
+    /// What it reads on stdin: bytes, or [`Input::reader`], or a source for many hosts. Input that cannot be read
+    /// to its end is [`VerbError::Content`], and the command is ended, or never started.
     #[must_use]
     pub fn input(self, input: impl Into<Input>) -> Self {
         Run {
@@ -267,18 +267,17 @@ impl Verb for Run {
 
     async fn on(&self, remote: &Remote) -> Result<Completed, VerbError> {
         let start = self.program(remote.scope())?;
-        let trouble = Trouble::default();
-        let input = trouble.watch(&self.input);
+        let input = self.input.clone();
         let command = Command { start, input };
         let cancel = Cancel::new();
         let mut said = Captured::new(self.capture, &cancel);
-        let outcome = match process::start(remote.link(), &command, &cancel).await? {
+        let ending = match process::start(remote.link(), &command, &cancel).await? {
             Ok(running) => running.finish(&mut said).await?,
-            Err(outcome) => outcome,
+            Err(ending) => ending,
         };
-        match trouble.take() {
-            Some(error) => Err(VerbError::Content(Arc::new(error))),
-            None => self.verdict(outcome, said),
+        match ending {
+            Ending::Outcome(outcome) => self.verdict(outcome, said),
+            Ending::Unread(error) => Err(VerbError::Content(Arc::new(error))),
         }
     }
 }

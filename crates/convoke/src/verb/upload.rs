@@ -10,7 +10,7 @@ use convoke_proto::operation::{Answer, Operation};
 use crate::content::Content;
 use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
-use crate::transfer;
+use crate::transfer::{self, Undone};
 
 use super::{Single, field, single};
 
@@ -122,7 +122,7 @@ impl Upload {
                 tell(remote.name(), bytes);
             }
         };
-        let content = self.content.open();
+        let content = self.content.open().map_err(Undone::Here)?;
         Ok(transfer::put(remote.link(), file, content, progress).await?)
     }
 }

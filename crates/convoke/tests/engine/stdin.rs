@@ -1,5 +1,6 @@
 //! What commands read.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,12 +8,12 @@ use convoke::action::Action;
 use convoke::cancel::Cancel;
 use convoke::event::Stream;
 use convoke::host::Work;
-use convoke::process::{Command, Input, Program, Source};
+use convoke::process::{Command, Input, Program, Reader, Source};
 use convoke::proto::command::{Leftovers, Limits, Shell, Start, Stdin};
 use convoke::proto::message::{Message, Stream as Number};
 use convoke_testkit::memory::{Emulated, Memory, Said, Script};
 
-use tokio::io::{AsyncRead, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 use super::{everywhere, hosts, run};
 
@@ -45,11 +46,11 @@ async fn every_host_gets_all_of_the_input() {
 struct Bytewise(Bytes);
 
 impl Source for Bytewise {
-    fn open(&self) -> Box<dyn AsyncRead + Send + Unpin> {
+    fn open(&self) -> io::Result<Reader> {
         let (reader, mut writer) = tokio::io::duplex(1);
         let bytes = self.0.clone();
         tokio::spawn(async move { writer.write_all(&bytes).await });
-        Box::new(reader)
+        Ok(Box::new(reader))
     }
 }
 

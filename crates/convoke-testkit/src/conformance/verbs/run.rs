@@ -16,6 +16,7 @@ checks! {
     Anybody a_command_that_fails_is_an_error_with_both_streams
     Anybody a_command_without_input_finds_its_end_at_once
     Anybody input_of_any_kind_arrives
+    Anybody part_of_an_input_is_never_taken_for_the_whole
     Anybody much_output_is_kept_or_thrown_away_and_the_next_command_runs
     Anybody more_output_than_is_wanted_ends_the_command
     Anybody a_command_runs_where_and_how_it_is_told
@@ -86,6 +87,21 @@ async fn input_of_any_kind_arrives(ground: &Ground) {
     // Whoever does not read it to its end is not waited for.
     let head = Run::new(["head", "-c", "1"]).input(vec![b'y'; 3_000_000]);
     assert_eq!(remote.ask(head).await.unwrap().stdout, "y");
+}
+
+async fn part_of_an_input_is_never_taken_for_the_whole(ground: &Ground) {
+    let remote = &ground.remote;
+    let cat = || Run::line("cat; touch done", [""; 0]);
+    let breaks_off = (&b"half"[..]).chain(broken_reader());
+    let input = Input::reader(breaks_off);
+    fails!(remote.ask(cat().input(input)).await, Content(_));
+    assert!(!remote.exists("done").await.unwrap());
+    let once = cat().input(Input::reader(&b"once"[..]));
+    assert_eq!(remote.ask(once.clone()).await.unwrap().stdout, "once");
+    remote.remove("done").await.unwrap();
+    // What is read cannot be read again: nothing is started.
+    fails!(remote.ask(once).await, Content(_));
+    assert!(!remote.exists("done").await.unwrap());
 }
 
 /// A reader that fails at once.
