@@ -62,8 +62,7 @@ impl NameService {
     /// # Errors
     /// [`NoAnswer`] when the files do not know it and the name service does not answer.
     pub fn user(&self, key: Key<'_>) -> Result<Option<Passwd>, NoAnswer> {
-        let line = self.line("passwd", key)?;
-        Ok(line.and_then(|line| Passwd::parse(&line)))
+        self.find("passwd", key, Passwd::parse)
     }
 
     /// The group of a name, else of a number.
@@ -71,8 +70,7 @@ impl NameService {
     /// # Errors
     /// As [`user`](Self::user).
     pub fn group(&self, key: Key<'_>) -> Result<Option<GroupLine>, NoAnswer> {
-        let line = self.line("group", key)?;
-        Ok(line.and_then(|line| GroupLine::parse(&line)))
+        self.find("group", key, GroupLine::parse)
     }
 
     /// The numbers of a user's groups, the primary one first, each once.
@@ -90,8 +88,7 @@ impl NameService {
         groups.extend(named.map(|group| group.gid));
         if self.groups_come_from_elsewhere(&lines) || !self.is_local(user) {
             let told = self.getent.ask("initgroups", &user.name)?;
-            let line = told.lines().next().unwrap_or_default();
-            groups.extend(words(line).skip(1).filter_map(database::number));
+            groups.extend(numbers_behind(&user.name, &told)?);
         }
         let mut seen = BTreeSet::new();
         groups.retain(|gid| seen.insert(*gid));
@@ -149,7 +146,12 @@ impl NameService {
         names
     }
 
-    fn line(&self, file: &str, key: Key<'_>) -> Result<Option<Vec<u8>>, NoAnswer> {
+    fn find<T>(
+        &self,
+        file: &str,
+        key: Key<'_>,
+        parse: fn(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, NoAnswer> {
         let number;
         let text = match key {
             // No line holds these in its first field.
@@ -162,10 +164,15 @@ impl NameService {
         };
         let lines = self.read(file).unwrap_or_default();
         if let Some(line) = database::line(&lines, key) {
-            return Ok(Some(line.to_vec()));
+            return Ok(parse(line));
         }
         let told = self.getent.ask(file, text)?;
-        Ok(database::line(&told, key).map(<[u8]>::to_vec))
+        Ok(match database::line(&told, key) {
+            Some(line) => parse(line),
+            // It was asked by one name and answers with the proper one, as for `Alice` with `alice`.
+            None if !is_numeric(text) => database::entries(&told).find_map(parse),
+            None => None,
+        })
     }
 
     fn is_local(&self, user: &Passwd) -> bool {
@@ -196,8 +203,32 @@ impl NameService {
         let mut bytes = Vec::new();
         let file = File::open(self.files.join(file))?;
         file.take(MAX_FILE).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == MAX_FILE {
+            // The last line may be cut, and then says something else.
+            bytes.truncate(bytes.rfind_byte(b'\n').map_or(0, |end| end + 1));
+        }
         Ok(bytes)
     }
+}
+
+/// The numbers in an answer about the groups of `name`, which begins with just that name: it may hold blanks
+/// and numbers itself.
+fn numbers_behind(name: &[u8], told: &[u8]) -> Result<Vec<u32>, NoAnswer> {
+    let Some(line) = told.lines().next() else {
+        return Ok(Vec::new());
+    };
+    let rest = line.strip_prefix(name).ok_or(NoAnswer)?;
+    match rest.first().is_none_or(u8::is_ascii_whitespace) {
+        true => Ok(words(rest).filter_map(database::number).collect()),
+        false => Err(NoAnswer),
+    }
+}
+
+/// Whether `getent` takes `text` as a number; it also skips blanks and a sign, and lets it overflow.
+fn is_numeric(text: &[u8]) -> bool {
+    let is_part =
+        |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_whitespace() || b"+-\x0b".contains(byte);
+    text.iter().all(is_part)
 }
 
 /// What `nsswitch.conf` says about a database.

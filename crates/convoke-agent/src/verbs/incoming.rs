@@ -269,7 +269,7 @@ fn try_names<T>(
     for _ in 0..8 {
         let random = random_name()?;
         let room = MAX_NAME - b".".len() - b".convoke-".len() - random.len();
-        let short = stem.get(..room).unwrap_or(stem);
+        let short = shortened(stem, room);
         let beside = [b".", short, b".convoke-", &random].concat();
         match make(&beside) {
             Ok(made) => return Ok((made, beside)),
@@ -280,4 +280,36 @@ fn try_names<T>(
         }
     }
     Err(Errno::EXIST)
+}
+
+/// At most `room` bytes of a name, cut between characters.
+fn shortened(name: &[u8], room: usize) -> &[u8] {
+    let begins = |at: &usize| name.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (room.saturating_sub(3)..=room).rev().find(begins);
+    name.get(..end.unwrap_or(room)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        for (name, room, cut) in [
+            ("abc", 2, "ab"),
+            ("abc", 9, "abc"),
+            ("aäö", 2, "a"),
+            ("aäö", 3, "aä"),
+            ("€", 1, ""),
+            ("😀😀", 7, "😀"),
+            ("😀😀", 8, "😀😀"),
+        ] {
+            assert_eq!(
+                shortened(name.as_bytes(), room),
+                cut.as_bytes(),
+                "{name} {room}"
+            );
+        }
+        assert_eq!(shortened(&[0x80; 9], 5), [0x80; 5]);
+    }
 }

@@ -303,3 +303,63 @@ fn an_identity_is_what_a_login_would_be() {
         assert_eq!((failure.field, failure.reason), (field, Reason::Unknown));
     }
 }
+
+#[test]
+fn a_name_with_blanks_brings_no_group_along() {
+    let host = host();
+    host.program(
+        "getent",
+        "case $1/$2 in
+'passwd/svc 0') echo 'svc 0:*:2001:2002::/:/bin/sh';;
+'initgroups/svc 0') echo 'svc 0                  2002 50';;
+passwd/other) echo 'other:*:2003:2002::/:/bin/sh';;
+initgroups/other) echo 'otherwise 0 50';;
+esac",
+    );
+    let groups = |name: &str| {
+        let identity = host.verbs.identity(Some(BStr::new(name)), None);
+        identity.map(|identity| identity.groups)
+    };
+    assert_eq!(groups("svc 0").unwrap(), [2002, 50]);
+    assert_eq!(groups("other").unwrap_err().reason, Reason::NoAnswer);
+}
+
+#[test]
+fn a_name_service_answers_with_the_proper_name() {
+    let host = host();
+    host.program(
+        "getent",
+        "case $1 in
+passwd) echo 'zoe:*:2001:2002::/net/zoe:/bin/ksh';;
+group) echo 'far:*:2003:zoe';;
+initgroups) echo \"$2 2002\";;
+esac",
+    );
+    for name in ["Zoe", "zoe@example.org", "NET\\zoe"] {
+        assert_eq!(found(&host, user(name)).name, "zoe", "{name}");
+    }
+    let Ok(Answer::Group(far)) = host.one(group("Far")) else {
+        panic!("there is such a group");
+    };
+    assert_eq!((far.name, far.gid), ("far".into(), 2003));
+    // These are numbers to `getent`, and others than were asked for.
+    for name in ["4294967296", "+7", " 7", "7"] {
+        assert_eq!(
+            host.wrong(user(name)),
+            (Field::User, Reason::Unknown),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_too_long_ends_with_a_whole_line() {
+    let host = host();
+    let line = "last:x:2001:100:::\n";
+    // Only `last:x:2001:1` of the last line fits.
+    let padding = "#".repeat(16 * 1024 * 1024 - line.len() + 4);
+    host.etc("passwd", &format!("{padding}\n{line}"));
+    assert_eq!(host.wrong(user("last")), (Field::User, Reason::Unknown));
+    host.etc("passwd", line.trim_end());
+    assert_eq!(found(&host, user("last")).gid, 100);
+}
