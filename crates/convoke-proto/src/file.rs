@@ -140,11 +140,14 @@ pub struct Ownership {
 pub struct NewFile {
     /// Where it shall stand.
     pub path: BString,
-    /// Its name inside, should the path lead to a directory; without one a directory is an error.
+    /// Its name inside, should the path lead to a directory; without one a directory is an error. A symbolic
+    /// link to a directory leads there when the path ends with a slash, or when the link belongs to the login
+    /// user or to root; any other one is refused (`ELOOP`).
     pub inside: Option<BString>,
     /// Its permission bits; when absent those of the file that it replaces, else `0o600`.
     pub mode: Option<u16>,
-    /// To whom it shall belong; when absent as the file that it replaces.
+    /// To whom it shall belong; when absent as the file that it replaces. One that others may have put there,
+    /// in a sticky directory that they may write, is then not replaced by the superuser (`EACCES`).
     pub ownership: Ownership,
     /// Whether it must outlast a power cut.
     pub durability: Durability,

@@ -18,6 +18,7 @@ mod owner;
 mod path;
 mod remove;
 mod stat;
+mod target;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -54,6 +55,7 @@ pub struct Verbs {
     names: Names,
     /// Whether `/proc/self/fd` is there, once it was looked for.
     has_proc: OnceLock<bool>,
+    linkable: incoming::Linkable,
 }
 
 /// The open files of a link.
@@ -79,6 +81,7 @@ impl Verbs {
             service,
             names: Names::default(),
             has_proc: OnceLock::new(),
+            linkable: incoming::Linkable::default(),
         }
     }
 

@@ -129,7 +129,13 @@ fn open_or_make(
         }
         match open_existing(place, open.access) {
             Err(failure) if is_missing(&failure) && spot.look()?.is_none() => {}
-            opened => return empty(place, open.creation, opened?),
+            opened => {
+                let (file, raw) = opened?;
+                if owner.user != Some(raw.st_uid) {
+                    spot.check_planted(&raw)?;
+                }
+                return empty(place, open.creation, (file, raw));
+            }
         }
     }
     Err(place.refused(Errno::AGAIN))

@@ -1,6 +1,8 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use convoke_proto::file::{Durability, FileKind, NewFile, Ownership, Stored};
+use convoke_proto::file::{
+    Access, Creation, Durability, FileKind, NewFile, Open, Ownership, Stored,
+};
 
 use super::*;
 
@@ -385,4 +387,112 @@ fn unknown_owners_are_told_before_anything_is_touched() {
     let group = host.wrong(put(with(None, Some("-x")), b""));
     assert_eq!(group, (Field::Group, Reason::Unknown));
     assert_eq!(host.names("."), [""; 0]);
+}
+
+/// A directory of the login home where everybody may put files, and nobody takes those of others.
+fn shared(host: &Host) {
+    fs::create_dir(host.at("shared")).unwrap();
+    set_mode(host.at("shared"), 0o1777);
+}
+
+#[test]
+fn a_planted_link_to_a_directory_is_not_followed() {
+    if !is_root() {
+        return eprintln!("skipped: only root gives links away");
+    }
+    let host = Host::new();
+    shared(&host);
+    fs::create_dir(host.at("victim")).unwrap();
+    symlink("../victim", host.at("shared/link")).unwrap();
+    let inside = |path: &str, durability| NewFile {
+        inside: Some("name".into()),
+        durability,
+        ..new(path)
+    };
+    for durability in [Durability::Synced, Durability::Unsynced] {
+        std::os::unix::fs::lchown(host.at("shared/link"), Some(1), Some(1)).unwrap();
+        let refused = host.wrong(put(inside("shared/link", durability), b"x"));
+        assert_eq!(refused, errno(libc::ELOOP));
+        assert_eq!(host.names("victim"), [""; 0]);
+        // It is asked for by name as a directory.
+        host.one(put(inside("shared/link/", durability), b"x"))
+            .unwrap();
+        assert_eq!(host.names("victim"), ["name"]);
+        std::os::unix::fs::lchown(host.at("shared/link"), Some(0), Some(1)).unwrap();
+        host.one(put(inside("shared/link", durability), b"y"))
+            .unwrap();
+        assert_eq!(fs::read(host.at("victim/name")).unwrap(), b"y");
+        fs::remove_file(host.at("victim/name")).unwrap();
+    }
+}
+
+#[test]
+fn a_planted_file_does_not_get_what_is_written() {
+    if !is_root() {
+        return eprintln!("skipped: only root gives files away");
+    }
+    let host = Host::new();
+    host.etc("passwd", "ann:x:1001:1002:::\n");
+    shared(&host);
+    let path = host.write("shared/file", "old");
+    set_mode(&path, 0o666);
+    let chown = |uid: u32| std::os::unix::fs::chown(&path, Some(uid), Some(uid)).unwrap();
+    chown(1);
+    let refused = (Field::Owner, Reason::Errno(libc::EACCES));
+    assert_eq!(host.wrong(put(new("shared/file"), b"secret")), refused);
+    let open = |owner: Option<&str>| Open {
+        path: "shared/file".into(),
+        access: Access::Write,
+        creation: Creation::Empty,
+        mode: None,
+        ownership: Ownership {
+            owner: owner.map(Into::into),
+            group: None,
+        },
+    };
+    for owner in [None, Some("ann")] {
+        let failure = host.verbs.open(&open(owner)).unwrap_err();
+        assert_eq!((failure.field, failure.reason), refused);
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    // Whoever is named shall have it.
+    let given = NewFile {
+        ownership: open(Some("ann")).ownership,
+        ..new("shared/file")
+    };
+    host.one(put(given, b"for ann")).unwrap();
+    assert_eq!(mode(&path), 0o600);
+    host.verbs.open(&open(Some("ann"))).unwrap();
+    // As is what nobody else can have put there.
+    chown(0);
+    host.one(put(new("shared/file"), b"x")).unwrap();
+    chown(1);
+    std::os::unix::fs::chown(host.at("shared"), Some(1), None).unwrap();
+    host.one(put(new("shared/file"), b"y")).unwrap();
+    std::os::unix::fs::chown(host.at("shared"), Some(0), None).unwrap();
+    set_mode(host.at("shared"), 0o755);
+    host.one(put(new("shared/file"), b"z")).unwrap();
+}
+
+#[test]
+fn a_file_that_cannot_be_named_later_has_a_name_at_once() {
+    if !is_root() {
+        return eprintln!("skipped: only root mounts");
+    }
+    let name = "verbs::tests::incoming::a_file_that_cannot_be_named_later_has_a_name_at_once";
+    let bare = "exec unshare --mount sh -c \
+        'mount -t tmpfs tmpfs /proc && mkdir -p /proc/self/fd && exec \"$@\"' sh \"$@\"";
+    inside(
+        name,
+        |_| {},
+        bare,
+        || {
+            let host = Host::new();
+            for content in ["new", "other"] {
+                host.one(put(new("file"), content.as_bytes())).unwrap();
+                assert_eq!(fs::read(host.at("file")).unwrap(), content.as_bytes());
+                assert_eq!(host.names("."), ["file"]);
+            }
+        },
+    );
 }
