@@ -1,8 +1,7 @@
 //! One file to 1, 4 and 16 hosts over ssh, into memory there, beside `cat | ssh` with its fastest cipher and `scp`.
 
 use std::io;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use convoke_testkit::fleet::Fleet;
 
@@ -19,36 +18,49 @@ const CROWDS: [(usize, f64); 3] = [(1, 0.8), (4, 0.9), (16, 1.0)];
 /// The name in a home that leads to its memory.
 const MEMORY: &str = "memory";
 
-/// Memory as a place for files.
-struct Shelf(PathBuf);
+/// A file to send, and a place in memory for each host, which is called [`MEMORY`] in its home.
+struct Shelf<'a> {
+    fleet: &'a Fleet,
+    hosts: usize,
+    source: PathBuf,
+}
 
-impl Shelf {
-    /// A file to send, and a directory for each host that a name in its home leads to.
-    fn new(fleet: &Fleet, hosts: usize) -> io::Result<Self> {
-        let shelf =
-            Shelf(Path::new("/dev/shm").join(format!("convoke-bench-{}", std::process::id())));
-        std::fs::create_dir(&shelf.0)?;
-        for n in 1..=hosts {
-            let place = shelf.0.join(n.to_string());
-            std::fs::create_dir(&place)?;
-            symlink(&place, fleet.home(n).join(MEMORY))?;
-        }
-        let source = std::fs::File::create(shelf.source())?;
-        io::copy(
-            &mut io::Read::take(std::fs::File::open("/dev/urandom")?, MUCH),
-            &mut &source,
-        )?;
+impl<'a> Shelf<'a> {
+    fn new(fleet: &'a Fleet, hosts: usize) -> io::Result<Self> {
+        let source = format!("/dev/shm/convoke-bench-{}", std::process::id()).into();
+        let shelf = Shelf {
+            fleet,
+            hosts,
+            source,
+        };
+        let random = std::fs::File::open("/dev/urandom")?;
+        let mut source = std::fs::File::create(&shelf.source)?;
+        io::copy(&mut io::Read::take(random, MUCH), &mut source)?;
+        let place = shelf.source.display().to_string();
+        shelf.everywhere(&format!(
+            "mkdir -p {place}-$PPID && ln -sfn {place}-$PPID {MEMORY}"
+        ))?;
         Ok(shelf)
     }
 
-    fn source(&self) -> PathBuf {
-        self.0.join("source")
+    fn everywhere(&self, line: &str) -> io::Result<()> {
+        for n in 1..=self.hosts {
+            let host = self.fleet.address(n).to_string();
+            self.fleet.ssh(&host).arg(line).status()?;
+        }
+        Ok(())
+    }
+
+    /// Makes room for the next.
+    fn clear(&self) -> io::Result<()> {
+        self.everywhere(&format!("rm -f {MEMORY}/*"))
     }
 }
 
-impl Drop for Shelf {
+impl Drop for Shelf<'_> {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_file(&self.source);
+        let _ = self.everywhere(&format!("rm -rf $(readlink {MEMORY})"));
     }
 }
 
@@ -57,7 +69,7 @@ pub(crate) fn run(tools: &Tools) -> io::Result<()> {
     for (hosts, goal) in CROWDS {
         let fleet = Fleet::builder().hosts(hosts).separate_homes().start();
         let shelf = Shelf::new(&fleet, hosts)?;
-        let (config, source) = (fleet.ssh_config(), shelf.source());
+        let (config, source) = (fleet.ssh_config(), shelf.source.clone());
         let (config, source) = (config.display(), source.display());
         let each = |line: &dyn Fn(String) -> String| {
             let lines = (1..=hosts).map(|n| line(fleet.address(n).to_string()) + " &\n");
@@ -75,8 +87,8 @@ pub(crate) fn run(tools: &Tools) -> io::Result<()> {
         for (name, peer, goal) in [("cat | ssh", &ssh, goal), ("scp", &scp, 1.5)] {
             let (ours, theirs) = alternate(
                 ROUNDS,
-                || measure::run(&mut shell(&ours)),
-                || measure::run(&mut shell(peer)),
+                || shelf.clear().and_then(|()| measure::run(&mut shell(&ours))),
+                || shelf.clear().and_then(|()| measure::run(&mut shell(peer))),
             )?;
             println!(
                 "{hosts} hosts: {:.0} MB/s in all, beside {name} {:.0} MB/s; ratio {:.2} (goal {goal:.1}); cpu {:.0} ms beside {:.0} ms; controller {:.1} MB{}",

@@ -29,7 +29,7 @@ pub enum Content {
 }
 
 /// A regular file of this machine, read once for any number of hosts that take it at the same pace; a slow one
-/// reads again by itself. At most 9 MiB of it are in memory, and a piece of 64 KiB for each slow host.
+/// reads again by itself. At most 13 MiB of it are in memory, and a piece of 64 KiB for each slow host.
 ///
 /// It must not change meanwhile: the hosts that have not got all of it then get none.
 #[derive(Debug, Clone)]

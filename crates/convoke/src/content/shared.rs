@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use convoke_proto::frame::MAX_DATA;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use crate::transfer::Pieces;
@@ -30,6 +30,12 @@ const KEPT: usize = 128;
 
 /// How many hosts that have fallen behind read at the same time.
 const ALONE: usize = 2;
+
+/// How much such a host reads at once when it may, in bytes: each time takes a turn of a thread.
+const BLOCK: usize = 4 * PIECE;
+
+/// How many hosts hold so much at the same time, 4 MiB in all. The others read a piece.
+const BLOCKS: usize = 16;
 
 /// What is read, by a thread that may wait.
 pub(super) trait Disk: fmt::Debug + Send + Sync {
@@ -71,6 +77,7 @@ pub(super) struct Shared {
     /// Told whenever more is kept.
     grew: Notify,
     alone: Semaphore,
+    blocks: Arc<Semaphore>,
     bytes_read: AtomicU64,
 }
 
@@ -108,6 +115,7 @@ impl Shared {
             kept: Mutex::default(),
             grew: Notify::new(),
             alone: Semaphore::new(ALONE),
+            blocks: Arc::new(Semaphore::new(BLOCKS)),
             bytes_read: AtomicU64::new(0),
         })
     }
@@ -206,6 +214,10 @@ impl Kept {
 pub(crate) struct Place {
     shared: Arc<Shared>,
     offset: u64,
+    /// What it has read by itself and not handed out.
+    own: Bytes,
+    /// The right to hold more of that than a piece.
+    block: Option<OwnedSemaphorePermit>,
 }
 
 /// What there is for a host.
@@ -222,6 +234,8 @@ impl Place {
         Place {
             shared: Arc::clone(shared),
             offset: 0,
+            own: Bytes::new(),
+            block: None,
         }
     }
 
@@ -248,19 +262,40 @@ impl Place {
     }
 
     /// Reads what the others do not want any more.
-    async fn alone(&self, most: usize) -> io::Result<Bytes> {
+    async fn alone(&mut self, most: usize) -> io::Result<Bytes> {
         let shared = Arc::clone(&self.shared);
+        let reading = Arc::clone(&shared);
         // Only a closed semaphore fails, and this one is never closed.
-        let _turn = self.shared.alone.acquire().await;
-        let (offset, length) = (self.offset, most.min(PIECE));
-        on_a_thread(move || shared.read(offset, length)).await
+        let turn = shared.alone.acquire().await;
+        self.block = Arc::clone(&shared.blocks).try_acquire_owned().ok();
+        let (offset, length) = match self.block {
+            Some(_) => (self.offset, BLOCK),
+            None => (self.offset, most.min(PIECE)),
+        };
+        self.own = on_a_thread(move || reading.read(offset, length)).await?;
+        drop(turn);
+        Ok(self.rest(most))
+    }
+
+    /// A piece of what it has read by itself.
+    fn rest(&mut self, most: usize) -> Bytes {
+        let piece = self.own.split_to(self.own.len().min(most).min(PIECE));
+        if self.own.is_empty() {
+            self.own = Bytes::new();
+            self.block = None;
+        }
+        piece
     }
 }
 
 impl Pieces for Place {
     async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        let shared = Arc::clone(&self.shared);
         let piece = loop {
-            let mut grew = pin!(self.shared.grew.notified());
+            if !self.own.is_empty() {
+                break self.rest(most);
+            }
+            let mut grew = pin!(shared.grew.notified());
             // What grows from here on is heard of.
             grew.as_mut().enable();
             match self.find(most) {
