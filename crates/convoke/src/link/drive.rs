@@ -19,6 +19,10 @@ const FIRST_READ: usize = 2 * 1024;
 /// The room for a read of a link that keeps filling it: a few full frames at once.
 const MAX_READ: usize = 256 * 1024;
 
+/// Beyond so many bytes what was written is taken off the front of what waits: a piece at a time, that would move
+/// all that waits behind it again and again.
+const MAX_WRITTEN: usize = 512 * 1024;
+
 /// How many requests are taken before the pipe is written to again.
 const REQUESTS_A_ROUND: usize = 256;
 
@@ -28,6 +32,8 @@ pub(super) struct Driver {
     open: HashMap<u32, Open>,
     requests: mpsc::UnboundedReceiver<Control>,
     shared: Shared,
+    /// How many bytes at the front of what waits to be written were.
+    head: usize,
     /// The bytes of stdin whose room was not given back yet.
     unsent_bytes: usize,
     /// Whether the last request was made.
@@ -66,6 +72,7 @@ impl Driver {
             open: HashMap::new(),
             requests,
             shared,
+            head: 0,
             unsent_bytes: 0,
             is_finished: false,
             mute: None,
@@ -104,6 +111,7 @@ impl Driver {
             }
             if self.mute.is_some() {
                 self.machine.outgoing().clear();
+                self.head = 0;
             }
             self.give_room_back();
             let now = Instant::now();
@@ -116,9 +124,10 @@ impl Driver {
             let mut buffer = std::mem::take(self.machine.buffer());
             let outgoing = std::mem::take(self.machine.outgoing());
             let before = buffer.len();
+            let waiting = outgoing.get(self.head..).unwrap_or_default();
             let step = tokio::select! {
                 read = reader.read_buf(&mut buffer) => Step::Read(read),
-                wrote = writer.write(&outgoing), if !outgoing.is_empty() => Step::Wrote(wrote),
+                wrote = writer.write(waiting), if !waiting.is_empty() => Step::Wrote(wrote),
                 request = self.requests.recv() => Step::Request(request),
                 () = sleep_until(deadline.into()) => Step::Tick,
             };
@@ -143,9 +152,10 @@ impl Driver {
     /// Writes what was asked for before the handles went, unless nobody takes it.
     async fn drain<W: AsyncWrite + Unpin>(&mut self, writer: &mut W) -> End {
         let outgoing = std::mem::take(self.machine.outgoing());
+        let waiting = outgoing.get(self.head..).unwrap_or_default();
         // Nobody counts how much of it is taken: it may be all.
-        self.count(outgoing.len());
-        match timeout(CLOSE_LIMIT, writer.write_all(&outgoing)).await {
+        self.count(waiting.len());
+        match timeout(CLOSE_LIMIT, writer.write_all(waiting)).await {
             Ok(Err(error)) => End::Failed(broken(&error)),
             Ok(Ok(())) | Err(_) => End::Dropped,
         }
@@ -170,7 +180,12 @@ impl Driver {
             Ok(bytes) => {
                 self.count(bytes);
                 self.machine.said(Instant::now().into_std());
-                self.machine.outgoing().drain(..bytes);
+                self.head += bytes;
+                let outgoing = self.machine.outgoing();
+                if self.head >= outgoing.len().min(MAX_WRITTEN) {
+                    outgoing.drain(..self.head);
+                    self.head = 0;
+                }
             }
             Err(error) => self.mute = Some(broken(&error)),
         }
@@ -184,7 +199,7 @@ impl Driver {
     /// Gives back the room of all stdin that can no longer wait to be written: what waits is no more
     /// than all that waits. Stdin of a channel that is over never does.
     fn give_room_back(&mut self) {
-        let waiting = self.machine.outgoing().len();
+        let waiting = self.machine.outgoing().len() - self.head;
         let done = self.unsent_bytes.saturating_sub(waiting);
         self.unsent_bytes -= done;
         self.shared.unsent.add_permits(done);
@@ -231,7 +246,7 @@ impl Driver {
     }
 
     fn open(&mut self, asked: Asked, open: Open) {
-        let waiting = self.machine.outgoing().len() as u64;
+        let waiting = (self.machine.outgoing().len() - self.head) as u64;
         let begins_at = self.shared.written.load(Ordering::Relaxed) + waiting;
         let channel = match asked {
             Asked::For(request) => self.machine.ask(request),
