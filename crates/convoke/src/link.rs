@@ -44,9 +44,9 @@ const MAX_UNSENT: usize = 256 * 1024;
 /// waits.
 const MAX_CHANNELS: usize = 4096;
 
-/// How many bytes of requests a link may have asked for at once; the next request waits. Start requests,
-/// whose channels live long, do not count.
-const MAX_ASKED: usize = 2 * MAX_REQUEST;
+/// How much all requests of a link may weigh that are not answered yet; the next one waits. Start requests,
+/// whose channels live long, do not count: they have the other half of what an agent holds.
+const MAX_ASKED: usize = 4 * MAX_REQUEST;
 
 /// How long a closed link waits for what it has written to be taken, and for the agent to end.
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -72,7 +72,7 @@ pub struct Link {
     /// How many bytes were written to the agent.
     written: Arc<AtomicU64>,
     channels: Arc<Semaphore>,
-    /// The room for requests that are not answered yet, in bytes.
+    /// The room for requests that are not answered yet, by weight.
     asked: Arc<Semaphore>,
     /// Whether the last request was made.
     finished: AtomicBool,
@@ -307,7 +307,8 @@ impl Link {
     async fn room_for(&self, asked: &Asked) -> Option<OwnedSemaphorePermit> {
         match asked {
             Asked::For(request) if request.kind != request::Kind::Start => {
-                let permits = request.length() as u32;
+                // A single request always fits, however much it weighs.
+                let permits = request.weight().min(MAX_ASKED) as u32;
                 // Only a closed semaphore fails, and this one is never closed.
                 let room = Arc::clone(&self.asked).acquire_many_owned(permits);
                 room.await.ok()

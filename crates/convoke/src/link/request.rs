@@ -6,11 +6,21 @@ use convoke_proto::frame::{HEADER_LEN, Header, Tag};
 use convoke_proto::message::{Message, Oversized};
 use convoke_proto::operation::{Operate, Operation};
 
+/// What an agent counts for a request beside what it says, in bytes.
+const PLACE: usize = 512;
+
+/// What an agent counts for each operation beside its length, and more, in bytes.
+const OPERATION: usize = 256;
+
+const _: () = assert!(size_of::<Operation>() <= OPERATION);
+
 /// A request, encoded once: whether it fits is known before anything is asked of the link.
 #[derive(Debug)]
 pub(super) struct Request {
     frame: Vec<u8>,
     pub(super) kind: Kind,
+    /// How many operations it asks for.
+    operations: usize,
     /// The streams that come from the host.
     pub(super) outputs: Vec<u8>,
     /// The streams that go there.
@@ -52,8 +62,13 @@ impl Request {
     }
 
     pub(super) fn operate(operations: Vec<Operation>) -> Result<Self, Oversized> {
+        let count = operations.len();
         let message = Message::Operate(Operate { operations });
-        Self::new(Kind::Operate, &message, vec![1], Vec::new())
+        let request = Self::new(Kind::Operate, &message, vec![1], Vec::new())?;
+        Ok(Request {
+            operations: count,
+            ..request
+        })
     }
 
     pub(super) fn put(file: NewFile) -> Result<Self, Oversized> {
@@ -79,6 +94,7 @@ impl Request {
         Ok(Request {
             frame,
             kind,
+            operations: 0,
             outputs,
             inputs,
         })
@@ -87,6 +103,11 @@ impl Request {
     /// The length of its body in bytes.
     pub(super) fn length(&self) -> usize {
         self.frame.len() - HEADER_LEN
+    }
+
+    /// No less than what it takes in an agent's memory until it is answered, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        PLACE + self.length() + self.operations * OPERATION
     }
 
     /// Appends its frame on `channel` to `out`.
@@ -112,4 +133,24 @@ fn extra(start: &Start, direction: Direction) -> impl Iterator<Item = u8> {
     extra
         .filter(move |extra| extra.direction == direction)
         .map(|extra| extra.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use convoke_proto::operation::MAX_OPERATIONS;
+
+    use super::*;
+
+    #[test]
+    fn a_long_list_of_short_operations_weighs_what_it_takes_in_memory() {
+        let request = Request::operate(vec![Operation::Facts; MAX_OPERATIONS]).unwrap();
+        assert!(request.length() < 2 * MAX_OPERATIONS);
+        assert!(request.weight() >= request.length() + MAX_OPERATIONS * size_of::<Operation>());
+        let get = Request::get(Get {
+            path: "/x".into(),
+            offset: 0,
+            limit: None,
+        });
+        assert_eq!(get.unwrap().weight(), 512 + "/x".len() + 3);
+    }
 }
