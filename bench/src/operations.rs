@@ -88,7 +88,7 @@ impl Bench<'_> {
             let echoes = self.echo.echoes(REQUESTS).await?;
             let began = Instant::now();
             let verbs = (0..FLIGHT).map(|_| Stat::of(path.as_str()));
-            all_well(self.remote.batch(verbs).await)?;
+            all_well(self.remote.batch(verbs).await.map_err(failed)?)?;
             let batched = rate(FLIGHT, began.elapsed());
             if round > 0 {
                 alone.push(ours);
@@ -117,7 +117,7 @@ impl Bench<'_> {
             let ours = rate(REQUESTS, began.elapsed());
             let began = Instant::now();
             let verbs = (0..UPLOADS).map(|number| upload(directory, number).unsynced());
-            all_well(self.remote.batch(verbs).await)?;
+            all_well(self.remote.batch(verbs).await.map_err(failed)?)?;
             let batched = rate(UPLOADS, began.elapsed());
             if round > 0 {
                 alone.push(ours);
@@ -199,7 +199,7 @@ async fn far_away(fleet: &Fleet, directory: &str) -> io::Result<()> {
         let paths = (0..FILES).map(|number| format!("{directory}/empty-{round}-{number}"));
         let verbs = paths.map(Touch::at);
         let began = Instant::now();
-        all_well(remote.batch(verbs).await)?;
+        all_well(remote.batch(verbs).await.map_err(failed)?)?;
         times.push((began.elapsed(), (way.counts().trips - before) / 2));
     }
     times.sort();

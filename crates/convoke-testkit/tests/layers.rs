@@ -95,7 +95,6 @@ const CRATES: &[Layers] = &[
             &["scope"],
             &["remote"],
             &["verb"],
-            &["batch"],
             &["session"],
         ],
     },

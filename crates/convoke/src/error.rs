@@ -78,6 +78,7 @@ impl From<BootstrapError> for Unreachable {
 
 /// Why a link ended, or could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LinkError {
     /// The other end closed it: all that it had said was heard.
     #[error("the connection was closed")]
@@ -113,6 +114,7 @@ pub enum LinkError {
 
 /// Why a process could not be asked for.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// The request does not fit a frame.
     #[error(transparent)]

@@ -108,8 +108,6 @@ pub mod remote;
 
 pub mod verb;
 
-pub mod batch;
-
 pub mod session;
 
 pub use bstr::BString;
@@ -119,6 +117,7 @@ pub use convoke_inventory as inventory;
 pub use convoke_proto as proto;
 pub use tokio::io::{AsyncRead, AsyncWrite};
 pub use tokio::sync::mpsc;
+pub use verb::batch;
 
 /// The programs of the page for users of the library, which compile and run.
 #[cfg(doctest)]

@@ -13,7 +13,8 @@ use crate::process::Broken;
 /// What one host answers to one operation.
 pub type Reply = Result<Answer, Failure>;
 
-/// The most that the answer to one operation may take, in bytes as it comes: a directory of a million names.
+/// The most that the answer to one operation of one host may take, in bytes as it comes: a directory of a million
+/// names. Many hosts that send as much at once take as much each.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
 
 /// What is taken off the room of a request for every operation beside its texts: its numbers and lengths.

@@ -67,7 +67,7 @@ impl Remote {
     pub fn within(&self, scope: &Scope) -> Self {
         Remote {
             open: Arc::clone(&self.open),
-            scope: Arc::new(self.scope.over(scope)),
+            scope: Arc::new(self.scope.with(scope)),
         }
     }
 

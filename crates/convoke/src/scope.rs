@@ -16,7 +16,7 @@ use convoke_proto::file::Ownership;
 /// use convoke::scope::Scope;
 ///
 /// let site = Scope::new().cwd("/srv/it's mine").env("LANG", "C");
-/// let build = site.over(&Scope::new().cwd("build").env("LANG", "en").user("app"));
+/// let build = site.with(&Scope::new().cwd("build").env("LANG", "en").user("app"));
 /// assert_eq!(build.directory().unwrap(), "/srv/it's mine/build");
 /// assert_eq!(site.directory().unwrap(), "/srv/it's mine");
 /// ```
@@ -110,9 +110,9 @@ impl Scope {
         }
     }
 
-    /// `inner` laid over this one.
+    /// This scope with `inner` laid over it, which wins.
     #[must_use]
-    pub fn over(&self, inner: &Scope) -> Self {
+    pub fn with(&self, inner: &Scope) -> Self {
         let mut both = self.clone();
         let inner = inner.clone();
         both.cwd = match inner.cwd {
@@ -245,7 +245,7 @@ mod tests {
             .file_group("f2")
             .file_mode(0o640)
             .dir_mode(0o750);
-        let both = outer.over(&inner);
+        let both = outer.with(&inner);
         let env = |text: &str| -> Vec<(BString, BString)> {
             let pairs = text.split(' ').map(|pair| pair.split_at(1));
             pairs
@@ -253,9 +253,9 @@ mod tests {
                 .collect()
         };
         assert_eq!(both.env, env("A1 B2 C2"));
-        assert_eq!(both, inner.clone().cwd("/srv/web").with(env("A1 B2 C2")));
-        assert_eq!(outer.over(&Scope::new()), outer);
-        assert_eq!(Scope::new().over(&inner), inner);
+        assert_eq!(both, inner.clone().cwd("/srv/web").having(env("A1 B2 C2")));
+        assert_eq!(outer.with(&Scope::new()), outer);
+        assert_eq!(Scope::new().with(&inner), inner);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
             Scope::new().cwd("c").env("X", "2").owner("o"),
         ];
         let [one, two, three] = &scopes;
-        assert_eq!(one.over(two).over(three), one.over(&two.over(three)));
+        assert_eq!(one.with(two).with(three), one.with(&two.with(three)));
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
     }
 
     impl Scope {
-        fn with(self, env: Vec<(BString, BString)>) -> Self {
+        fn having(self, env: Vec<(BString, BString)>) -> Self {
             Scope { env, ..self }
         }
     }

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bstr::BString;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::action::{self, DEFAULT_FANOUT};
 use crate::host::{Host, Reach};
-use crate::remote::{Remote, VerbError};
+use crate::remote::{Completed, Remote, VerbError};
 use crate::scope::Scope;
-use crate::verb::{Verb, Verbs};
+use crate::verb::{Run, Verb, Verbs};
 
 /// What came of a verb on many hosts: each host's name and its own result, in host order.
 pub type Answers<T> = Vec<(Arc<str>, Result<T, VerbError>)>;
@@ -73,7 +74,7 @@ impl Session {
     #[must_use]
     pub fn within(&self, scope: &Scope) -> Self {
         Session {
-            scope: self.scope.over(scope),
+            scope: self.scope.with(scope),
             ..self.clone()
         }
     }
@@ -107,6 +108,13 @@ impl Session {
 
 impl Verbs for Session {
     type Answer<T: Send + 'static> = Answers<T>;
+
+    fn run(
+        &self,
+        argv: impl IntoIterator<Item = impl Into<BString>>,
+    ) -> impl Future<Output = Answers<Completed>> + Send {
+        self.ask(Run::new(argv).unchecked())
+    }
 
     async fn ask<V: Verb>(&self, verb: V) -> Answers<V::Output> {
         let verb = Arc::new(verb);

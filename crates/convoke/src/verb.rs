@@ -3,6 +3,7 @@
 //! [`Verbs`] has a method for each of them; those with options are built and given to [`Verbs::ask`].
 
 mod account;
+pub mod batch;
 mod change;
 mod download;
 mod field;
@@ -27,7 +28,7 @@ pub use make::{Mkdir, Symlink, Tempdir, Touch};
 pub use open::{Open, RemoteFile};
 pub use run::Run;
 pub use system::{Environment, Getenv, QueryFacts};
-pub use upload::Upload;
+pub use upload::{Progress, Upload};
 pub use verbs::Verbs;
 
 pub use crate::content::{Content, LocalFile};
@@ -73,8 +74,8 @@ pub trait Verb: Send + Sync + 'static {
 }
 
 /// A verb that is one operation: it takes one round trip, or, with others in a
-/// [`Batch`](crate::batch::Batch), part of one.
-pub trait Single: Send + Sync + 'static {
+/// [`Batch`](crate::batch::Batch), part of one. Only this crate has such; others make verbs out of them.
+pub trait Single: sealed::Sealed + Send + Sync + 'static {
     /// What comes of it.
     type Output: Send + 'static;
 
@@ -100,6 +101,22 @@ pub trait Single: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output, VerbError>> + Send {
         single(self, remote)
     }
+}
+
+/// What only types of this crate are.
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! singles {
+    ($($verb:ty)*) => {
+        $(impl sealed::Sealed for $verb {})*
+    };
+}
+
+singles! {
+    Chmod Chown Cwd Environment Exists Expand Getenv Home List Mkdir QueryFacts QueryGroup QueryUser Read Readlink
+    Remove Rename ResolveGroup ResolveUser Stat Symlink Tempdir Touch Upload Which
 }
 
 impl<S: Single> Verb for S {

@@ -2,7 +2,7 @@
 
 use convoke::error::LinkError;
 use convoke::remote::{Remote, VerbError};
-use convoke::verb::{FileKind, FileStat, Time, Verbs as _};
+use convoke::verb::{Download, FileKind, FileStat, Time, Verbs as _};
 use convoke_proto::file::Entry;
 use convoke_proto::message::Message;
 use convoke_proto::operation::{Answer, Record};
@@ -72,6 +72,23 @@ async fn names_that_lead_out_of_their_directory_are_not_believed() {
     let entries = vec![entry("..."), entry("a b")];
     let honest = answered(&[Record::Last(Answer::Entries(entries.clone()))]).await;
     assert_eq!(honest.list("x").await.unwrap(), entries);
+}
+
+#[tokio::test]
+async fn more_of_a_file_than_was_asked_for_is_not_taken() {
+    for (bytes, is_believed) in [(10, true), (11, false)] {
+        let script = Script::new().have().hello().takes_request();
+        let script = script.say(Message::Opened(Box::new(entry("x").stat)));
+        let script = script.stdout(vec![0; bytes]).ends(1).say(Message::Done);
+        let host = Host::new("memory:h1").unwrap();
+        let reach = Memory::new(script).reach();
+        let remote = Remote::open(&host, &reach).await.unwrap();
+        let came = remote.ask(Download::of("x").limit(10)).await;
+        match is_believed {
+            true => assert_eq!(came.unwrap(), [0; 10]),
+            false => unreadable(came),
+        }
+    }
 }
 
 #[tokio::test]

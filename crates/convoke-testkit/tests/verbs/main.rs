@@ -136,17 +136,17 @@ async fn the_verbs_hold_on_this_machine() {
     leaks.end().await;
 }
 
-/// Makes every check on a host of a fleet that is reached by this scheme.
+/// Makes every check on a host of a fleet that is reached by this scheme: what was skipped; none when all was.
 async fn over_ssh(
     scheme: &str,
     start: impl FnOnce(&str) -> Result<Fleet, Unavailable>,
-) -> Vec<&'static str> {
+) -> Option<Vec<&'static str>> {
     let getent = getent();
     let fleet = match start(&path_with(getent.path())) {
         Ok(fleet) => fleet,
         Err(why) => {
-            println!("skipped: {why}");
-            return ROOT.to_vec();
+            println!("skipped 1: {why}");
+            return None;
         }
     };
     let site = Site {
@@ -157,19 +157,23 @@ async fn over_ssh(
     let skipped = conformance::verbs(&site).await;
     drop(site);
     listener_alone(&fleet).await;
-    names(&skipped)
+    Some(names(&skipped))
 }
 
 #[tokio::test]
 async fn the_verbs_hold_over_the_systems_ssh() {
     let start = |path: &str| Fleet::builder().environment("PATH", path).try_start();
-    assert_eq!(over_ssh("openssh", start).await, skipped_here());
+    if let Some(skipped) = over_ssh("openssh", start).await {
+        assert_eq!(skipped, skipped_here());
+    }
 }
 
 #[tokio::test]
 async fn the_verbs_hold_over_the_native_client() {
     let start = |path: &str| Fleet::builder().environment("PATH", path).try_start();
-    assert_eq!(over_ssh("ssh+native", start).await, skipped_here());
+    if let Some(skipped) = over_ssh("ssh+native", start).await {
+        assert_eq!(skipped, skipped_here());
+    }
 }
 
 #[tokio::test]
@@ -178,5 +182,7 @@ async fn the_verbs_hold_for_a_login_that_is_not_root() {
         let builder = Fleet::builder().environment("PATH", path);
         builder.account("someone").try_start()
     };
-    assert_eq!(over_ssh("ssh+native", start).await, ROOT);
+    if let Some(skipped) = over_ssh("ssh+native", start).await {
+        assert_eq!(skipped, ROOT);
+    }
 }

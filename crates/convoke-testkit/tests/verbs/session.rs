@@ -1,12 +1,14 @@
 //! Verbs on many hosts at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use convoke::batch::Batch;
 use convoke::remote::{Remote, VerbError};
 use convoke::scope::Scope;
 use convoke::session::Session;
-use convoke::verb::{Run, Upload, Verb, Verbs as _};
+use convoke::verb::{Cwd, Exists, Input, Run, Upload, Verb, Verbs as _};
+use tokio::sync::Semaphore;
 
 use super::*;
 
@@ -43,6 +45,28 @@ impl Verb for Counts {
     }
 }
 
+/// Is done on one host after all others.
+struct Behind {
+    last: &'static str,
+    others: Semaphore,
+    order: Arc<Mutex<Vec<String>>>,
+}
+
+impl Verb for Behind {
+    type Output = String;
+
+    async fn on(&self, remote: &Remote) -> Result<String, VerbError> {
+        if &**remote.name() == self.last {
+            self.others.acquire_many(2).await.unwrap().forget();
+        }
+        remote.stat("/").await?;
+        let name = remote.name().to_string();
+        self.order.lock().unwrap().push(name.clone());
+        self.others.add_permits(1);
+        Ok(name)
+    }
+}
+
 fn local(names: &[&str]) -> Vec<Host> {
     let names = names.iter().map(|name| format!("local:{name}"));
     names.map(|name| Host::new(&name).unwrap()).collect()
@@ -54,16 +78,77 @@ async fn answers_come_in_host_order_whoever_is_first() {
     let home = tempfile::tempdir().unwrap();
     let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
     let session = Session::open(local(&["c", "a", "b"]), &reach).await;
-    // The first is the last to answer.
-    let line = "n=$(mkdir one 2>/dev/null && echo 0 || echo 1); echo $n";
-    for (place, (host, answer)) in session
-        .ask(Run::line(line, [""; 0]))
-        .await
-        .into_iter()
-        .enumerate()
-    {
-        assert_eq!(&*host, ["local:c", "local:a", "local:b"][place]);
-        answer.unwrap();
+    let order = Arc::default();
+    let behind = Behind {
+        last: "local:c",
+        others: Semaphore::new(0),
+        order: Arc::clone(&order),
+    };
+    let answers = session.ask(behind).await;
+    let hosts: Vec<_> = answers.iter().map(|(host, _)| &**host).collect();
+    assert_eq!(hosts, ["local:c", "local:a", "local:b"]);
+    for (host, answer) in &answers {
+        assert_eq!(answer.as_ref().unwrap(), &**host);
+    }
+    assert_eq!(order.lock().unwrap()[2], "local:c");
+    session.close().await;
+    drop(reach);
+    leaks.end().await;
+}
+
+#[tokio::test]
+async fn what_came_of_a_command_is_no_error_on_many_hosts_unless_it_is_asked_for() {
+    let leaks = Leaks::begin();
+    let home = tempfile::tempdir().unwrap();
+    let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
+    let session = Session::open(local(&["a", "b"]), &reach).await;
+    for (_, answer) in session.run(["false"]).await {
+        assert!(!answer.unwrap().is_ok());
+    }
+    for (_, answer) in session.ask(Run::new(["false"])).await {
+        assert!(matches!(answer, Err(VerbError::Failed(_))), "{answer:?}");
+    }
+    session.close().await;
+    drop(reach);
+    leaks.end().await;
+}
+
+#[tokio::test]
+async fn what_is_read_once_is_the_input_of_one_host() {
+    let leaks = Leaks::begin();
+    let home = tempfile::tempdir().unwrap();
+    let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
+    let session = Session::open(local(&["a", "b", "c"]), &reach).await;
+    let input = Input::reader(&b"once"[..]);
+    let answers = session.ask(Run::new(["cat"]).input(input)).await;
+    let (fed, not): (Vec<_>, Vec<_>) = answers.iter().partition(|(_, answer)| answer.is_ok());
+    let [(_, Ok(fed))] = fed[..] else {
+        panic!("{fed:?}");
+    };
+    assert_eq!(fed.stdout, "once");
+    for (_, answer) in not {
+        assert!(matches!(answer, Err(VerbError::Content(_))), "{answer:?}");
+    }
+    session.close().await;
+    drop(reach);
+    leaks.end().await;
+}
+
+#[tokio::test]
+async fn a_flight_goes_to_all_hosts() {
+    let leaks = Leaks::begin();
+    let home = tempfile::tempdir().unwrap();
+    let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
+    let session = Session::open(local(&["a", "b"]), &reach).await;
+    for (_, answers) in session.batch(["/", "/missing"].map(Exists::at)).await {
+        let answers = answers.unwrap().into_iter().map(Result::unwrap);
+        assert_eq!(answers.collect::<Vec<_>>(), [true, false]);
+    }
+    let mut batch = Batch::new();
+    let cwd = batch.add(Cwd);
+    for (_, answers) in session.flight(batch).await {
+        let cwd = answers.unwrap().take(cwd).unwrap();
+        assert_eq!(cwd, home.path().to_str().unwrap());
     }
     session.close().await;
     drop(reach);

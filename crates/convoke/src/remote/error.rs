@@ -19,9 +19,10 @@ use crate::transfer::Undone;
 const ENOENT: i32 = 2;
 const EPERM: i32 = 1;
 
-/// Why a command is not run as somebody else.
-const NOT_ROOT: &str = "only a login as root runs commands as somebody else";
 const EACCES: i32 = 13;
+
+/// How much of a complaint is shown, in bytes.
+const MAX_COMPLAINT: usize = 200;
 
 /// Why a verb failed on a host.
 ///
@@ -39,6 +40,17 @@ pub enum VerbError {
         value: BString,
         /// What is wrong with it.
         why: Cow<'static, str>,
+    },
+    /// The login may not run commands as somebody else: only root may.
+    #[error(
+        "the {field} cannot be \"{}\": only a login as root runs commands as somebody else",
+        printable(.name)
+    )]
+    NotRoot {
+        /// `user` or `group`.
+        field: &'static str,
+        /// Its name or number.
+        name: BString,
     },
     /// The host knows no such user.
     #[error("there is no user \"{}\"", printable(.name))]
@@ -118,9 +130,16 @@ pub enum VerbError {
     #[error("lost: {error}")]
     Lost {
         /// How.
+        #[source]
         error: LinkError,
         /// Whether the request may have reached the host, and been done.
         may_be_done: bool,
+    },
+    /// The agent took no such request. Nothing was done, and the host is as good as before.
+    #[error("the agent refused the request: {}", printable(.text.as_bytes()))]
+    Refused {
+        /// Its words, as they came.
+        text: String,
     },
     /// It was stopped before it was done.
     #[error("it was stopped")]
@@ -138,6 +157,7 @@ pub enum VerbError {
 
 /// What came of a command that ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Completed {
     /// What it wrote to stdout; empty when it was not captured.
     pub stdout: BString,
@@ -149,6 +169,7 @@ pub struct Completed {
 
 /// What came of a command that reached a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CutShort {
     /// What it wrote to stdout until then.
     pub stdout: BString,
@@ -173,7 +194,7 @@ impl VerbError {
             VerbError::NoProgram { name, .. } if name.contains(&b' ') => {
                 Some("`Run::line` gives a line to the host's shell".into())
             }
-            VerbError::Usage { why, .. } if why == NOT_ROOT => {
+            VerbError::NotRoot { .. } => {
                 Some("log in as root, or run `sudo` or `su` as a command".into())
             }
             _ => None,
@@ -214,12 +235,20 @@ impl VerbError {
                     tried: reason.tried,
                 };
             }
+            Stage::Exec if reason.errno == EACCES => {
+                return VerbError::Permission {
+                    path: reason.tried.into_iter().next().unwrap_or(program.clone()),
+                    errno: EACCES,
+                };
+            }
             Stage::Exec | Stage::Fork => return VerbError::NotStarted(reason),
         };
         let why = match (reason.stage, reason.errno, reason.why) {
             (_, _, Some(why)) => why.into(),
             (Stage::User | Stage::Group, ENOENT, None) => "the host knows no such name".into(),
-            (Stage::User | Stage::Group, EPERM, None) => NOT_ROOT.into(),
+            (Stage::User | Stage::Group, EPERM, None) => {
+                return VerbError::NotRoot { field, name: first };
+            }
             (_, errno, None) => errno_words(errno).into(),
         };
         VerbError::Usage {
@@ -240,10 +269,21 @@ fn ended(completed: &Completed) -> String {
     };
     let stderr = completed.stderr.trim_ascii_end();
     let last = stderr.rsplit(|byte| *byte == b'\n').next();
-    match last.map(printable).as_deref() {
-        None | Some("") => how,
-        Some(line) => format!("{how}: {line}"),
+    match last {
+        None | Some(b"") => how,
+        Some(line) if line.len() <= MAX_COMPLAINT => format!("{how}: {}", printable(line)),
+        Some(line) => format!("{how}: {}…", printable(begin(line, MAX_COMPLAINT))),
     }
+}
+
+/// At most so many bytes of a text, and no part of a letter.
+fn begin(text: &[u8], most: usize) -> &[u8] {
+    let is_inside = |at: &usize| matches!(text.get(*at), Some(0x80..=0xbf));
+    // No letter has more bytes than four.
+    let end = (most.saturating_sub(3)..=most)
+        .rev()
+        .find(|at| !is_inside(at));
+    text.get(..end.unwrap_or(most)).unwrap_or(text)
 }
 
 impl From<Failure> for VerbError {
@@ -273,10 +313,10 @@ impl From<Failure> for VerbError {
 
 impl From<Broken> for VerbError {
     fn from(broken: Broken) -> Self {
-        let is_refused = matches!(broken.error, LinkError::Refused { .. });
-        VerbError::Lost {
-            may_be_done: broken.was_sent() && !is_refused,
-            error: broken.error,
+        let may_be_done = broken.was_sent();
+        match broken.error {
+            LinkError::Refused { text } => VerbError::Refused { text },
+            error => VerbError::Lost { error, may_be_done },
         }
     }
 }

@@ -59,11 +59,15 @@ impl Single for Read {
     }
 }
 
-/// What a file of any size holds, in memory.
+/// How many bytes of a file are kept in memory unless somebody says otherwise.
+pub(super) const KEPT: usize = 256 * 1024 * 1024;
+
+/// What a file holds, in memory: at most 256 MiB unless [`Download::at_most`] says otherwise.
 #[derive(Debug, Clone)]
 pub struct Download {
     stream: Stream,
     default: Option<BString>,
+    most: usize,
 }
 
 impl Download {
@@ -72,6 +76,7 @@ impl Download {
         Download {
             stream: Stream::of(path),
             default: None,
+            most: KEPT,
         }
     }
 
@@ -91,11 +96,20 @@ impl Download {
         Download { stream, ..self }
     }
 
-    /// Not more than so many bytes of it.
+    /// Not more than so many bytes of it: what follows is left.
     #[must_use]
     pub fn limit(self, bytes: u64) -> Self {
         let stream = self.stream.limit(bytes);
         Download { stream, ..self }
+    }
+
+    /// When more bytes than this come, that is [`VerbError::TooLong`].
+    #[must_use]
+    pub fn at_most(self, bytes: usize) -> Self {
+        Download {
+            most: bytes,
+            ..self
+        }
     }
 }
 
@@ -109,6 +123,10 @@ impl Verb for Download {
         };
         let mut content = BString::default();
         while let Some(piece) = incoming.next().await? {
+            if piece.len() > self.most.saturating_sub(content.len()) {
+                let what = remote.scope().join(self.stream.path.clone());
+                return Err(VerbError::TooLong { what });
+            }
             content.extend_from_slice(&piece);
         }
         Ok(content)
@@ -165,6 +183,7 @@ impl Verb for Stream {
         Ok(Incoming {
             stat,
             arriving,
+            left: self.limit,
             _remote: remote.clone(),
         })
     }
@@ -175,6 +194,8 @@ impl Verb for Stream {
 pub struct Incoming {
     stat: FileStat,
     arriving: Arriving,
+    /// How many bytes may still come, if not any number.
+    left: Option<u64>,
     /// Keeps the connection.
     _remote: Remote,
 }
@@ -189,9 +210,14 @@ impl Incoming {
     /// nothing is lost.
     ///
     /// # Errors
-    /// Why no more of it comes.
+    /// Why no more of it comes; [`VerbError::Lost`] when the host sends more than it was asked for.
     pub async fn next(&mut self) -> Result<Option<Bytes>, VerbError> {
-        Ok(self.arriving.next().await?)
+        let piece = self.arriving.next().await?;
+        if let (Some(piece), Some(left)) = (&piece, &mut self.left) {
+            let rest = left.checked_sub(piece.len() as u64);
+            *left = rest.ok_or_else(VerbError::unreadable)?;
+        }
+        Ok(piece)
     }
 
     /// The same as a reader.

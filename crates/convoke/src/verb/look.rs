@@ -87,6 +87,8 @@ impl Single for Exists {
 }
 
 /// What is in a directory, sorted by name; without `.` and `..`.
+///
+/// A host that tells more than 256 MiB of names is not believed. That holds for each host by itself.
 #[derive(Debug, Clone)]
 pub struct List {
     path: BString,

@@ -11,12 +11,13 @@ use crate::link::{Channel, Delivery};
 use crate::process::Broken;
 use crate::remote::{Remote, VerbError};
 
+use super::download::KEPT;
 use super::{Verb, done, field};
 
 /// How many bytes one write carries at most.
 const PIECE: usize = 1024 * 1024;
 
-/// Opens a file on the host. A symbolic link is followed.
+/// Opens a file on the host. To read, a symbolic link is followed; to write or to append, one is refused (`ELOOP`).
 #[derive(Debug, Clone)]
 pub struct Open {
     path: BString,
@@ -24,6 +25,7 @@ pub struct Open {
     creation: Creation,
     mode: Option<u16>,
     ownership: Ownership,
+    most: usize,
 }
 
 impl Open {
@@ -54,6 +56,7 @@ impl Open {
             creation,
             mode: None,
             ownership: Ownership::default(),
+            most: KEPT,
         }
     }
 
@@ -68,6 +71,15 @@ impl Open {
     pub fn mode(self, mode: u16) -> Self {
         Open {
             mode: Some(mode),
+            ..self
+        }
+    }
+
+    /// How many bytes [`RemoteFile::read_to_end`] brings at most; 256 MiB without.
+    #[must_use]
+    pub fn at_most(self, bytes: usize) -> Self {
+        Open {
+            most: bytes,
             ..self
         }
     }
@@ -110,7 +122,9 @@ impl Verb for Open {
             (Delivery::Opened(_), Some(number)) => {
                 return Ok(RemoteFile {
                     remote: remote.clone(),
+                    path: self.path.clone(),
                     access: self.access,
+                    most: self.most,
                     number,
                     position: 0,
                     _channel: channel,
@@ -129,7 +143,11 @@ impl Verb for Open {
 #[derive(Debug)]
 pub struct RemoteFile {
     remote: Remote,
+    /// What errors call it.
+    path: BString,
     access: Access,
+    /// How much is read to the end at most, in bytes.
+    most: usize,
     /// The number of its channel, by which the host knows it.
     number: u32,
     position: u64,
@@ -149,12 +167,19 @@ impl RemoteFile {
     }
 
     /// Reads from the position to the end.
+    ///
+    /// # Errors
+    /// Also [`VerbError::TooLong`] when that is more than [`Open::at_most`] says.
     pub async fn read_to_end(&mut self) -> Result<BString, VerbError> {
         let mut all = BString::default();
         loop {
             let piece = self.read(MAX_CONTENT).await?;
             if piece.is_empty() {
                 return Ok(all);
+            }
+            if piece.len() > self.most.saturating_sub(all.len()) {
+                let what = self.remote.scope().join(self.path.clone());
+                return Err(VerbError::TooLong { what });
             }
             all.extend_from_slice(&piece);
         }

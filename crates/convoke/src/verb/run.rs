@@ -194,7 +194,7 @@ impl Run {
 
     /// What is asked for, once every field can be.
     pub(super) fn program(&self, outer: &Scope) -> Result<Program, VerbError> {
-        let scope = outer.over(&self.scope);
+        let scope = outer.with(&self.scope);
         let Some(name) = self.argv.first() else {
             return Err(VerbError::usage("argv", "", "it is empty"));
         };

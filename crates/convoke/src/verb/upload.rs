@@ -1,11 +1,11 @@
 //! Puts a file in place, as a whole or not at all.
 
-use std::fmt;
 use std::sync::Arc;
 
 use bstr::BString;
 use convoke_proto::file::{Durability, NewFile, Ownership, Stored};
 use convoke_proto::operation::{Answer, Operation};
+use tokio::sync::mpsc;
 
 use crate::content::Content;
 use crate::remote::{Remote, VerbError};
@@ -26,28 +26,24 @@ const MAX_BATCHED: usize = 3 * 1024 * 1024;
 /// upload that is interrupted leaves the old one and nothing else. A symbolic link or a directory at the path is
 /// refused. Without mode and owner the new file has those of the one that it replaces, or else `0o600` and the
 /// login. What the scope says of files counts as given.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Upload {
     path: BString,
     content: Content,
     mode: Option<u16>,
     ownership: Ownership,
     durability: Durability,
-    progress: Option<Arc<Progress>>,
+    progress: Option<mpsc::Sender<Progress>>,
 }
 
-type Progress = dyn Fn(&str, u64) + Send + Sync;
-
-impl fmt::Debug for Upload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upload")
-            .field("path", &self.path)
-            .field("content", &self.content)
-            .field("mode", &self.mode)
-            .field("ownership", &self.ownership)
-            .field("durability", &self.durability)
-            .finish_non_exhaustive()
-    }
+/// How far an upload is on one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The host's name.
+    pub host: Arc<str>,
+    /// How many bytes have left so far.
+    pub sent: u64,
 }
 
 impl Upload {
@@ -95,12 +91,12 @@ impl Upload {
         }
     }
 
-    /// Tells how many bytes have left for which host so far. Short content leaves in one piece, and tells
-    /// nothing.
+    /// Says how far it is, on every host. What finds the queue full is left out; short content leaves in one piece,
+    /// and says nothing.
     #[must_use]
-    pub fn progress(self, tell: impl Fn(&str, u64) + Send + Sync + 'static) -> Self {
+    pub fn progress(self, told: mpsc::Sender<Progress>) -> Self {
         Upload {
-            progress: Some(Arc::new(tell)),
+            progress: Some(told),
             ..self
         }
     }
@@ -117,9 +113,11 @@ impl Upload {
 
     async fn stream(&self, remote: &Remote) -> Result<Stored, VerbError> {
         let file = self.file(remote.scope())?;
-        let progress = |bytes| {
-            if let Some(tell) = &self.progress {
-                tell(remote.name(), bytes);
+        let progress = |sent| {
+            if let Some(told) = &self.progress {
+                let host = Arc::clone(remote.name());
+                // Nobody waits for whoever listens: what comes next says more.
+                let _ = told.try_send(Progress { host, sent });
             }
         };
         let content = self.content.open().map_err(Undone::Here)?;

@@ -8,16 +8,18 @@ use crate::content::Content;
 use crate::facts::Facts;
 use crate::remote::{Completed, Remote, VerbError};
 
+use super::batch::{Answers, Batch, Each};
 use super::{
     Chmod, Chown, Cwd, Download, Environment, Exists, Expand, Getenv, Home, List, Mkdir, Open,
     QueryFacts, QueryGroup, QueryUser, Read, Readlink, RemoteFile, Remove, Rename, ResolveGroup,
-    ResolveUser, Run, Stat, Symlink, Tempdir, Touch, Upload, Verb, Which, Who,
+    ResolveUser, Run, Single, Stat, Symlink, Tempdir, Touch, Upload, Verb, Which, Who,
 };
 
 /// Whatever verbs can be done on: one host, or many.
 ///
 /// On a [`Remote`] the answer of a verb is a `Result`; on a [`Session`](crate::session::Session) it is a list of
-/// them, in host order. Nothing happens until a future is awaited, and dropping it stops what was begun.
+/// them, in host order. Nothing happens until a future is awaited. Dropping it ends a command, throws an upload away,
+/// and keeps operations that have not begun from beginning.
 pub trait Verbs: Sync {
     /// What comes of a verb whose output is `T`.
     type Answer<T: Send + 'static>: Send;
@@ -180,7 +182,10 @@ pub trait Verbs: Sync {
         self.ask(file)
     }
 
-    /// Runs a command that has to exit with 0. See [`Run`].
+    /// Runs a command. See [`Run`].
+    ///
+    /// On one host it has to exit with 0; on many, however it exits is what came of it, and no error. A [`Run`] that
+    /// is asked for says by itself which it is, on one host as on many.
     fn run(
         &self,
         argv: impl IntoIterator<Item = impl Into<BString>>,
@@ -230,6 +235,19 @@ pub trait Verbs: Sync {
     /// What is true of the host as a whole. See [`QueryFacts`].
     fn facts(&self) -> impl Future<Output = Self::Answer<Facts>> + Send {
         self.ask(QueryFacts)
+    }
+
+    /// Does verbs of one kind in order, in one flight; each answer stands where its verb did. See [`Each`].
+    fn batch<S: Single>(
+        &self,
+        verbs: impl IntoIterator<Item = S>,
+    ) -> impl Future<Output = Self::Answer<Vec<Result<S::Output, VerbError>>>> + Send {
+        self.ask(Each::of(verbs))
+    }
+
+    /// Does verbs of different kinds in order, in one flight. See [`Batch`].
+    fn flight(&self, batch: Batch) -> impl Future<Output = Self::Answer<Answers>> + Send {
+        self.ask(batch)
     }
 }
 

@@ -20,11 +20,11 @@ async fn a_thousand_small_files_go_in_one_flight(ground: &Ground) {
     let remote = &ground.remote;
     let names = || (0..1000).map(|number| format!("file {number}"));
     let uploads = names().map(|name| Upload::new(name.clone(), name).unsynced());
-    for stored in remote.batch(uploads).await {
+    for stored in remote.batch(uploads).await.unwrap() {
         stored.unwrap();
     }
-    let stats = remote.batch(names().map(Stat::of)).await;
-    let reads = remote.batch(names().map(Read::of)).await;
+    let stats = remote.batch(names().map(Stat::of)).await.unwrap();
+    let reads = remote.batch(names().map(Read::of)).await.unwrap();
     for ((name, stat), read) in names().zip(stats).zip(reads) {
         assert_eq!(stat.unwrap().unwrap().size, name.len() as u64);
         assert_eq!(read.unwrap(), name);
@@ -35,7 +35,7 @@ async fn failures_in_the_middle_do_not_matter_to_the_others(ground: &Ground) {
     let remote = &ground.remote;
     remote.touch("file").await.unwrap();
     let paths = ["file", "", "file/x", "missing", "a\0b", "file"];
-    let answers = remote.batch(paths.map(Stat::of)).await;
+    let answers = remote.batch(paths.map(Stat::of)).await.unwrap();
     let words: Vec<_> = answers
         .iter()
         .map(|answer| match answer {
@@ -60,7 +60,7 @@ async fn verbs_of_different_kinds_are_done_in_order(ground: &Ground) {
     let removed = batch.add(Remove::tree("directory"));
     let after = batch.add(Exists::at("directory"));
     assert_eq!(batch.len(), 8);
-    let mut answers = ground.remote.flight(batch).await;
+    let mut answers = ground.remote.flight(batch).await.unwrap();
     assert!(!answers.take(before).unwrap());
     answers.take(made).unwrap();
     fails!(answers.take(again), Errno { errno: 17, .. });
@@ -82,11 +82,11 @@ async fn more_than_a_request_holds_goes_in_several(ground: &Ground) {
     let remote = &ground.remote;
     let content = vec![b'x'; 1024 * 1024];
     let uploads = (0..12).map(|n| Upload::new(format!("{n}"), content.clone()).unsynced());
-    for stored in remote.batch(uploads).await {
+    for stored in remote.batch(uploads).await.unwrap() {
         assert_eq!(stored.unwrap().size, 1024 * 1024);
     }
     let stats = (0..40_000).map(|n| Stat::of(format!("{}", n % 24)));
-    let answers = remote.batch(stats).await;
+    let answers = remote.batch(stats).await.unwrap();
     assert_eq!(answers.len(), 40_000);
     for (number, answer) in answers.into_iter().enumerate() {
         assert_eq!(answer.unwrap().is_some(), number % 24 < 12, "{number}");
@@ -98,7 +98,7 @@ async fn what_cannot_be_in_a_batch_is_told(ground: &Ground) {
     let reader = Content::reader(&b"x"[..]);
     let uploads = [long, reader, "short".into()];
     let uploads = uploads.map(|content| Upload::new("file", content));
-    let answers = ground.remote.batch(uploads).await;
+    let answers = ground.remote.batch(uploads).await.unwrap();
     fails!(
         &answers[0],
         Usage {
@@ -118,12 +118,20 @@ async fn what_cannot_be_in_a_batch_is_told(ground: &Ground) {
     let answers = ground
         .remote
         .batch([Stat::of(longest), Stat::of(".")])
-        .await;
+        .await
+        .unwrap();
     fails!(&answers[0], Errno { errno: 36, .. });
     assert!(answers[1].is_ok());
 }
 
 async fn an_empty_batch_is_done(ground: &Ground) {
-    assert!(ground.remote.batch(Vec::<Stat>::new()).await.is_empty());
-    ground.remote.flight(Batch::new()).await;
+    assert!(
+        ground
+            .remote
+            .batch(Vec::<Stat>::new())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    ground.remote.flight(Batch::new()).await.unwrap();
 }

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 
 use convoke::AsyncRead;
 use convoke::BString;
-use convoke::verb::{Content, Digest, Download, Read, Stat, Stream, Upload, Verb as _, Verbs as _};
+use convoke::verb::{
+    Content, Digest, Download, Open, Read, Stat, Stream, Upload, Verb as _, Verbs as _,
+};
 use tokio::io::{AsyncReadExt as _, ReadBuf};
 
 use super::{Ground, checks, fails};
@@ -22,6 +24,7 @@ checks! {
     Anybody whoever_reads_meanwhile_sees_the_old_file_or_the_new_one
     Anybody what_is_missing_is_told_from_what_cannot_be_read
     Anybody a_file_comes_from_where_it_is_asked_for
+    Anybody a_download_keeps_no_more_than_it_is_told_to
     Anybody a_short_read_refuses_what_is_long
     Root an_upload_gives_the_file_to_whom_it_shall_belong
 }
@@ -178,18 +181,16 @@ async fn what_is_no_regular_file_is_not_replaced(ground: &Ground) {
 async fn an_upload_that_is_interrupted_leaves_the_old_file_and_nothing_else(ground: &Ground) {
     let remote = &ground.remote;
     remote.upload("file", "old").await.unwrap();
-    let (told, mut hears) = convoke::mpsc::unbounded_channel();
+    let (told, mut hears) = convoke::mpsc::channel(1024);
     let reader = Gives {
         left: 1024 * 1024,
         end: End::Never,
     };
     let upload = Upload::new("file", Content::reader(reader));
-    let upload = upload.progress(move |_, bytes| {
-        let _ = told.send(bytes);
-    });
+    let upload = upload.progress(told);
     tokio::select! {
         done = upload.on(remote) => panic!("{done:?}"),
-        () = async { while hears.recv().await != Some(1024 * 1024) {} } => {}
+        () = async { while hears.recv().await.unwrap().sent != 1024 * 1024 {} } => {}
     }
     nothing_but_the_old_file(ground).await;
 }
@@ -276,6 +277,23 @@ async fn a_file_comes_from_where_it_is_asked_for(ground: &Ground) {
             expected,
             "{offset} {limit}"
         );
+    }
+}
+
+async fn a_download_keeps_no_more_than_it_is_told_to(ground: &Ground) {
+    let remote = &ground.remote;
+    remote.upload("file", "0123456789").await.unwrap();
+    let all = Download::of("file").at_most(10);
+    assert_eq!(remote.ask(all).await.unwrap(), "0123456789");
+    let more = Download::of("file").at_most(9).or("");
+    fails!(remote.ask(more).await, TooLong { what } if what == ground.at("file"));
+    let part = Download::of("file").limit(9).at_most(9);
+    assert_eq!(remote.ask(part).await.unwrap(), "012345678");
+    for (most, expected) in [(10, true), (9, false)] {
+        let open = Open::reading("file").at_most(most);
+        let mut file = remote.open(open).await.unwrap();
+        let read = file.read_to_end().await;
+        assert_eq!(read.is_ok(), expected, "{read:?}");
     }
 }
 

@@ -141,7 +141,7 @@ async fn a_directory_is_listed_in_order(ground: &Ground) {
 async fn a_long_directory_is_listed_whole(ground: &Ground) {
     let name = |number: usize| format!("{number:04}{}", "x".repeat(200));
     let uploads = (0..1000).map(|number| Upload::new(name(number), "").unsynced());
-    for stored in ground.remote.batch(uploads).await {
+    for stored in ground.remote.batch(uploads).await.unwrap() {
         stored.unwrap();
     }
     let entries = ground.remote.list(".").await.unwrap();

@@ -86,6 +86,10 @@ fn a_command_that_failed_says_its_last_complaint() {
     };
     assert_eq!(failed(""), "the command exited with 3");
     assert_eq!(failed("one\ntwo\n\n"), "the command exited with 3: two");
+    let (long, cut) = ("é".repeat(5_000_000), "é".repeat(100));
+    assert_eq!(failed(&long), format!("the command exited with 3: {cut}…"));
+    let odd = format!("x{long}");
+    assert!(failed(&odd).ends_with(&format!(": x{}…", "é".repeat(99))));
 }
 
 fn exited(code: u8) -> Exited {
@@ -119,6 +123,8 @@ fn a_command_that_cannot_start_is_told_by_the_field_that_is_to_blame() {
         assert_eq!((field, value), (named, "/x".into()));
     }
     assert!(matches!(at(Stage::Exec, 2), VerbError::NoProgram { .. }));
+    let denied = at(Stage::Exec, 13);
+    assert!(matches!(denied, VerbError::Permission { path, errno: 13 } if path == "/x"));
     assert!(matches!(at(Stage::Exec, 8), VerbError::NotStarted(_)));
     assert!(matches!(at(Stage::Fork, 11), VerbError::NotStarted(_)));
 }
@@ -135,7 +141,25 @@ fn whoever_may_not_become_somebody_else_is_told_what_it_takes() {
         VerbError::not_started(reason, &"prog".into())
     };
     let refused = at(1);
+    assert!(matches!(refused, VerbError::NotRoot { field: "user", .. }));
     assert!(refused.hint().is_some() && refused.to_string().contains("only a login as root"));
     let unknown = at(2);
     assert!(unknown.hint().is_none() && unknown.to_string().contains("no such name"));
+}
+
+#[test]
+fn a_request_that_is_refused_costs_no_host() {
+    let text = "more requests wait\x1b".to_owned();
+    let refused = VerbError::from(Broken::unsent(LinkError::Refused { text }));
+    assert!(matches!(refused, VerbError::Refused { .. }));
+    assert!(!refused.to_string().contains('\x1b'), "{refused}");
+    let lost = VerbError::from(Broken::unsent(LinkError::Closed));
+    assert!(matches!(
+        lost,
+        VerbError::Lost {
+            may_be_done: false,
+            ..
+        }
+    ));
+    assert!(std::error::Error::source(&lost).is_some());
 }

@@ -8,7 +8,8 @@ use convoke_proto::operation::{Answer, Operation};
 use crate::operate::Reply;
 use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
-use crate::verb::{Single, Verb};
+
+use super::{Single, Verb, sealed};
 
 /// Verbs of different kinds that go out in one flight and are done in order, whatever fails.
 ///
@@ -17,7 +18,7 @@ use crate::verb::{Single, Verb};
 /// ```
 /// use convoke::batch::Batch;
 /// use convoke::remote::{Remote, VerbError};
-/// use convoke::verb::{Mkdir, Stat, Upload};
+/// use convoke::verb::{Mkdir, Stat, Upload, Verbs as _};
 ///
 /// # async fn show(remote: &Remote) -> Result<(), VerbError> {
 /// let mut batch = Batch::new();
@@ -25,7 +26,7 @@ use crate::verb::{Single, Verb};
 /// let stored = batch.add(Upload::new("site/index.html", "<h1>hello</h1>").mode(0o644));
 /// let stat = batch.add(Stat::of("site/index.html"));
 ///
-/// let mut answers = remote.flight(batch).await;
+/// let mut answers = remote.flight(batch).await?;
 /// answers.take(made)?;
 /// assert_eq!(answers.take(stored)?.size, 14);
 /// assert!(answers.take(stat)?.is_some());
@@ -124,25 +125,6 @@ impl<S: Single> Verb for Each<S> {
     }
 }
 
-impl Remote {
-    /// Does verbs of one kind in order, in one flight; each answer stands where its verb did.
-    pub async fn batch<S: Single>(
-        &self,
-        verbs: impl IntoIterator<Item = S>,
-    ) -> Vec<Result<S::Output, VerbError>> {
-        let verbs: Vec<S> = verbs.into_iter().collect();
-        fly(self, &verbs).await
-    }
-
-    /// Does the verbs of a batch in order, in one flight.
-    pub async fn flight(&self, batch: Batch) -> Answers {
-        let answers = fly(self, &batch.verbs).await;
-        Answers {
-            answers: answers.into_iter().map(Some).collect(),
-        }
-    }
-}
-
 /// Asks for all that can be asked for, and hands out each answer in the place of its verb.
 async fn fly<S: Single>(remote: &Remote, verbs: &[S]) -> Vec<Result<S::Output, VerbError>> {
     let scope = remote.scope();
@@ -196,6 +178,8 @@ impl<S: Single> Asked for S {
         Ok(Box::new(self.answer(answer, scope)?))
     }
 }
+
+impl sealed::Sealed for Any {}
 
 impl Single for Any {
     type Output = Value;
