@@ -19,12 +19,18 @@ pub struct Content {
 }
 
 impl Content {
-    /// The content that `get` asks for of `file`, which stands at its offset.
-    pub(super) fn new(file: File, get: Get) -> Self {
+    /// The content that `get` asks for of `file`, which stands at its offset. No more is sent than the file
+    /// held when it was opened, or one that grows as fast as it is read would never end; a size of nothing is
+    /// that of files which the kernel writes as they are read.
+    pub(super) fn new(file: File, get: Get, size: u64) -> Self {
+        let there = match size {
+            0 => u64::MAX,
+            size => size.saturating_sub(get.offset),
+        };
         Content {
             file,
             path: get.path,
-            wanted: get.limit.unwrap_or(u64::MAX),
+            wanted: get.limit.unwrap_or(u64::MAX).min(there),
             piece: Vec::new(),
             ended: false,
         }
@@ -54,5 +60,42 @@ impl Content {
         self.wanted -= read;
         self.ended = read < count || self.wanted == 0;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn content(file: &File, size: u64, offset: u64) -> Content {
+        let get = Get {
+            path: "x".into(),
+            offset,
+            limit: None,
+        };
+        Content::new(file.try_clone().unwrap(), get, size)
+    }
+
+    #[test]
+    fn a_file_that_grows_ends_where_it_did() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"12345").unwrap();
+        for (size, offset, read, has_ended) in [
+            (3, 0, 3, true),
+            (3, 1, 2, true),
+            (3, 9, 0, true),
+            (9, 0, 4, false),
+            (0, 0, 4, false),
+        ] {
+            std::io::Seek::rewind(&mut file).unwrap();
+            let mut content = content(&file, size, offset);
+            content.read(4).unwrap();
+            assert_eq!(
+                (content.piece().len(), content.has_ended()),
+                (read, has_ended)
+            );
+        }
     }
 }

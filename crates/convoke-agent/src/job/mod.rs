@@ -101,7 +101,8 @@ impl Job {
             Job::Open(open) => Report::Opened(verbs.open(&open)),
             Job::Read(get) => {
                 let opened = verbs.read(&get);
-                let content = |(file, stat)| (Content::new(file, get), stat);
+                let content =
+                    |(file, stat): (File, Stat)| (Content::new(file, get, stat.size), stat);
                 Report::Reading(opened.map(content))
             }
             Job::ReadOn(mut content, count) => {
