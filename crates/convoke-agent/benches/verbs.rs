@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use bstr::BString;
@@ -102,8 +103,13 @@ fn digests(verbs: &Verbs, scratch: &Path) {
 }
 
 fn perform(verbs: &Verbs, operation: Operation) {
-    verbs.perform(operation, &NoFiles, &mut |record| {
-        assert!(matches!(record, Record::Last(_)), "{record:?}");
-        true
-    });
+    verbs.perform(
+        operation,
+        &NoFiles,
+        &AtomicBool::new(false),
+        &mut |record| {
+            assert!(matches!(record, Record::Last(_)), "{record:?}");
+            true
+        },
+    );
 }

@@ -14,7 +14,7 @@ pub struct Stat {
     pub uid: u32,
     /// The number of its group.
     pub gid: u32,
-    /// The name of its owner; the number as text when it has none.
+    /// The name of its owner; the number as text when it has none. Empty when nothing but the kind is known.
     pub owner: BString,
     /// The name of its group; the number as text when it has none.
     pub group: BString,
@@ -34,6 +34,38 @@ pub struct Stat {
     pub target: Option<BString>,
     /// The digests that were asked for, of a regular file.
     pub digests: Vec<(Digest, BString)>,
+}
+
+impl Stat {
+    /// That of an entry in a directory that could not be looked at: everything but its kind, which may be
+    /// [`FileKind::Other`], is zero or empty.
+    pub fn unknown(kind: FileKind) -> Self {
+        let never = Time {
+            seconds: 0,
+            nanoseconds: 0,
+        };
+        Stat {
+            kind,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            owner: BString::default(),
+            group: BString::default(),
+            size: 0,
+            modified: never,
+            changed: never,
+            inode: 0,
+            device: 0,
+            links: 0,
+            target: None,
+            digests: Vec::new(),
+        }
+    }
+
+    /// Whether more than the kind is known: every file that could be looked at has an owner.
+    pub fn is_known(&self) -> bool {
+        !self.owner.is_empty()
+    }
 }
 
 /// A time of the host's clock.
@@ -122,7 +154,7 @@ pub enum Follow {
 pub struct Entry {
     /// Its name, without a slash.
     pub name: BString,
-    /// What it is; links are not followed.
+    /// What it is; links are not followed. Not [known](Stat::is_known) when it could not be looked at.
     pub stat: Stat,
 }
 

@@ -80,6 +80,9 @@ fn facts_of<M: SerializeMap>(answer: &Answer, map: &mut M) -> Result<(), M::Erro
 
 fn stat<M: SerializeMap>(stat: &Stat, map: &mut M) -> Result<(), M::Error> {
     map.serialize_entry("kind", stat.kind.as_str())?;
+    if !stat.is_known() {
+        return Ok(());
+    }
     map.serialize_entry("mode", &format!("{:04o}", stat.mode))?;
     field(map, "owner", &stat.owner)?;
     map.serialize_entry("uid", &stat.uid)?;

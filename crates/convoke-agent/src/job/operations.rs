@@ -28,7 +28,8 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// The operations of a request; those that have not begun when `stop` is set never will.
+    /// The operations of a request; those that have not begun when `stop` is set never will, and one that
+    /// takes long ends.
     pub fn new(operations: Vec<Operation>, stop: Arc<AtomicBool>) -> Self {
         Operations {
             left: operations.into_iter(),
@@ -91,21 +92,21 @@ impl Operations {
                 }
             };
         }
+        let stop = self.stop.clone();
         let mut answer = self.answer();
-        verbs.perform(operation, files, &mut |record| answer.say(record));
+        verbs.perform(operation, files, &stop, &mut |record| answer.say(record));
     }
 
     /// Tells the next part of a directory.
     fn tell(&mut self, verbs: &Verbs, mut listing: Listing) {
         let record = match listing.next(verbs) {
-            Ok(Told::Part(part)) => {
+            Told::Part(part) => {
                 if self.answer().say(Record::Part(part)) {
                     self.listing = Some(listing);
                 }
                 return;
             }
-            Ok(Told::Last(rest)) => Record::Last(rest),
-            Err(failure) => Record::Failed(failure),
+            Told::Last(rest) => Record::Last(rest),
         };
         self.answer().say(record);
     }

@@ -1,6 +1,7 @@
 //! Digests of a file's content, all in one pass.
 
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bstr::BString;
 use convoke_proto::file::Digest;
@@ -16,8 +17,13 @@ enum Hasher {
     Blake3(Box<blake3::Hasher>),
 }
 
-/// The digests of all that can be read from `file`, each once, in the order in which they are wanted.
-pub(super) fn of(file: impl AsFd, wanted: &[Digest]) -> Result<Vec<(Digest, BString)>, Errno> {
+/// The digests of all that can be read from `file`, each once, in the order in which they are wanted;
+/// `ECANCELED` once `stop` is set.
+pub(super) fn of(
+    file: impl AsFd,
+    wanted: &[Digest],
+    stop: &AtomicBool,
+) -> Result<Vec<(Digest, BString)>, Errno> {
     let mut hashers: Vec<(Digest, Hasher)> = Vec::new();
     for digest in wanted {
         if hashers.iter().all(|(other, _)| other != digest) {
@@ -26,6 +32,9 @@ pub(super) fn of(file: impl AsFd, wanted: &[Digest]) -> Result<Vec<(Digest, BStr
     }
     let mut chunk = vec![0; CHUNK];
     loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Errno::CANCELED);
+        }
         let count = match read(&file, &mut chunk) {
             Ok(0) => break,
             Ok(count) => count,

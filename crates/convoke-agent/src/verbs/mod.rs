@@ -26,6 +26,7 @@ mod which;
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bstr::{BStr, BString};
@@ -56,6 +57,8 @@ pub struct Verbs {
     /// Whether `/proc/self/fd` is there, once it was looked for.
     has_proc: OnceLock<bool>,
     linkable: incoming::Linkable,
+    /// How many bytes of names the listings under way hold.
+    held: Arc<AtomicUsize>,
 }
 
 /// The open files of a link.
@@ -82,6 +85,7 @@ impl Verbs {
             names: Names::default(),
             has_proc: OnceLock::new(),
             linkable: incoming::Linkable::default(),
+            held: Arc::default(),
         }
     }
 
@@ -96,14 +100,16 @@ impl Verbs {
     }
 
     /// Does what is asked for, and says any number of [`Record::Part`], then one [`Record::Last`] or
-    /// [`Record::Failed`]. Stops early when `say` returns `false`.
+    /// [`Record::Failed`]. Stops early when `say` returns `false`. What may take long, a tree or digests, also
+    /// looks at `stop`, and fails as cancelled once it is set.
     pub fn perform(
         &self,
         operation: Operation,
         files: &dyn OpenFiles,
+        stop: &AtomicBool,
         say: &mut dyn FnMut(Record) -> bool,
     ) {
-        let last = match self.answer(operation, files, say) {
+        let last = match self.answer(operation, files, stop, say) {
             Ok(answer) => Record::Last(answer),
             Err(failure) => Record::Failed(failure),
         };
@@ -114,6 +120,7 @@ impl Verbs {
         &self,
         operation: Operation,
         files: &dyn OpenFiles,
+        stop: &AtomicBool,
         say: Say<'_>,
     ) -> Result<Answer, Failure> {
         match operation {
@@ -121,7 +128,7 @@ impl Verbs {
                 path,
                 follow,
                 digests,
-            } => self.stat(&path, follow, &digests),
+            } => self.stat(&path, follow, &digests, stop),
             Operation::List { path } => self.list(&path, say),
             Operation::Which { name, search } => self.which(&name, bytes(&search)),
             Operation::Home { user } => self.home(bytes(&user)),
@@ -133,7 +140,7 @@ impl Verbs {
                 ownership,
                 parents,
             } => self.make_directory(&path, mode, &ownership, parents),
-            Operation::Remove { path, depth } => self.remove(&path, depth),
+            Operation::Remove { path, depth } => self.remove(&path, depth, stop),
             Operation::Rename { from, to } => self.rename(&from, &to),
             Operation::SetMode { path, mode } => self.set_mode(&path, mode),
             Operation::SetOwner {
@@ -231,10 +238,22 @@ fn bytes(text: &Option<BString>) -> Option<&[u8]> {
 fn say_part(say: Say<'_>, part: Answer) -> Result<(), Failure> {
     match say(Record::Part(part)) {
         true => Ok(()),
-        false => Err(Failure {
-            field: Field::Request,
-            value: BString::default(),
-            reason: Reason::Cancelled,
-        }),
+        false => Err(cancelled()),
+    }
+}
+
+/// Goes on unless the operation was cancelled.
+fn unless_stopped(stop: &AtomicBool) -> Result<(), Failure> {
+    match stop.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(cancelled()),
+    }
+}
+
+fn cancelled() -> Failure {
+    Failure {
+        field: Field::Request,
+        value: BString::default(),
+        reason: Reason::Cancelled,
     }
 }

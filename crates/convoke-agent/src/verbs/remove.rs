@@ -5,15 +5,16 @@
 //! link is ever followed, and no mount point entered, whatever others do in the tree meanwhile.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::AtomicBool;
 
 use bstr::BString;
 use convoke_proto::operation::{Answer, Depth, Failure};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, fstat, openat, seek, unlinkat};
 use rustix::io::Errno;
 
-use super::Verbs;
 use super::list::next_batch;
 use super::path::{Hold, Place, Spot};
+use super::{Verbs, unless_stopped};
 
 /// How many directories of the way down are held open.
 const HELD: usize = 32;
@@ -25,8 +26,14 @@ impl Verbs {
     /// Removes what stands at a path; a link itself, never what it points to.
     ///
     /// A tree is removed up to the first thing that cannot be, which the failure names. A mount point in
-    /// it is such a thing (`EBUSY`), before anything behind it is touched.
-    pub(super) fn remove(&self, path: &[u8], depth: Depth) -> Result<Answer, Failure> {
+    /// it is such a thing (`EBUSY`), before anything behind it is touched. It ends early, as cancelled, once
+    /// `stop` is set.
+    pub(super) fn remove(
+        &self,
+        path: &[u8],
+        depth: Depth,
+        stop: &AtomicBool,
+    ) -> Result<Answer, Failure> {
         let spot = self.place(path)?.spot(Hold::Reach)?;
         if spot.name == b"." || spot.name == b".." {
             // The kernel says of `..` that it is full, which would be the permission to empty it.
@@ -38,7 +45,7 @@ impl Verbs {
         let removed = remove_one(&spot.directory, &spot.name, FileType::Unknown);
         match (removed, depth) {
             (Ok(()), _) => {}
-            (Err(errno), Depth::Tree) if is_full(errno) => Walk::new(&spot)?.run()?,
+            (Err(errno), Depth::Tree) if is_full(errno) => Walk::new(&spot, stop)?.run()?,
             (Err(errno), _) => return Err(spot.place.refused(errno)),
         }
         Ok(Answer::Done)
@@ -64,6 +71,16 @@ fn is_full(errno: Errno) -> bool {
     errno == Errno::NOTEMPTY || errno == Errno::EXIST
 }
 
+/// How many entries of one directory are removed before it is given up on, as somebody else adds them as fast
+/// as they go.
+const MAX_ENTRIES: u64 = 100_000_000;
+
+/// How deep a tree may be, which somebody else may make deeper as fast as it is gone down.
+const MAX_DEPTH: usize = 1_000_000;
+
+/// How much of a path is told, in bytes: no failure holds more.
+const MAX_TOLD: usize = 8 * 1024;
+
 /// A directory on the way down.
 struct Level {
     /// Its name in the one above.
@@ -77,17 +94,21 @@ struct Level {
     /// Whether the current pass is at its end.
     is_read: bool,
     passes: usize,
+    /// How many entries were read of it, in all passes.
+    seen: u64,
 }
 
 struct Walk<'a> {
     spot: &'a Spot,
     levels: Vec<Level>,
+    stop: &'a AtomicBool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(spot: &'a Spot) -> Result<Self, Failure> {
+    fn new(spot: &'a Spot, stop: &'a AtomicBool) -> Result<Self, Failure> {
         let mut walk = Walk {
             spot,
+            stop,
             levels: Vec::new(),
         };
         walk.descend(spot.name.clone())?;
@@ -96,6 +117,7 @@ impl<'a> Walk<'a> {
 
     fn run(mut self) -> Result<(), Failure> {
         while let Some(level) = self.levels.last_mut() {
+            unless_stopped(self.stop)?;
             if let Some(name) = level.full.pop() {
                 self.descend(name)?;
             } else if !level.is_read {
@@ -127,6 +149,9 @@ impl<'a> Walk<'a> {
             Err(errno) => return Err(self.refused(&name, errno)),
         };
         let raw = fstat(&directory).map_err(|errno| self.refused(&name, errno))?;
+        if self.levels.len() >= MAX_DEPTH {
+            return Err(self.refused(&name, Errno::NOTEMPTY));
+        }
         self.levels.push(Level {
             name,
             identity: (raw.st_dev, raw.st_ino),
@@ -134,6 +159,7 @@ impl<'a> Walk<'a> {
             full: Vec::new(),
             is_read: false,
             passes: 0,
+            seen: 0,
         });
         let far = self.levels.len().checked_sub(HELD + 1);
         if let Some(level) = far.and_then(|far| self.levels.get_mut(far)) {
@@ -147,7 +173,9 @@ impl<'a> Walk<'a> {
         let batch = next_batch(self.deepest()?).map_err(|errno| self.refused(b"", errno))?;
         let is_read = batch.is_empty();
         let mut full = Vec::new();
+        let count = batch.len() as u64;
         for (name, kind) in batch {
+            unless_stopped(self.stop)?;
             match remove_one(self.deepest()?, &name, kind) {
                 Err(errno) if is_full(errno) => full.push(name),
                 removed => self.unless_gone(removed, &name)?,
@@ -156,6 +184,10 @@ impl<'a> Walk<'a> {
         if let Some(level) = self.levels.last_mut() {
             level.is_read = is_read;
             level.full = full;
+            level.seen += count;
+            if level.seen > MAX_ENTRIES {
+                return Err(self.refused(b"", Errno::NOTEMPTY));
+            }
         }
         Ok(())
     }
@@ -235,9 +267,16 @@ impl<'a> Walk<'a> {
             .skip(1)
             .map(|level| level.name.as_slice());
         let names = names.chain([name]).filter(|name| !name.is_empty());
-        let path = names.fold(BString::from(above), |path, name| {
-            super::path::joined(&path, name)
-        });
+        let mut path = BString::from(above);
+        for name in names {
+            if path.len() >= MAX_TOLD {
+                break;
+            }
+            if !path.ends_with(b"/") {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+        }
         match self.levels.is_empty() {
             true => self.spot.place.refused(errno),
             false => Place { path }.refused(errno),

@@ -1,6 +1,7 @@
 //! What is true of a file.
 
 use std::os::fd::AsFd;
+use std::sync::atomic::AtomicBool;
 
 use bstr::BString;
 use convoke_proto::file::{Digest, FileKind, Follow, Stat, Time};
@@ -10,9 +11,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::Verbs;
 use super::digest;
 use super::path::{Place, kind};
+use super::{Verbs, cancelled};
 
 impl Verbs {
     /// What stands at a path. The digests are those of what the file holds while it is read, and the rest
@@ -22,16 +23,24 @@ impl Verbs {
         path: &[u8],
         follow: Follow,
         digests: &[Digest],
+        stop: &AtomicBool,
     ) -> Result<Answer, Failure> {
         let place = self.place(path)?;
-        match self.find(&place, follow, digests) {
+        match self.find(&place, follow, digests, stop) {
             Ok(stat) => Ok(Answer::Stat(Some(Box::new(stat)))),
             Err(Errno::NOENT) => Ok(Answer::Stat(None)),
+            Err(Errno::CANCELED) => Err(cancelled()),
             Err(errno) => Err(place.refused(errno)),
         }
     }
 
-    fn find(&self, place: &Place, follow: Follow, digests: &[Digest]) -> Result<Stat, Errno> {
+    fn find(
+        &self,
+        place: &Place,
+        follow: Follow,
+        digests: &[Digest],
+        stop: &AtomicBool,
+    ) -> Result<Stat, Errno> {
         let flags = match follow {
             Follow::Yes => AtFlags::empty(),
             Follow::No => AtFlags::SYMLINK_NOFOLLOW,
@@ -39,7 +48,9 @@ impl Verbs {
         let raw = statat(CWD, place.bytes(), flags)?;
         match kind(&raw) {
             FileType::Symlink => self.of_link(CWD, place.bytes()),
-            FileType::RegularFile if !digests.is_empty() => self.of_content(place, follow, digests),
+            FileType::RegularFile if !digests.is_empty() => {
+                self.of_content(place, follow, digests, stop)
+            }
             _ => Ok(self.of(&raw)),
         }
     }
@@ -60,7 +71,13 @@ impl Verbs {
         })
     }
 
-    fn of_content(&self, place: &Place, follow: Follow, digests: &[Digest]) -> Result<Stat, Errno> {
+    fn of_content(
+        &self,
+        place: &Place,
+        follow: Follow,
+        digests: &[Digest],
+        stop: &AtomicBool,
+    ) -> Result<Stat, Errno> {
         let flags = match follow {
             Follow::Yes => OFlags::empty(),
             Follow::No => OFlags::NOFOLLOW,
@@ -70,7 +87,7 @@ impl Verbs {
         let file = openat(CWD, place.bytes(), harmless | flags, Mode::empty())?;
         let stat = self.of(&fstat(&file)?);
         let digests = match stat.kind {
-            FileKind::File => digest::of(&file, digests)?,
+            FileKind::File => digest::of(&file, digests, stop)?,
             _ => Vec::new(),
         };
         Ok(Stat { digests, ..stat })

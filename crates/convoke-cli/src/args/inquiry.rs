@@ -174,7 +174,8 @@ pub(crate) struct Ls {
     /// Show names that begin with a dot, too
     #[arg(short, long)]
     pub(crate) all: bool,
-    /// Show mode, links, owner, group, size and time of modification (UTC) before the name
+    /// Show mode, links, owner, group, size and time of modification (UTC) before the name, `?` for what the
+    /// host cannot tell
     #[arg(long)]
     pub(crate) long: bool,
 

@@ -1,4 +1,5 @@
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use convoke_proto::file::{Entry, FileKind};
 use convoke_proto::operation::MAX_RECORD;
@@ -45,6 +46,42 @@ fn what_is_no_directory_is_not_listed() {
 }
 
 #[test]
+fn an_entry_that_cannot_be_looked_at_hides_no_other() {
+    let name = "verbs::tests::listing::an_entry_that_cannot_be_looked_at_hides_no_other";
+    unprivileged(name, || {
+        let host = Host::new();
+        fs::create_dir_all(host.at("dir/sub")).unwrap();
+        host.write("dir/file", "x");
+        set_mode(host.at("dir"), 0o400);
+        let entries = entries(host.all(list("dir")).unwrap());
+        set_mode(host.at("dir"), 0o700);
+        let kinds: Vec<_> = entries.iter().map(|entry| entry.stat.kind).collect();
+        assert_eq!(kinds, [FileKind::File, FileKind::Directory]);
+        assert!(entries.iter().all(|entry| !entry.stat.is_known()));
+        set_mode(host.at("dir"), 0o300);
+        assert_eq!(host.wrong(list("dir")), errno(libc::EACCES));
+        set_mode(host.at("dir"), 0o700);
+    });
+}
+
+#[test]
+fn listings_share_their_memory() {
+    let host = Host::new();
+    host.write("file", "");
+    let held = || host.verbs.held.load(Ordering::Relaxed);
+    let first = host.verbs.listing(b".").unwrap();
+    let own = held();
+    assert!(own > 0);
+    host.verbs
+        .held
+        .fetch_add(192 * 1024 * 1024 - own, Ordering::Relaxed);
+    assert_eq!(host.wrong(list(".")), errno(libc::ENOMEM));
+    drop(first);
+    host.one(list(".")).unwrap();
+    assert_eq!(held(), 192 * 1024 * 1024 - own);
+}
+
+#[test]
 fn a_huge_directory_comes_in_parts() {
     const COUNT: usize = 100_000;
     let host = Host::new();
@@ -74,7 +111,8 @@ fn nobody_who_listens_ends_a_listing() {
     let host = Host::new();
     (0..5000).for_each(|number| drop(host.write(number.to_string(), "")));
     let mut heard = 0;
-    host.verbs.perform(list("."), &host, &mut |record| {
+    let go_on = AtomicBool::new(false);
+    host.verbs.perform(list("."), &host, &go_on, &mut |record| {
         heard += usize::from(matches!(record, Record::Part(_)));
         false
     });

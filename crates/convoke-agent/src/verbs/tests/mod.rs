@@ -17,6 +17,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bstr::{BString, ByteSlice};
 use convoke_proto::file::Stat;
@@ -97,9 +98,14 @@ impl Host {
     }
 
     fn all(&self, operation: Operation) -> Result<Vec<Answer>, Failure> {
+        self.until(&AtomicBool::new(false), operation)
+    }
+
+    /// All that is said of an operation that `stop` ends.
+    fn until(&self, stop: &AtomicBool, operation: Operation) -> Result<Vec<Answer>, Failure> {
         let mut answers = Vec::new();
         let mut end = None;
-        self.verbs.perform(operation, self, &mut |record| {
+        self.verbs.perform(operation, self, stop, &mut |record| {
             assert!(end.is_none(), "{record:?} comes after the end");
             match record {
                 Record::Part(answer) => answers.push(answer),

@@ -1,5 +1,5 @@
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use convoke_proto::operation::Depth;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -195,4 +195,21 @@ fn a_mount_point_is_not_entered() {
             .status();
         assert!(unmounted.unwrap().success());
     });
+}
+
+#[test]
+fn what_is_cancelled_ends_between_entries_and_blocks() {
+    let host = Host::new();
+    fs::create_dir(host.at("tree")).unwrap();
+    host.write("tree/file", "x");
+    let digest = Operation::Stat {
+        path: "tree/file".into(),
+        follow: Default::default(),
+        digests: vec![convoke_proto::file::Digest::Sha256],
+    };
+    for operation in [remove("tree", Depth::Tree), digest] {
+        let failure = host.until(&AtomicBool::new(true), operation).unwrap_err();
+        assert_eq!(failure.reason, Reason::Cancelled);
+        assert!(host.at("tree/file").exists());
+    }
 }

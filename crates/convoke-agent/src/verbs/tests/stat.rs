@@ -184,10 +184,6 @@ fn what_may_not_be_reached_or_read_is_an_error() {
         assert!(stat_of(host.one(plain("secret")).unwrap()).is_some());
         let digest = stat("secret", Follow::Yes, &[Digest::Sha256]);
         assert_eq!(host.wrong(digest), errno(libc::EACCES));
-        let entries = Operation::List {
-            path: "closed".into(),
-        };
-        assert_eq!(host.wrong(entries), errno(libc::EACCES));
         set_mode(host.at("closed"), 0o700);
     });
 }

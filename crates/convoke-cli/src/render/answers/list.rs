@@ -40,6 +40,9 @@ impl Listing {
 
 fn long(entry: &Entry) -> Row {
     let stat = &entry.stat;
+    if !stat.is_known() {
+        return unknown(entry);
+    }
     Row::Cells(vec![
         Cell::Text(permissions(stat)),
         Cell::Number(stat.links.to_string()),
@@ -48,6 +51,21 @@ fn long(entry: &Entry) -> Row {
         Cell::Number(stat.size.to_string()),
         Cell::Text(clock(stat.modified)),
         Cell::Text(named(&quote(&entry.name), stat)),
+    ])
+}
+
+/// An entry that the host could not look at.
+fn unknown(entry: &Entry) -> Row {
+    let none = || "?".to_owned();
+    let kind = permissions(&entry.stat).chars().take(1).collect::<String>();
+    Row::Cells(vec![
+        Cell::Text(format!("{kind}?????????")),
+        Cell::Number(none()),
+        Cell::Text(none()),
+        Cell::Text(none()),
+        Cell::Number(none()),
+        Cell::Text(none()),
+        Cell::Text(quote(&entry.name)),
     ])
 }
 

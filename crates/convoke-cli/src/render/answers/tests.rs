@@ -157,9 +157,14 @@ fn the_long_form_is_that_of_ls() {
     let mut link = a_file(1_000);
     (link.kind, link.target) = (FileKind::Link, Some("/x".into()));
     let entries = vec![entry(b"a", a_file(1)), entry(b"b c", link)];
+    let entries = entries
+        .into_iter()
+        .chain([entry(b"far", Stat::unknown(FileKind::Directory))])
+        .collect();
     let expected = "\
 -rw-r--r--  1  root  root     1  2026-11-21 19:30:00Z  a
 lrw-r--r--  1  root  root  1000  2026-11-21 19:30:00Z  'b c' -> /x
+d?????????  ?  ?     ?        ?  ?                     far
 ";
     let asked = list(&["."], Hidden::LeftOut, ListForm::Long);
     assert_eq!(
