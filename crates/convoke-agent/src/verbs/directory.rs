@@ -6,12 +6,14 @@ use bstr::ByteSlice;
 use convoke_proto::file::Ownership;
 use convoke_proto::operation::{Answer, Failure, Field, Parents, Reason};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, chmodat, fstat, mkdirat, openat, statat, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, Stat as Raw, chmodat, fstat, mkdirat, openat, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::Verbs;
+use super::list::next_batch;
 use super::owner::{Owner, checked, mode_refused};
 use super::path::{Hold, Place, failure, kind, open_directory};
 
@@ -115,11 +117,15 @@ fn make(above: impl AsFd, name: &[u8], place: &Place, shape: &Shape) -> Result<O
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = openat(&above, name, flags, Mode::empty()).map_err(refused)?;
         let raw = fstat(&made).map_err(refused)?;
-        if raw.st_uid != geteuid().as_raw() {
-            // Somebody has put another one there meanwhile, which is not ours to change.
+        let is_ours = raw.st_uid == geteuid().as_raw();
+        // Some file systems choose the owner themselves. Else somebody has put another one there meanwhile,
+        // which is not ours to change.
+        if (!is_ours && !shape.is_that_of(&raw)) || !is_empty(&made, is_ours) {
             return Err(refused(Errno::EXIST));
         }
-        shape.give(&made, Mode::from_raw_mode(raw.st_mode & 0o7777))?;
+        if !shape.is_that_of(&raw) {
+            shape.give(&made, Mode::from_raw_mode(raw.st_mode & 0o7777))?;
+        }
         Ok(made)
     };
     finish().inspect_err(|_| {
@@ -128,7 +134,23 @@ fn make(above: impl AsFd, name: &[u8], place: &Place, shape: &Shape) -> Result<O
     })
 }
 
+/// Whether nothing is in a new directory, as far as it may be read; one of ours may be closed by the umask.
+fn is_empty(made: &OwnedFd, is_ours: bool) -> bool {
+    match open_directory(made, b".", Hold::Read).and_then(next_batch) {
+        Ok(entries) => entries.is_empty(),
+        Err(_) => is_ours,
+    }
+}
+
 impl Shape {
+    /// Whether a new directory is so already, and needs no change.
+    fn is_that_of(&self, raw: &Raw) -> bool {
+        let now = Mode::from_raw_mode(raw.st_mode & 0o7777);
+        self.mode.unwrap_or(now | Mode::RWXU) == now
+            && self.owner.user.is_none_or(|user| user == raw.st_uid)
+            && self.owner.group.is_none_or(|group| group == raw.st_gid)
+    }
+
     /// Changes a directory that is only held, which the kernel allows by a name of the descriptor alone.
     fn give(&self, made: &OwnedFd, now: Mode) -> Result<(), Failure> {
         if !self.owner.is_empty() {

@@ -205,7 +205,8 @@ pub(super) fn read_at(
 }
 
 /// Writes bytes at a position, or at the end; the kernel puts all that goes to a file opened for appending
-/// at its end. Where they end is the answer.
+/// at its end. Where they end is the answer. A failure says nothing of how much was written before it, and
+/// two of these at once that name no position may write to the same one.
 pub(super) fn write_at(
     files: &dyn OpenFiles,
     channel: u32,

@@ -382,3 +382,43 @@ fn programs_and_homes_are_found() {
     };
     assert_eq!(host.one(home), Ok(Answer::Path(Some("/home/ann".into()))));
 }
+
+/// A thread that makes files as somebody else, as on a file system that chooses their owner.
+#[test]
+fn a_directory_may_belong_to_whom_the_file_system_says() {
+    let name = "verbs::tests::change::a_directory_may_belong_to_whom_the_file_system_says";
+    if !is_root() {
+        return eprintln!("skipped: only root makes files of others");
+    }
+    inside(
+        name,
+        |_| {},
+        "exec \"$@\"",
+        || {
+            let host = Host::new();
+            set_mode(host.scratch.path(), 0o755);
+            set_mode(host.at(""), 0o777);
+            set_mode(host.scratch.path().join("tmp"), 0o777);
+            let make = |path: &str, mode| Operation::MakeDirectory {
+                path: path.into(),
+                mode,
+                ownership: Default::default(),
+                parents: convoke_proto::operation::Parents::Exist,
+            };
+            // SAFETY: it takes a number, and changes this thread only.
+            #[allow(unsafe_code)]
+            unsafe {
+                libc::setfsuid(65534)
+            };
+            host.one(make("a", None)).unwrap();
+            host.one(make("b", Some(0o700))).unwrap();
+            host.one(Operation::TemporaryDirectory {
+                parent: None,
+                prefix: "x".into(),
+            })
+            .unwrap();
+            assert_eq!(host.wrong(make("c", Some(0o750))), errno(libc::EEXIST));
+            assert_eq!(host.names("."), ["a", "b"]);
+        },
+    );
+}
