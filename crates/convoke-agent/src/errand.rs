@@ -1,24 +1,28 @@
 //! Programs that the agent runs for itself, apart from every step.
 //!
 //! They are children of this process like main processes and orphans, and belong to none of them: whoever
-//! reaps or counts children asks here first. One lock is held while such a program is started, and while
-//! children are reaped or counted, so that none is ever seen before it is known.
+//! reaps or counts children asks here first. So are, until the loop takes them over, main processes that are
+//! started where that may wait. One lock is held while children are reaped or counted, and never while one is
+//! started: who holds it sees also those that are only half born.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use convoke_proto::exit::{NotStarted, Stage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, wait, waitpid,
+};
 
-use crate::spawn::{Directory, Program, Spawner};
+use crate::spawn::{Birth, Directory, Program, Spawner};
 
 /// The pause between two looks at a program that has closed its stdout and not ended yet.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -26,8 +30,15 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// The programs that run now. Shared by all threads.
 #[derive(Debug, Default)]
 pub struct Errands {
-    running: Mutex<BTreeMap<i32, State>>,
+    table: Mutex<Table>,
     ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    running: BTreeMap<i32, State>,
+    /// Children that still share our memory, or will in a moment.
+    half_born: Vec<Arc<Birth>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,12 +72,21 @@ pub enum Unanswered {
 
 /// Which of our children are on errands; nobody can start or reap one meanwhile.
 #[derive(Debug)]
-pub struct Known<'a>(MutexGuard<'a, BTreeMap<i32, State>>);
+pub struct Known<'a>(MutexGuard<'a, Table>);
 
 impl Known<'_> {
     /// Whether this child is on an errand.
     pub fn contains(&self, pid: i32) -> bool {
-        self.0.contains_key(&pid)
+        self.0.running.contains_key(&pid) || self.0.is_half_born(pid)
+    }
+}
+
+impl Table {
+    fn is_half_born(&self, pid: i32) -> bool {
+        let number = |birth: &Birth| birth.pid().map(|pid| pid.as_raw_nonzero().get());
+        self.half_born
+            .iter()
+            .any(|birth| number(birth) == Some(pid))
     }
 }
 
@@ -81,7 +101,9 @@ impl Errands {
         let pipe = pipe_with(PipeFlags::CLOEXEC);
         let (ours, theirs) = pipe.map_err(Unanswered::NotStarted)?;
         let program = program(argv, theirs).ok_or(Unanswered::NotStarted(Errno::INVAL))?;
-        let pid = self.start(&program)?;
+        let started = self.start(&program, &Arc::default());
+        let why = |why: NotStarted| Unanswered::NotStarted(Errno::from_raw_os_error(why.errno));
+        let pid = started.map_err(why)?;
         drop(program);
         let output = read_until(ours, deadline, most);
         let until = match &output {
@@ -95,6 +117,71 @@ impl Errands {
         })
     }
 
+    /// Starts a program as one of ours, where that may wait; others may [`Errands::give_up`] its birth.
+    ///
+    /// # Errors
+    /// The stage, the kernel's error and the paths that were tried.
+    pub fn start(&self, program: &Program, birth: &Arc<Birth>) -> Result<Pid, NotStarted> {
+        let mut table = self.lock();
+        if birth.is_unwanted() {
+            return Err(NotStarted {
+                stage: Stage::Fork,
+                errno: Errno::CANCELED.raw_os_error(),
+                tried: Vec::new(),
+            });
+        }
+        table.half_born.push(Arc::clone(birth));
+        drop(table);
+        let spawned = Spawner::new().spawn_known(program, birth);
+        let mut table = self.lock();
+        table.half_born.retain(|other| !Arc::ptr_eq(other, birth));
+        let Some(pid) = birth.pid() else {
+            return spawned;
+        };
+        let number = pid.as_raw_nonzero().get();
+        if spawned.is_ok() {
+            table.running.entry(number).or_insert(State::Running);
+        } else if table.running.remove(&number).is_none() {
+            // Nobody reaped it, and it ends at once.
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+        spawned
+    }
+
+    /// Kills a child that is half born, whoever it is by now and whatever it waits for; one that is to come
+    /// will not.
+    pub fn give_up(&self, birth: &Arc<Birth>) {
+        let table = self.lock();
+        birth.refuse();
+        let mut half_born = table.half_born.iter();
+        if half_born.any(|other| Arc::ptr_eq(other, birth))
+            && let Some(pid) = birth.pid()
+            && !table.running.contains_key(&pid.as_raw_nonzero().get())
+        {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    /// Takes a program that runs out of ours; how it ended, if it was reaped already.
+    pub fn release(&self, pid: Pid) -> Option<WaitStatus> {
+        match self.lock().running.remove(&pid.as_raw_nonzero().get()) {
+            Some(State::Ended(status)) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Ends a program that runs, for which nobody waits any more.
+    pub fn abandon(&self, pid: Pid) {
+        let mut table = self.lock();
+        let number = pid.as_raw_nonzero().get();
+        if let Some(State::Ended(_)) = table.running.get(&number) {
+            table.running.remove(&number);
+        } else {
+            let _ = kill_process_group(pid, Signal::KILL);
+            table.running.insert(number, State::Abandoned);
+        }
+    }
+
     /// Keeps every errand from beginning or being reaped for as long as the result lives.
     pub fn known(&self) -> Known<'_> {
         Known(self.lock())
@@ -105,16 +192,16 @@ impl Errands {
     /// # Errors
     /// `ECHILD` when there is no child at all, dead or alive.
     pub fn reap(&self) -> Result<Option<(Pid, WaitStatus)>, Errno> {
-        let mut running = self.lock();
+        let mut table = self.lock();
         while let Some((pid, status)) = wait(WaitOptions::NOHANG)? {
             let number = pid.as_raw_nonzero().get();
-            match running.get_mut(&number) {
-                None => return Ok(Some((pid, status))),
+            match table.running.get(&number) {
+                None if !table.is_half_born(number) => return Ok(Some((pid, status))),
                 Some(State::Abandoned) => {
-                    running.remove(&number);
+                    table.running.remove(&number);
                 }
-                Some(state) => {
-                    *state = State::Ended(status);
+                _ => {
+                    table.running.insert(number, State::Ended(status));
                     self.ended.notify_all();
                 }
             }
@@ -122,42 +209,32 @@ impl Errands {
         Ok(None)
     }
 
-    fn start(&self, program: &Program) -> Result<Pid, Unanswered> {
-        let mut spawner = Spawner::new();
-        let mut running = self.lock();
-        let pid = spawner
-            .spawn(program)
-            .map_err(|why| Unanswered::NotStarted(Errno::from_raw_os_error(why.errno)))?;
-        running.insert(pid.as_raw_nonzero().get(), State::Running);
-        Ok(pid)
-    }
-
     /// Waits for the end of a program, which is killed when that does not come in time.
     fn wait_until(&self, pid: Pid, deadline: Instant) -> Option<WaitStatus> {
         let number = pid.as_raw_nonzero().get();
-        let mut running = self.lock();
+        let mut table = self.lock();
         loop {
-            if let Some(State::Ended(status)) = running.get(&number) {
+            if let Some(State::Ended(status)) = table.running.get(&number) {
                 let status = *status;
-                running.remove(&number);
+                table.running.remove(&number);
                 return Some(status);
             }
             if let Ok(Some((_, status))) = waitpid(Some(pid), WaitOptions::NOHANG) {
-                running.remove(&number);
+                table.running.remove(&number);
                 return Some(status);
             }
             if Instant::now() >= deadline {
                 let _ = kill_process_group(pid, Signal::KILL);
-                running.insert(number, State::Abandoned);
+                table.running.insert(number, State::Abandoned);
                 return None;
             }
-            let waited = self.ended.wait_timeout(running, PAUSE);
-            running = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.ended.wait_timeout(table, PAUSE);
+            table = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, State>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

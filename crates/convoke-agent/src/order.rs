@@ -23,6 +23,9 @@ const LINE: &str = "CONVOKE_LINE";
 /// The variables that name a working directory. Those of our own login name another than the program's.
 const DIRECTORIES: [&str; 2] = ["PWD", "OLDPWD"];
 
+/// The variables of our own login that somebody else gets too, beside those of the language.
+const SHARED: [&str; 5] = ["PATH", "LANG", "LANGUAGE", "TERM", "TZ"];
+
 /// What a login shell is told to do. No shell reads anything in it but the single quotes, and those
 /// all shells read alike; the words of the command, in [`LINE`], are seen by `sh` alone.
 const LOGIN_TEXT: &str = "exec /bin/sh -c 'eval \"$CONVOKE_LINE\"'";
@@ -46,6 +49,13 @@ pub struct Person {
 }
 
 impl Person {
+    /// Whether it gets a variable of our login: one that belongs to us, it does not when it is somebody else.
+    fn inherits(&self, name: &[u8]) -> bool {
+        self.name.is_none()
+            || name.starts_with(b"LC_")
+            || SHARED.iter().any(|shared| name == shared.as_bytes())
+    }
+
     /// The variables that name it.
     fn variables(&self) -> Vec<(&'static [u8], &[u8])> {
         let named = self.name.iter().flat_map(|name| {
@@ -154,7 +164,7 @@ impl Login {
                 .iter()
                 .map(|word| text(word))
                 .collect::<Result<_, _>>()?,
-            env: self.environment(&path, &variables, words.line, mark)?,
+            env: self.environment(&path, &variables, words.line, mark, person)?,
             credentials: person.map(|person| person.credentials.clone()),
             directory,
             umask: request.umask.map(Into::into),
@@ -169,6 +179,7 @@ impl Login {
         added: &[(&[u8], &[u8])],
         line: Option<Vec<u8>>,
         mark: &Mark,
+        person: Option<&Person>,
     ) -> Result<Vec<CString>, NotStarted> {
         let mut set: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
         set.insert(b"PWD", directory);
@@ -180,6 +191,7 @@ impl Login {
         let inherited = self
             .environment
             .iter()
+            .filter(|(name, _)| person.is_none_or(|person| person.inherits(name)))
             .filter(|(name, _)| !set.contains_key(name.as_slice()));
         let mut all = vec![text(mark.to_string().as_bytes())?];
         all.extend(inherited.map(|(_, pair)| pair.clone()));

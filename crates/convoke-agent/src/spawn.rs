@@ -19,10 +19,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bstr::BString;
 use convoke_proto::exit::{NotStarted, Stage};
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::signals;
 
@@ -38,6 +40,15 @@ pub(crate) const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 /// How many bytes of tried paths an answer names at most; neither a long `PATH` nor a
 /// long directory may fill a frame.
 const MAX_TRIED: usize = 16 * 1024;
+
+/// Joins a new session keyring when no name comes with it.
+const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
+
+/// The limit of descriptors that programs get back, once ours is raised.
+static NOFILE: OnceLock<libc::rlimit> = OnceLock::new();
+
+/// How many children that became somebody else share our memory now.
+static STRANGERS: Mutex<usize> = Mutex::new(0);
 
 /// Everything about a program that is to be started.
 #[derive(Debug)]
@@ -84,8 +95,46 @@ pub struct Spawner {
     stack: Box<[MaybeUninit<u8>]>,
     /// Signals that this process ignores and a program must not.
     ignored: Vec<c_int>,
-    /// The limit of descriptors that a program gets back.
-    nofile: Option<libc::rlimit>,
+}
+
+/// A child that is about to begin: what other threads may know of it while the one that starts it sleeps.
+#[derive(Debug, Default)]
+pub struct Birth {
+    number: AtomicI32,
+    unwanted: AtomicBool,
+}
+
+impl Birth {
+    /// What stands here when there will be no child.
+    const NONE: i32 = -1;
+
+    /// The child's number; it waits for the moment in which the kernel makes it. None when that failed.
+    pub fn pid(&self) -> Option<Pid> {
+        loop {
+            match self.number.load(Ordering::Acquire) {
+                0 => std::thread::yield_now(),
+                number => return Pid::from_raw(number.max(0)),
+            }
+        }
+    }
+
+    /// No child will come, unless there is one.
+    fn settle(&self) {
+        let (before, after) = (Ordering::AcqRel, Ordering::Acquire);
+        // Already told: the kernel has written the number.
+        let none = Self::NONE;
+        let _ = self.number.compare_exchange(0, none, before, after);
+    }
+
+    /// Whether nobody wants the child any more.
+    pub fn is_unwanted(&self) -> bool {
+        self.unwanted.load(Ordering::Relaxed)
+    }
+
+    /// Nobody wants the child any more.
+    pub fn refuse(&self) {
+        self.unwanted.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What the child reads and, at the end, writes. Plain pointers into memory that the parent keeps.
@@ -112,12 +161,11 @@ impl Spawner {
         Spawner {
             stack: vec![MaybeUninit::uninit(); STACK].into(),
             ignored: signals::ignored(),
-            nofile: None,
         }
     }
 
-    /// Raises our own limit of descriptors to the hard one; programs get the old one back.
-    pub fn raise_descriptor_limit(&mut self) {
+    /// Raises our own limit of descriptors to the hard one; every program gets the old one back.
+    pub fn raise_descriptor_limit() {
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
@@ -134,7 +182,8 @@ impl Spawner {
                 ..limit
             };
             if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) == 0 {
-                self.nofile = Some(limit);
+                // Set before: then that one is the programs' still.
+                let _ = NOFILE.set(limit);
             }
         }
     }
@@ -148,6 +197,27 @@ impl Spawner {
     /// # Errors
     /// The stage, the kernel's error and the paths that were tried.
     pub fn spawn(&mut self, program: &Program) -> Result<Pid, NotStarted> {
+        let birth = Birth::default();
+        let spawned = self.spawn_known(program, &birth);
+        if let (Err(_), Some(pid)) = (&spawned, birth.pid()) {
+            // It ended by itself and is ours to reap.
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+        spawned
+    }
+
+    /// The same where other threads may reap or kill the child meanwhile, whose number is in `birth` as soon as
+    /// it exists. The caller reaps also the child that no program came of.
+    ///
+    /// # Errors
+    /// As [`Spawner::spawn`].
+    pub fn spawn_known(&mut self, program: &Program, birth: &Birth) -> Result<Pid, NotStarted> {
+        let spawned = self.spawn_into(program, birth);
+        birth.settle();
+        spawned
+    }
+
+    fn spawn_into(&mut self, program: &Program, birth: &Birth) -> Result<Pid, NotStarted> {
         let path = search_path(&program.env);
         let argv = pointers(&program.argv);
         let env = pointers(&program.env);
@@ -170,22 +240,24 @@ impl Spawner {
             umask: program.umask,
             files: moved.pairs.as_slice(),
             ignored: self.ignored.as_slice(),
-            nofile: self.nofile,
+            nofile: NOFILE.get().copied(),
             failed: None,
             errno: 0,
             tried: 0,
         };
-        let pid = self.clone_into(&mut shared);
-        if program.credentials.is_some() {
-            stay_readable();
+        let is_stranger = program.credentials.is_some();
+        if is_stranger {
+            stranger_comes();
+        }
+        let pid = self.clone_into(&mut shared, birth);
+        if is_stranger {
+            stranger_is_gone();
         }
         let pid = pid.map_err(|error| not_forked(&error))?;
         let Some(stage) = shared.failed else {
             return Pid::from_raw(pid)
                 .ok_or_else(|| not_forked(&io::Error::from_raw_os_error(libc::ECHILD)));
         };
-        // SAFETY: the child ended by itself and is ours to reap.
-        unsafe { libc::waitpid(pid, null_mut(), 0) };
         let tried = match stage {
             Stage::User | Stage::Group => Vec::new(),
             Stage::Cwd => {
@@ -201,8 +273,9 @@ impl Spawner {
         })
     }
 
-    fn clone_into(&mut self, shared: &mut Shared) -> io::Result<c_int> {
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    fn clone_into(&mut self, shared: &mut Shared, birth: &Birth) -> io::Result<c_int> {
+        let known = libc::CLONE_PARENT_SETTID;
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | known | libc::SIGCHLD;
         let mut all = MaybeUninit::uninit();
         let mut before = MaybeUninit::uninit();
         // SAFETY: the stack outlives the child's use of it, as CLONE_VFORK keeps us here; with every
@@ -212,7 +285,8 @@ impl Spawner {
             libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
             let top = self.stack.as_mut_ptr_range().end;
             let top = top.wrapping_sub(top as usize % 16).cast::<c_void>();
-            let pid = libc::clone(child, top, flags, (&raw mut *shared).cast());
+            let shared = (&raw mut *shared).cast();
+            let pid = libc::clone(child, top, flags, shared, birth.number.as_ptr());
             let error = io::Error::last_os_error();
             libc::sigprocmask(libc::SIG_SETMASK, before.as_ptr(), null_mut());
             if pid < 0 { Err(error) } else { Ok(pid) }
@@ -220,11 +294,21 @@ impl Spawner {
     }
 }
 
-/// Takes back that a child that became somebody else made the memory that we share with it secret: `/proc`
-/// would show nothing of us to our own user. The child is gone from it.
-fn stay_readable() {
-    // SAFETY: takes plain numbers.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
+/// A child will become somebody else, which makes the memory that we share with it secret.
+fn stranger_comes() {
+    *STRANGERS.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+}
+
+/// A child that became somebody else is gone from our memory. With the last one that is no secret any more:
+/// `/proc` would show nothing of us to our own user. Not before: one that is left could be traced by its user,
+/// who would have our memory.
+fn stranger_is_gone() {
+    let mut strangers = STRANGERS.lock().unwrap_or_else(PoisonError::into_inner);
+    *strangers = strangers.saturating_sub(1);
+    if *strangers == 0 {
+        // SAFETY: takes plain numbers.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
+    }
 }
 
 impl Default for Spawner {
@@ -290,6 +374,8 @@ unsafe fn become_user(credentials: *const Credentials) -> Result<(), Stage> {
         let Some(Credentials { uid, gid, groups }) = credentials.as_ref() else {
             return Ok(());
         };
+        // The keys of our own session are nobody else's. Refused where the kernel has no keys.
+        libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0_usize);
         if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) != 0
             || libc::syscall(libc::SYS_setresgid, *gid, *gid, *gid) != 0
         {

@@ -19,7 +19,7 @@ use convoke_proto::message::{Message, Stream, Token};
 use convoke_proto::operation::{
     Answer, Failure, Field, Operate, Operation, Reason, Record, Records,
 };
-use driver::host::eventually;
+use driver::host::{self, eventually};
 use driver::{Agent, End, Finished, rounds};
 
 fn path(path: &Path) -> BString {
@@ -584,4 +584,49 @@ fn an_agent_at_rest_does_not_wake() {
         still > 200
     });
     agent.close();
+}
+
+#[test]
+fn files_that_are_sent_take_little_memory() {
+    let mut agent = Agent::start();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file");
+    fs::write(&file, pattern(1_000_000)).unwrap();
+    // More than are sent at once, each with credit for a piece.
+    let mut channels = Vec::new();
+    for _ in 0..1500 {
+        let channel = agent.ask(&get(&file));
+        agent.credit(channel, 1, 128 * 1024);
+        channels.push(channel);
+    }
+    let (mut sent, mut refused) = (Vec::new(), 0);
+    for channel in channels {
+        match agent.next_of(channel) {
+            Incoming::Message(Message::Opened(_)) => sent.push(channel),
+            Incoming::Message(Message::Failed(failure)) => {
+                assert_eq!(failure.reason, Reason::Errno(libc::EMFILE));
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((sent.len(), refused), (1024, 476));
+    for channel in &sent {
+        agent.read_bytes(*channel, &mut Finished::default(), 128 * 1024);
+    }
+    let peak = host::peak_memory(agent.worker);
+    assert!(peak < 32 * 1024, "{peak} KiB");
+    // The end of one makes room for another.
+    agent.send(sent[0], &Message::Kill);
+    assert!(matches!(
+        agent.next_of(sent[0]),
+        Incoming::Message(Message::Failed(_))
+    ));
+    let another = agent.ask(&get(&file));
+    assert!(matches!(
+        agent.next_of(another),
+        Incoming::Message(Message::Opened(_))
+    ));
+    agent.hang_up();
+    agent.wait();
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bstr::BString;
 use convoke_proto::codec::Incoming;
-use convoke_proto::command::{Start, Stdin};
+use convoke_proto::command::{Limits, Start, Stdin};
 use convoke_proto::exit::{Cause, Killed, NotStarted, Stage};
 use convoke_proto::message::{Message, Stream, Token};
 use driver::{Agent, agent_command, grace, host, sh};
@@ -211,4 +211,158 @@ fn a_start_is_cancelled_while_its_user_is_looked_up() {
     agent.wait();
     assert!(!host::is_alive(helper));
     host::assert_no_process_of(agent.link);
+}
+
+/// The number of `nobody`.
+fn nobody() -> u32 {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap();
+    let entry = passwd.lines().find(|line| line.starts_with("nobody:"));
+    entry.unwrap().split(':').nth(2).unwrap().parse().unwrap()
+}
+
+/// A start that takes its time between becoming `nobody` and failing to find a program.
+fn slow_start() -> Start {
+    let path = "x:".repeat(400_000);
+    let start = Start {
+        env: vec![("PATH".into(), path.into())],
+        cwd: Some("/".into()),
+        ..Start::new(["no-such-program"])
+    };
+    as_user(NOBODY, start)
+}
+
+/// Stops the child of the worker that is `nobody` already, as that user could.
+fn stop_half_born(agent: &Agent) -> i32 {
+    let mut found = 0;
+    host::eventually("a child is somebody else", || {
+        let is_theirs = |pid: &i32| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status.contains(&format!("Uid:\t{}", nobody()))
+        };
+        found = *host::children_of(agent.worker)
+            .iter()
+            .find(|pid| is_theirs(pid))
+            .unwrap_or(&0);
+        found != 0
+    });
+    host::kill(found, rustix::process::Signal::STOP);
+    host::eventually("it is stopped", || {
+        host::stat(found).is_some_and(|(state, ..)| state == 'T')
+    });
+    found
+}
+
+#[test]
+fn who_stops_its_own_start_stops_nobody_else() {
+    let mut agent = Agent::start();
+    let start = Start {
+        limits: Limits {
+            total_ms: Some(3000),
+            ..Limits::default()
+        },
+        ..slow_start()
+    };
+    let channel = agent.start_step(start);
+    let child = stop_half_born(&agent);
+    agent.send(0, &Message::Ping(Token(1)));
+    assert_eq!(agent.next_of(0), Incoming::Message(Message::Pong(Token(1))));
+    // A whole step meanwhile, and the end of a tree, which counts whatever is below the agent.
+    assert_eq!(
+        agent.step_of(sh("echo $$ >&2; exit 3")).exit().left_running,
+        0
+    );
+    let killed = agent.start_step(Start {
+        limits: grace(100),
+        ..sh("trap '' TERM; echo ready; while :; do sleep 1; done")
+    });
+    let so_far = agent.read_until(killed, 1, "ready");
+    agent.send(killed, &Message::Kill);
+    assert_eq!(agent.finish_with(killed, so_far).exit().survivors, []);
+    assert!(host::is_alive(child), "it was taken for a stray");
+    let finished = agent.finish(channel);
+    let expected = not_started(Stage::User, libc::ETIMEDOUT, NOBODY);
+    assert_eq!(*finished.not_started(), expected);
+    host::eventually("the child is gone", || !host::is_alive(child));
+    agent.close();
+}
+
+#[test]
+fn a_start_that_is_stopped_is_cancelled() {
+    let mut agent = Agent::start();
+    let channel = agent.start_step(slow_start());
+    let child = stop_half_born(&agent);
+    agent.send(channel, &Message::Kill);
+    assert_eq!(agent.finish(channel).not_started().errno, libc::ECANCELED);
+    host::eventually("the child is gone", || !host::is_alive(child));
+    // At the end of the link too.
+    agent.start_step(slow_start());
+    let child = stop_half_born(&agent);
+    agent.hang_up();
+    agent.wait();
+    assert!(!host::is_alive(child));
+}
+
+#[test]
+fn looking_a_user_up_counts_for_the_limit() {
+    let place = tempfile::tempdir().unwrap();
+    let mut agent = agent_with_getent(place.path(), "exec sleep 1000");
+    let start = Start {
+        limits: Limits {
+            total_ms: Some(200),
+            ..Limits::default()
+        },
+        ..as_user("known-to-nobody", sh("true"))
+    };
+    let finished = agent.step_of(start);
+    let expected = not_started(Stage::User, libc::ETIMEDOUT, "known-to-nobody");
+    assert_eq!(*finished.not_started(), expected);
+    agent.hang_up();
+    agent.wait();
+}
+
+#[test]
+fn the_environment_of_root_stays_with_root() {
+    let mut command = agent_command();
+    command
+        .env("SECRET", "of root")
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC");
+    let mut agent = Agent::run(command);
+    let start = Start {
+        env: vec![("OWN".into(), "of the request".into())],
+        ..Start::new(["/usr/bin/env"])
+    };
+    let said = agent.step_of(as_user(NOBODY, start)).stdout();
+    let mut names: Vec<_> = said
+        .lines()
+        .filter_map(|line| Some(line.split_once('=')?.0))
+        .collect();
+    names.sort_unstable();
+    let expected = [
+        "CONVOKE_STEP",
+        "HOME",
+        "LC_ALL",
+        "LOGNAME",
+        "OWN",
+        "PATH",
+        "PWD",
+        "SHELL",
+        "TZ",
+        "USER",
+    ];
+    assert_eq!(names, expected);
+    agent.close();
+}
+
+#[test]
+fn a_name_that_fits_no_answer_is_cut() {
+    let place = tempfile::tempdir().unwrap();
+    let mut agent = Agent::run(host::unprivileged(place.path()));
+    let name = "n".repeat(200_000);
+    let finished = agent.step_of(as_user(&name, sh("true")));
+    let why = finished.not_started();
+    assert_eq!((why.stage, why.errno), (Stage::User, libc::EPERM));
+    assert!(why.tried[0].len() < name.len() && name.as_bytes().starts_with(&why.tried[0]));
+    agent.hang_up();
+    agent.wait();
 }

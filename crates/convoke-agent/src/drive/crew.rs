@@ -29,6 +29,10 @@ use crate::verbs::Verbs;
 /// at once.
 const MAX_THREADS: usize = 8;
 
+/// How many of them may be with jobs that wait for a disk as long as that pleases: one has the loop, and one
+/// is left for what must not wait behind those.
+const MAX_LONG: usize = MAX_THREADS - 2;
+
 /// The stack of a thread in bytes, of which the kernel gives what is used: little but for the digests of an
 /// unoptimised build.
 const STACK: usize = 1024 * 1024;
@@ -61,6 +65,8 @@ pub(super) struct Crew {
 #[derive(Debug)]
 struct Board {
     jobs: VecDeque<(u32, Job)>,
+    /// How many jobs are under way that are not short.
+    long: usize,
     reports: Vec<(u32, Report)>,
     helm: Helm,
     watch: Watch,
@@ -100,6 +106,7 @@ impl Crew {
             files: Files::default(),
             board: Mutex::new(Board {
                 jobs: VecDeque::new(),
+                long: 0,
                 reports: Vec::new(),
                 helm: Helm::Taken,
                 watch: Watch::Nobody,
@@ -194,10 +201,12 @@ impl Crew {
             }
             board.idle -= 1;
             board = self.take_turn(board);
-            while let Some((channel, job)) = board.jobs.pop_front() {
+            while let Some((channel, job)) = board.next_job() {
                 drop(board);
+                let is_long = !job.is_short();
                 let report = job.run(&self.verbs, &self.files);
                 board = self.board();
+                board.long -= usize::from(is_long);
                 self.hand_in(&mut board, channel, report);
             }
             board.idle += 1;
@@ -247,32 +256,39 @@ impl Crew {
     /// Has the loop, until it ends or somebody else took it.
     fn lead(self: &Arc<Self>, mut worker: Box<Worker>) {
         loop {
-            let mut jobs_wait;
-            (worker, jobs_wait) = match self.do_jobs(worker) {
-                Some(after) => after,
+            worker = match self.do_jobs(worker) {
+                Some(worker) => worker,
                 None => return,
             };
             worker.send();
-            jobs_wait |= worker.pump_crowded();
+            worker.pump_crowded();
             if !worker.goes_on() {
                 return self.end(worker);
             }
-            worker.turn(jobs_wait);
+            // Also those that were asked for just now: a broken wire takes everything back.
+            worker.turn(self.can_do_jobs());
         }
     }
 
-    /// Does short jobs for a moment; whether more of them wait. `None` when one was long and the loop is
-    /// gone.
-    fn do_jobs(self: &Arc<Self>, mut worker: Box<Worker>) -> Option<(Box<Worker>, bool)> {
+    /// Whether there is a job that [`Crew::do_jobs`] would do now.
+    fn can_do_jobs(self: &Arc<Self>) -> bool {
+        let mut board = self.board();
+        board.place_of_next().is_some() && self.is_watched(&mut board)
+    }
+
+    /// Does jobs for a moment. `None` when one took long and the loop is gone.
+    fn do_jobs(self: &Arc<Self>, mut worker: Box<Worker>) -> Option<Box<Worker>> {
         let mut until = None;
         loop {
             let (channel, job) = match self.lend(worker) {
                 Ok(job) => job,
-                Err(worker) => return Some((worker, false)),
+                Err(worker) => return Some(worker),
             };
             let until = *until.get_or_insert_with(|| Instant::now() + BUSY);
+            let is_long = !job.is_short();
             let report = job.run(&self.verbs, &self.files);
             let mut board = self.board();
+            board.long -= usize::from(is_long);
             let Some(back) = board.take_helm() else {
                 self.hand_in(&mut board, channel, report);
                 return None;
@@ -281,7 +297,7 @@ impl Crew {
             worker = back;
             worker.take_report(channel, report);
             if Instant::now() >= until {
-                return Some((worker, true));
+                return Some(worker);
             }
         }
     }
@@ -289,10 +305,10 @@ impl Crew {
     /// Lays the loop down and takes a job, if there is one and somebody to watch.
     fn lend(self: &Arc<Self>, worker: Box<Worker>) -> Result<(u32, Job), Box<Worker>> {
         let mut board = self.board();
-        if board.jobs.is_empty() || !self.is_watched(&mut board) {
+        if board.place_of_next().is_none() || !self.is_watched(&mut board) {
             return Err(worker);
         }
-        let Some(job) = board.jobs.pop_front() else {
+        let Some(job) = board.next_job() else {
             return Err(worker);
         };
         board.helm = Helm::Free(worker);
@@ -337,6 +353,18 @@ impl Crew {
 }
 
 impl Board {
+    /// Where the next job stands that may be done now.
+    fn place_of_next(&self) -> Option<usize> {
+        let may_begin = |(_, job): &(u32, Job)| self.long < MAX_LONG || job.is_short();
+        self.jobs.iter().position(may_begin)
+    }
+
+    fn next_job(&mut self) -> Option<(u32, Job)> {
+        let (channel, job) = self.jobs.remove(self.place_of_next()?)?;
+        self.long += usize::from(!job.is_short());
+        Some((channel, job))
+    }
+
     /// The loop, if it was laid down.
     fn take_helm(&mut self) -> Option<Box<Worker>> {
         match std::mem::replace(&mut self.helm, Helm::Taken) {

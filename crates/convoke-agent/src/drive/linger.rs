@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
-use rustix::process::{WaitOptions, setsid, wait};
+use rustix::process::setsid;
 
+use crate::errand::Errands;
 use crate::signals::Signals;
 
 /// How long nothing is read after something was: nobody waits for what is thrown away, and a daemon that
@@ -22,7 +23,12 @@ const TURN: usize = 16;
 
 /// Throws away what comes out of `pipes` until nobody can write to them any more, or a signal asks for the
 /// end.
-pub(super) fn linger(mut pipes: Vec<OwnedFd>, signals: &Signals, spare: &mut [u8]) {
+pub(super) fn linger(
+    mut pipes: Vec<OwnedFd>,
+    signals: &Signals,
+    errands: &Errands,
+    spare: &mut [u8],
+) {
     if pipes.is_empty() {
         return;
     }
@@ -31,18 +37,23 @@ pub(super) fn linger(mut pipes: Vec<OwnedFd>, signals: &Signals, spare: &mut [u8
     // A login waits for whoever holds its stderr.
     let _ = super::let_go_of_standard_descriptors();
     while !pipes.is_empty() {
-        if wait_for(&pipes, signals, None) {
+        if wait_for(&pipes, signals, errands, None) {
             return;
         }
         pipes.retain(|pipe| !is_over(pipe, spare));
-        if wait_for(&[], signals, Some(REST)) {
+        if wait_for(&[], signals, errands, Some(REST)) {
             return;
         }
     }
 }
 
 /// Waits for bytes or signals; whether a signal asks for the end.
-fn wait_for(pipes: &[OwnedFd], signals: &Signals, limit: Option<Duration>) -> bool {
+fn wait_for(
+    pipes: &[OwnedFd],
+    signals: &Signals,
+    errands: &Errands,
+    limit: Option<Duration>,
+) -> bool {
     let fds = pipes.iter().chain([signals.fd()]);
     let mut polled: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
@@ -50,7 +61,8 @@ fn wait_for(pipes: &[OwnedFd], signals: &Signals, limit: Option<Duration>) -> bo
     let _ = poll(&mut polled, limit.as_ref());
     let arrived = signals.take();
     if arrived.child {
-        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+        // A thread may still wait for an errand, and must not take its number for alive.
+        while let Ok(Some(_)) = errands.reap() {}
     }
     arrived.end
 }

@@ -75,9 +75,15 @@ pub struct Worker {
     held_until: Option<Instant>,
     crew: Arc<Crew>,
     tasks: BTreeMap<u32, Task>,
+    /// How many bytes of files are being read, which will wait for the wire.
+    reading_bytes: usize,
+    /// How many files are open, or about to be, for the controller or to be sent.
+    open_files: usize,
     queue: Queue,
     /// Tasks that could go on if less waited for the wire.
     crowded: BTreeSet<u32>,
+    /// Which of them comes next.
+    next_crowded: u32,
     /// After the link: until when tasks are waited for.
     farewell: Option<Instant>,
 }
@@ -101,8 +107,7 @@ impl Worker {
     /// # Errors
     /// The kernel has no descriptor left.
     pub fn new(wire: Wire, signals: Signals, guard: WorkerEnd) -> io::Result<Self> {
-        let mut spawner = Spawner::new();
-        spawner.raise_descriptor_limit();
+        Spawner::raise_descriptor_limit();
         let errands = Arc::<Errands>::default();
         let verbs = Verbs::new(Login::of_this_process(), Arc::clone(&errands));
         let verbs = Arc::new(verbs);
@@ -119,7 +124,7 @@ impl Worker {
             register: Register::default(),
             errands,
             verbs: Arc::clone(&verbs),
-            spawner,
+            spawner: Spawner::new(),
             processes: BTreeMap::new(),
             held: Vec::new(),
             held_rest: None,
@@ -129,8 +134,11 @@ impl Worker {
             held_until: None,
             crew: Arc::new(Crew::new(verbs)?),
             tasks: BTreeMap::new(),
+            reading_bytes: 0,
+            open_files: 0,
             queue: Queue::default(),
             crowded: BTreeSet::new(),
+            next_crowded: 0,
             farewell: None,
         })
     }
@@ -152,11 +160,12 @@ impl Worker {
         let Worker {
             guard,
             signals,
+            errands,
             mut spare,
             ..
         } = *worker;
         drop(guard);
-        linger::linger(pipes, &signals, &mut spare);
+        linger::linger(pipes, &signals, &errands, &mut spare);
         in_good_order
     }
 
@@ -176,6 +185,7 @@ impl Worker {
             self.handle(source, flags, now);
         }
         self.check_silence(now);
+        self.give_up_starts(now);
         self.tick(now);
         self.finish_steps(now);
         self.send();
@@ -212,9 +222,13 @@ impl Worker {
             .and(self.give_up)
             .map(|give_up| self.heard + give_up);
         let pauses = self.held_until.into_iter().chain(self.held_rest);
-        let pauses = pauses.chain(self.farewell.filter(|_| !self.tasks.is_empty()));
-        let next = steps.chain(silence).chain(pauses).min()?;
-        Timespec::try_from(next.saturating_duration_since(Instant::now())).ok()
+        let now = Instant::now();
+        // Once it is past, only what must not be left half done is waited for.
+        let farewell = self.farewell.filter(|until| *until > now);
+        let pauses = pauses.chain(farewell.filter(|_| !self.tasks.is_empty()));
+        let starts = self.tasks.values().filter_map(Task::gives_up_at);
+        let next = steps.chain(silence).chain(pauses).chain(starts).min()?;
+        Timespec::try_from(next.saturating_duration_since(now)).ok()
     }
 
     fn interests(&self) -> (Vec<PollFd<'_>>, Vec<Source>) {

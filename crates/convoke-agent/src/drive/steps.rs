@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use bstr::BString;
 use convoke_proto::command::Start;
 use convoke_proto::exit::{NotStarted, Stage, Status};
+use convoke_proto::operation::Failure;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{WaitStatus, geteuid};
@@ -11,8 +13,9 @@ use rustix::process::{WaitStatus, geteuid};
 use super::Worker;
 use crate::kill::{members, strike};
 use crate::order::{Mark, Person};
-use crate::process::{Output, Process, not_forked};
+use crate::process::{Output, Process, Streams, not_forked};
 use crate::register::{Owner, Record};
+use crate::spawn::Program;
 use crate::tree::{self, Seen};
 
 /// How often trees are looked at again at once because a process ended during the look.
@@ -30,14 +33,35 @@ impl Worker {
         if is_other || !self.verbs.login().knows_account() {
             return self.identify(channel, request);
         }
-        self.start_as(channel, &request, None);
+        self.start_here(channel, &request, Instant::now());
     }
 
-    /// Starts a process as somebody else or as ourselves.
-    pub(super) fn start_as(&mut self, channel: u32, request: &Start, person: Option<&Person>) {
+    /// Starts a process as ourselves.
+    pub(super) fn start_here(&mut self, channel: u32, request: &Start, requested: Instant) {
+        let started = self.prepare(channel, request, None);
+        let started = started.and_then(|(program, streams)| {
+            let pid = self.spawner.spawn(&program)?;
+            Ok((pid, streams))
+        });
+        match started {
+            Ok((pid, streams)) => {
+                let process = Process::new(channel, request, pid, streams, requested);
+                self.begun(channel, process);
+            }
+            Err(why) => self.not_begun(channel, request, why),
+        }
+    }
+
+    /// Notes that a process is about to start, and makes all that it needs. Whatever comes of it, one of
+    /// [`Worker::begun`], [`Worker::not_begun`] and the record of its end must follow.
+    pub(super) fn prepare(
+        &mut self,
+        channel: u32,
+        request: &Start,
+        person: Option<&Person>,
+    ) -> Result<(Program, Streams), NotStarted> {
         if self.guard.is_full() {
-            let why = not_forked(Errno::AGAIN);
-            return self.serve.not_started(channel, why);
+            return Err(not_forked(Errno::AGAIN));
         }
         self.tell(Record::Begin {
             channel,
@@ -47,29 +71,31 @@ impl Worker {
             link: self.link,
             channel,
         };
-        let started = self
-            .verbs
-            .login()
-            .program(request, &mark, self.verbs.service(), person)
-            .and_then(|program| Process::start(channel, request, program, &mut self.spawner));
-        match started {
-            Ok(process) => {
-                self.childless = false;
-                let pid = process.pid().as_raw_nonzero().get();
-                self.tell(Record::Running { channel, pid });
-                self.serve.started(channel, pid as u32);
-                self.processes.insert(channel, process);
-            }
-            Err(mut why) => {
-                match why.stage {
-                    Stage::User => why.tried.extend(request.user.clone()),
-                    Stage::Group => why.tried.extend(request.group.clone()),
-                    _ => {}
-                }
-                self.tell(Record::End { channel });
-                self.serve.not_started(channel, why);
-            }
-        }
+        let (login, service) = (self.verbs.login(), self.verbs.service());
+        let mut program = login.program(request, &mark, service, person)?;
+        let streams = Streams::make(request, &mut program)?;
+        Ok((program, streams))
+    }
+
+    /// A process runs.
+    pub(super) fn begun(&mut self, channel: u32, process: Process) {
+        self.childless = false;
+        let pid = process.pid().as_raw_nonzero().get();
+        self.tell(Record::Running { channel, pid });
+        self.serve.started(channel, pid as u32);
+        self.processes.insert(channel, process);
+    }
+
+    /// No process came of a request.
+    pub(super) fn not_begun(&mut self, channel: u32, request: &Start, mut why: NotStarted) {
+        let name = match why.stage {
+            Stage::User => &request.user,
+            Stage::Group => &request.group,
+            _ => &None,
+        };
+        why.tried.extend(name.as_ref().map(shortened));
+        self.tell(Record::End { channel });
+        self.serve.not_started(channel, why);
     }
 
     pub(super) fn kill(&mut self, channel: u32, now: Instant) {
@@ -170,7 +196,7 @@ impl Worker {
         any
     }
 
-    fn ended(&mut self, pid: i32, status: WaitStatus, now: Instant) {
+    pub(super) fn ended(&mut self, pid: i32, status: WaitStatus, now: Instant) {
         // The number of a main process that was reaped may be somebody else's by now.
         let is_main = |(_, process): &(&u32, &mut Process)| {
             process.main_runs() && process.pid().as_raw_nonzero().get() == pid
@@ -321,9 +347,15 @@ fn not_allowed(request: &Start) -> NotStarted {
             .iter()
             .chain(&request.group)
             .take(1)
-            .cloned()
+            .map(shortened)
             .collect(),
     }
+}
+
+/// As much of a name as fits every message.
+fn shortened(name: &BString) -> BString {
+    let most = Failure::MAX_VALUE;
+    name.get(..most).map_or_else(|| name.clone(), BString::from)
 }
 
 fn status_of(status: WaitStatus) -> Status {

@@ -9,21 +9,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bstr::BString;
 use convoke_proto::command::{Start, Stdin};
 use convoke_proto::exit::{NotStarted, Stage};
 use convoke_proto::file::{Get, NewFile, Open, Stat};
 use convoke_proto::operation::{Failure, Field, Operation, Reason};
+use rustix::process::Pid;
 
 use super::Worker;
 use crate::job::{AHEAD, Content, Job, Operations, Report};
 use crate::order::Person;
-use crate::process::MAX_WAITING;
+use crate::process::{MAX_WAITING, Process, Streams};
+use crate::register::Record;
 use crate::serve::{Inbound, Serve};
+use crate::spawn::Birth;
 use crate::verbs::Incoming;
 
 /// How many lists of operations are under way at once; others wait for the end of one. Each may hold
 /// answers that wait for credit.
 const MAX_OPERATING: usize = 64;
+
+/// How many files are open at once for one link, to be sent or for operations.
+const MAX_FILES: usize = 1024;
+
+/// How long the start of a process as somebody else may take: entering its directory and reading the
+/// program, both of which that user may keep from coming to an end.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much of a file is read at once, in bytes: two full frames, which a pipe of ours takes at once.
 const PIECE: usize = 128 * 1024;
@@ -38,6 +49,28 @@ pub(super) struct Task {
     work: Work,
     /// Whether its end was asked for.
     killed: bool,
+    requested: Instant,
+}
+
+impl Task {
+    /// When a process that has not begun is given up.
+    pub(super) fn gives_up_at(&self) -> Option<Instant> {
+        let (request, patience) = match &self.work {
+            Work::Identifying { request, .. } => (request.as_deref()?, None),
+            Work::Starting { half, until, .. } => (&*half.as_ref()?.request, Some(*until)),
+            _ => return None,
+        };
+        let total = request.limits.total_ms.map(Duration::from_millis);
+        let limit = total.and_then(|total| self.requested.checked_add(total));
+        limit.into_iter().chain(patience).min()
+    }
+}
+
+/// A process that is about to be one.
+#[derive(Debug)]
+struct Half {
+    request: Box<Start>,
+    streams: Streams,
 }
 
 #[derive(Debug)]
@@ -48,9 +81,18 @@ enum Work {
         /// Streams of which nothing is wanted.
         unwanted: BTreeSet<u8>,
     },
+    /// None once its end was asked for.
+    Starting {
+        half: Option<Half>,
+        birth: Arc<Birth>,
+        unwanted: BTreeSet<u8>,
+        until: Instant,
+    },
     /// None while a job goes on with them.
     Operating {
         operations: Option<Operations>,
+        /// Whether one of them makes a file.
+        puts: bool,
         stop: Arc<AtomicBool>,
         unwanted: bool,
     },
@@ -76,11 +118,14 @@ pub(super) struct Queue {
 impl Worker {
     pub(super) fn operate(&mut self, channel: u32, operations: Vec<Operation>) {
         let stop = Arc::new(AtomicBool::new(false));
+        let is_put = |operation: &Operation| matches!(operation, Operation::Put { .. });
+        let puts = operations.iter().any(is_put);
         let operations = Operations::new(operations, Arc::clone(&stop));
         self.begin(
             channel,
             Work::Operating {
                 operations: None,
+                puts,
                 stop,
                 unwanted: false,
             },
@@ -108,6 +153,11 @@ impl Worker {
     }
 
     pub(super) fn get(&mut self, channel: u32, request: Get) {
+        if self.open_files >= MAX_FILES {
+            let path = request.path;
+            return self.serve.failed(channel, too_many(path));
+        }
+        self.open_files += 1;
         let getting = Work::Getting {
             content: None,
             unwanted: false,
@@ -117,13 +167,22 @@ impl Worker {
     }
 
     pub(super) fn open_file(&mut self, channel: u32, request: Box<Open>) {
+        if self.open_files >= MAX_FILES {
+            let path = request.path;
+            return self.serve.failed(channel, too_many(path));
+        }
+        self.open_files += 1;
         self.begin(channel, Work::Opening);
         self.crew.ask(channel, Job::Open(request));
     }
 
     fn begin(&mut self, channel: u32, work: Work) {
-        let killed = false;
-        self.tasks.insert(channel, Task { work, killed });
+        let task = Task {
+            work,
+            killed: false,
+            requested: Instant::now(),
+        };
+        self.tasks.insert(channel, task);
     }
 
     /// Takes what became of a job.
@@ -132,16 +191,20 @@ impl Worker {
             Report::Operated(operations) => self.operated(channel, operations),
             Report::Ready(ready, count) => self.ready(channel, ready, count),
             Report::Stored(Ok(stored)) => {
-                self.tasks.remove(&channel);
+                self.end_task(channel);
                 self.serve.stored(channel, stored);
             }
             Report::Abandoned => self.fail(channel, cancelled()),
             Report::Stored(Err(failure)) => self.fail(channel, failure),
             Report::Reading(opened) => self.reading(channel, opened),
-            Report::ReadOn(read) => self.read_on(channel, read),
+            Report::ReadOn(read, asked) => {
+                self.reading_bytes = self.reading_bytes.saturating_sub(asked);
+                self.read_on(channel, read);
+            }
             Report::Opened(opened) => self.opened(channel, opened),
             Report::Closed => self.done(channel),
             Report::Identified(found) => self.identified(channel, found),
+            Report::Started(started) => self.started(channel, started),
         }
     }
 
@@ -166,7 +229,7 @@ impl Worker {
                     self.get_on(channel, content);
                 }
             }
-            Work::Identifying { .. } | Work::Opening | Work::Open => {}
+            Work::Identifying { .. } | Work::Starting { .. } | Work::Opening | Work::Open => {}
         }
     }
 
@@ -176,7 +239,7 @@ impl Worker {
             Some(Work::Operating { unwanted, .. } | Work::Getting { unwanted, .. }) => {
                 *unwanted = true;
             }
-            Some(Work::Identifying { unwanted, .. }) => {
+            Some(Work::Identifying { unwanted, .. } | Work::Starting { unwanted, .. }) => {
                 unwanted.insert(stream);
             }
             _ => {}
@@ -191,11 +254,8 @@ impl Worker {
         };
         let is_first = !std::mem::replace(&mut task.killed, true);
         match &mut task.work {
-            Work::Identifying { request, .. } => {
-                // Its job goes on; there is nothing that could stop a name service.
-                *request = None;
-                let why = not_identified(libc::ECANCELED, &cancelled());
-                self.serve.not_started(channel, why);
+            Work::Identifying { .. } | Work::Starting { .. } => {
+                return self.give_up_start(channel, libc::ECANCELED, None);
             }
             Work::Operating { stop, .. } => stop.store(true, Ordering::Relaxed),
             Work::Open if is_first => match self.crew.files().remove(channel) {
@@ -223,22 +283,74 @@ impl Worker {
     /// written.
     pub(super) fn waits_for_tasks(&self, now: Instant) -> bool {
         let is_patient = self.farewell.is_none_or(|until| now < until);
-        let leaves_something = |task: &Task| matches!(task.work, Work::Putting(_));
+        let leaves_something = |task: &Task| {
+            matches!(
+                task.work,
+                Work::Putting(_) | Work::Operating { puts: true, .. }
+            )
+        };
         let mut tasks = self.tasks.values();
         tasks.any(|task| is_patient || leaves_something(task))
     }
 
-    /// Goes on with those tasks that waited for room before the wire, when there is some; whether there
-    /// were any.
-    pub(super) fn pump_crowded(&mut self) -> bool {
-        if self.crowded.is_empty() || self.serve.outgoing().len() >= MAX_WAITING {
-            return false;
+    /// Goes on with those tasks that waited for room before the wire, when there is some.
+    pub(super) fn pump_crowded(&mut self) {
+        if self.crowded.is_empty() || !self.has_room() {
+            return;
         }
-        let crowded = std::mem::take(&mut self.crowded);
-        crowded
-            .into_iter()
-            .for_each(|channel| self.pump_task(channel));
-        true
+        // Those first that had no turn the last time.
+        let mut before = std::mem::take(&mut self.crowded);
+        let after = before.split_off(&self.next_crowded);
+        let mut all = after.into_iter().chain(before);
+        while self.has_room()
+            && let Some(channel) = all.next()
+        {
+            self.pump_task(channel);
+        }
+        let left: Vec<u32> = all.collect();
+        self.next_crowded = left.first().copied().unwrap_or_default();
+        self.crowded.extend(left);
+    }
+
+    /// Whether more may be read that will wait for the wire.
+    fn has_room(&self) -> bool {
+        self.serve.outgoing().len() + self.reading_bytes < MAX_WAITING
+    }
+
+    /// Gives up the starts whose time is over.
+    pub(super) fn give_up_starts(&mut self, now: Instant) {
+        let is_due = |task: &Task| task.gives_up_at().is_some_and(|at| now >= at);
+        let due = self.tasks.iter().filter(|(_, task)| is_due(task));
+        for channel in due.map(|(channel, _)| *channel).collect::<Vec<_>>() {
+            let name = self.tasks.get(&channel).and_then(|task| match &task.work {
+                Work::Identifying { request, .. } => request.as_ref()?.user.clone(),
+                Work::Starting { half, .. } => half.as_ref()?.request.user.clone(),
+                _ => None,
+            });
+            self.give_up_start(channel, libc::ETIMEDOUT, name);
+        }
+    }
+
+    /// Says that no process comes of a request. A job for it goes on: there is nothing that could stop a name
+    /// service; a child that is half born is killed.
+    fn give_up_start(&mut self, channel: u32, errno: i32, name: Option<BString>) {
+        let is_open = match self.tasks.get_mut(&channel).map(|task| &mut task.work) {
+            Some(Work::Identifying { request, .. }) => request.take().is_some(),
+            Some(Work::Starting { half, birth, .. }) => {
+                self.errands.give_up(birth);
+                half.take().is_some()
+            }
+            _ => false,
+        };
+        if is_open {
+            let failure = Failure {
+                field: Field::User,
+                value: name.unwrap_or_default(),
+                reason: Reason::Cancelled,
+            };
+            self.serve
+                .not_started(channel, not_identified(errno, &failure));
+        }
     }
 
     fn identified(&mut self, channel: u32, found: Result<Option<Box<Person>>, Failure>) {
@@ -248,6 +360,7 @@ impl Worker {
                     request: Some(request),
                     unwanted,
                 },
+            requested,
             ..
         }) = self.tasks.remove(&channel)
         else {
@@ -265,8 +378,80 @@ impl Worker {
                 return self.serve.not_started(channel, why);
             }
         };
-        self.start_as(channel, &request, person.as_deref());
-        // What came meanwhile.
+        match person {
+            Some(person) => self.start_as(channel, request, &person, unwanted, requested),
+            None => {
+                self.start_here(channel, &request, requested);
+                self.catch_up(channel, &request, unwanted);
+            }
+        }
+    }
+
+    /// Starts a process as somebody else, by a job: from the moment in which the child is theirs, they can make
+    /// it wait for ever.
+    fn start_as(
+        &mut self,
+        channel: u32,
+        request: Box<Start>,
+        person: &Person,
+        unwanted: BTreeSet<u8>,
+        requested: Instant,
+    ) {
+        let (program, streams) = match self.prepare(channel, &request, Some(person)) {
+            Ok(prepared) => prepared,
+            Err(why) => return self.not_begun(channel, &request, why),
+        };
+        let birth = Arc::<Birth>::default();
+        let starting = Work::Starting {
+            half: Some(Half { request, streams }),
+            birth: Arc::clone(&birth),
+            unwanted,
+            until: Instant::now() + START_PATIENCE,
+        };
+        let task = Task {
+            work: starting,
+            killed: false,
+            requested,
+        };
+        self.tasks.insert(channel, task);
+        let start = Job::Start {
+            program: Box::new(program),
+            birth,
+            errands: Arc::clone(&self.errands),
+        };
+        self.crew.ask(channel, start);
+    }
+
+    fn started(&mut self, channel: u32, started: Result<Pid, NotStarted>) {
+        let Some(Task {
+            work: Work::Starting { half, unwanted, .. },
+            requested,
+            ..
+        }) = self.tasks.remove(&channel)
+        else {
+            return;
+        };
+        match (half, started) {
+            (Some(Half { request, streams }), Ok(pid)) => {
+                let process = Process::new(channel, &request, pid, streams, requested);
+                self.begun(channel, process);
+                self.catch_up(channel, &request, unwanted);
+                if let Some(status) = self.errands.release(pid) {
+                    self.ended(pid.as_raw_nonzero().get(), status, Instant::now());
+                }
+            }
+            (Some(Half { request, .. }), Err(why)) => self.not_begun(channel, &request, why),
+            (None, started) => {
+                if let Ok(pid) = started {
+                    self.errands.abandon(pid);
+                }
+                self.tell(Record::End { channel });
+            }
+        }
+    }
+
+    /// Takes note of what came while a process was about to begin.
+    fn catch_up(&mut self, channel: u32, request: &Start, unwanted: BTreeSet<u8>) {
         for stream in unwanted {
             self.discard(channel, stream);
         }
@@ -297,6 +482,7 @@ impl Worker {
                     ..
                 },
             killed,
+            ..
         }) = self.tasks.get_mut(&channel)
         else {
             return;
@@ -334,6 +520,7 @@ impl Worker {
         let Some(Task {
             work: Work::Putting(incoming),
             killed,
+            ..
         }) = self.tasks.get_mut(&channel)
         else {
             return;
@@ -379,10 +566,12 @@ impl Worker {
         }
     }
 
-    fn get_on(&mut self, channel: u32, file: Content) {
+    fn get_on(&mut self, channel: u32, mut file: Content) {
+        let has_room = self.has_room();
         let Some(Task {
             work: Work::Getting { content, unwanted },
             killed,
+            ..
         }) = self.tasks.get_mut(&channel)
         else {
             return;
@@ -395,10 +584,12 @@ impl Worker {
             return self.done(channel);
         }
         let credit = self.serve.credit(channel, 1);
-        if credit > 0 && self.serve.outgoing().len() < MAX_WAITING {
+        if credit > 0 && has_room {
             let count = credit.min(PIECE);
+            self.reading_bytes += count;
             return self.crew.ask(channel, Job::ReadOn(file, count));
         }
+        file.forget_piece();
         *content = Some(file);
         self.crowded.extend((credit > 0).then_some(channel));
     }
@@ -424,15 +615,26 @@ impl Worker {
     }
 
     fn done(&mut self, channel: u32) {
-        if self.tasks.remove(&channel).is_some() {
+        if self.end_task(channel) {
             self.serve.done(channel);
         }
     }
 
     fn fail(&mut self, channel: u32, failure: Failure) {
-        if self.tasks.remove(&channel).is_some() {
+        if self.end_task(channel) {
             self.serve.failed(channel, failure);
         }
+    }
+
+    /// Whether there was such a task.
+    fn end_task(&mut self, channel: u32) -> bool {
+        let ended = self.tasks.remove(&channel);
+        if let Some(Work::Getting { .. } | Work::Opening | Work::Open) =
+            ended.as_ref().map(|task| &task.work)
+        {
+            self.open_files = self.open_files.saturating_sub(1);
+        }
+        ended.is_some()
     }
 }
 
@@ -482,6 +684,15 @@ fn not_identified(errno: i32, failure: &Failure) -> NotStarted {
             .filter(|name| !name.is_empty())
             .into_iter()
             .collect(),
+    }
+}
+
+/// No more files are opened for one link.
+fn too_many(path: BString) -> Failure {
+    Failure {
+        field: Field::Path,
+        value: path,
+        reason: Reason::Errno(libc::EMFILE),
     }
 }
 

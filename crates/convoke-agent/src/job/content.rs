@@ -41,6 +41,11 @@ impl Content {
         &self.piece
     }
 
+    /// Lets go of the piece: what waits for credit must not take its memory along.
+    pub fn forget_piece(&mut self) {
+        self.piece = Vec::new();
+    }
+
     /// Whether nothing comes after it.
     pub fn has_ended(&self) -> bool {
         self.ended

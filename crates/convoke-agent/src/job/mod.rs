@@ -12,12 +12,15 @@ use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 use bytes::BytesMut;
+use convoke_proto::exit::NotStarted;
 use convoke_proto::file::{Get, NewFile, Open, Stat, Stored};
 use convoke_proto::operation::Failure;
+use rustix::process::Pid;
 
 use crate::account::Account;
+use crate::errand::Errands;
 use crate::order::Person;
-use crate::spawn::Credentials;
+use crate::spawn::{Birth, Credentials, Program};
 use crate::verbs::{Identity, Incoming, Verbs};
 
 pub use content::Content;
@@ -34,6 +37,15 @@ pub enum Job {
         user: Option<BString>,
         /// The group that was asked for.
         group: Option<BString>,
+    },
+    /// Start a program, which may wait for whatever its user can make it wait for.
+    Start {
+        /// What to start.
+        program: Box<Program>,
+        /// Where it is known from its first moment.
+        birth: Arc<Birth>,
+        /// To whom it belongs until its report was taken.
+        errands: Arc<Errands>,
     },
     /// Go on with operations.
     Operate(Operations),
@@ -60,6 +72,8 @@ pub enum Job {
 pub enum Report {
     /// Of [`Job::Identify`].
     Identified(Result<Option<Box<Person>>, Failure>),
+    /// Of [`Job::Start`].
+    Started(Result<Pid, NotStarted>),
     /// Of [`Job::Operate`]: there is more to do unless [`Operations::are_done`].
     Operated(Operations),
     /// Of [`Job::Begin`], and of [`Job::Write`] with the number of bytes. A file that failed is thrown
@@ -73,17 +87,30 @@ pub enum Report {
     Opened(Result<(File, Stat), Failure>),
     /// Of [`Job::Read`].
     Reading(Result<(Content, Stat), Failure>),
-    /// Of [`Job::ReadOn`].
-    ReadOn(Result<Content, Failure>),
+    /// Of [`Job::ReadOn`], with how much was asked for.
+    ReadOn(Result<Content, Failure>, usize),
     /// Of [`Job::Close`].
     Closed,
 }
 
 impl Job {
+    /// Whether it waits for little, or not for long: such ones must not wait behind others.
+    pub fn is_short(&self) -> bool {
+        matches!(
+            self,
+            Job::Identify { .. } | Job::Start { .. } | Job::Abandon(_) | Job::Close(_)
+        )
+    }
+
     /// Does it; may sleep.
     pub fn run(self, verbs: &Verbs, files: &Files) -> Report {
         match self {
             Job::Identify { user, group } => Report::Identified(identify(verbs, user, group)),
+            Job::Start {
+                program,
+                birth,
+                errands,
+            } => Report::Started(errands.start(&program, &birth)),
             Job::Operate(mut operations) => {
                 operations.go_on(verbs, files);
                 Report::Operated(operations)
@@ -107,7 +134,7 @@ impl Job {
             }
             Job::ReadOn(mut content, count) => {
                 let read = content.read(count);
-                Report::ReadOn(read.map(|()| content))
+                Report::ReadOn(read.map(|()| content), count)
             }
             Job::Close(file) => {
                 drop(file);

@@ -16,7 +16,7 @@ use rustix::process::{Gid, Pid, Uid};
 
 use crate::kill::{Ended, Killing};
 use crate::serve::Serve;
-use crate::spawn::{Credentials, Program, Spawner};
+use crate::spawn::{Credentials, Program};
 
 pub use input::Input;
 pub use output::{MAX_WAITING, Output};
@@ -32,6 +32,8 @@ pub struct Process {
     pid: Pid,
     limits: Limits,
     leftovers: Leftovers,
+    /// When it was asked for.
+    requested: Instant,
     started: Instant,
     last_output: Instant,
     /// Whether the idle clock stands still until something is read.
@@ -68,37 +70,29 @@ pub enum Why {
 }
 
 impl Process {
-    /// Starts what `request` asks for; `program` is made of it.
-    ///
-    /// # Errors
-    /// The stage, the kernel's error and what was tried.
-    pub fn start(
+    /// The step of a main process that runs, on `streams`; it was asked for at `requested`.
+    pub fn new(
         channel: u32,
         request: &Start,
-        mut program: Program,
-        spawner: &mut Spawner,
-    ) -> Result<Self, NotStarted> {
-        let mut pipes = Pipes::default();
-        pipes.make(request).map_err(not_forked)?;
-        if let Some(credentials) = &program.credentials {
-            pipes.give_to(credentials);
-        }
-        program.files = pipes.theirs;
-        let pid = spawner.spawn(&program)?;
+        pid: Pid,
+        streams: Streams,
+        requested: Instant,
+    ) -> Self {
         let now = Instant::now();
-        Ok(Process {
+        Process {
             channel,
             pid,
             limits: request.limits,
             leftovers: request.leftovers,
+            requested,
             started: now,
             last_output: now,
             idle_stands: false,
             phase: Phase::Running,
             status: None,
-            outputs: pipes.outputs,
-            inputs: pipes.inputs,
-        })
+            outputs: streams.outputs,
+            inputs: streams.inputs,
+        }
     }
 
     /// The main process.
@@ -247,7 +241,7 @@ impl Process {
 
     fn total_at(&self) -> Option<Instant> {
         let total = Duration::from_millis(self.limits.total_ms?);
-        self.started.checked_add(total)
+        self.requested.checked_add(total)
     }
 
     fn idle_at(&self) -> Option<Instant> {
@@ -287,6 +281,32 @@ impl Why {
             Why::Request => Cause::Request(killed),
             Why::Leftovers => Cause::Itself,
         }
+    }
+}
+
+/// Our ends of the pipes of a process.
+#[derive(Debug)]
+pub struct Streams {
+    outputs: Vec<Output>,
+    inputs: Vec<Input>,
+}
+
+impl Streams {
+    /// Makes the pipes that `request` asks for, and gives their other ends to the program.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn make(request: &Start, program: &mut Program) -> Result<Self, NotStarted> {
+        let mut pipes = Pipes::default();
+        pipes.make(request).map_err(not_forked)?;
+        if let Some(credentials) = &program.credentials {
+            pipes.give_to(credentials);
+        }
+        program.files = pipes.theirs;
+        Ok(Streams {
+            outputs: pipes.outputs,
+            inputs: pipes.inputs,
+        })
     }
 }
 

@@ -98,8 +98,14 @@ impl Serve {
     /// The last message of a channel, which is over with it.
     fn finish(&mut self, channel: u32, last: &Message) {
         self.unload(channel);
-        if self.channels.remove(&channel).is_some() {
-            self.push(channel, last);
+        if self.channels.remove(&channel).is_none() {
+            return;
+        }
+        self.urgent = true;
+        if !self.try_push(channel, last) {
+            // Somebody waits for it, whatever it says.
+            let text = "the answer does not fit its frame".to_owned();
+            self.refuse(channel, FaultKind::Invalid, text);
         }
     }
 

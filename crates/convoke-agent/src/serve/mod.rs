@@ -403,11 +403,14 @@ impl Serve {
     }
 
     fn push_news(&mut self, channel: u32, message: &Message) {
-        if self.phase != Phase::Shut {
-            // Replies have bounds of their own, far below that of a frame.
-            let fitted = self.outbox.push(channel, message);
-            debug_assert!(fitted.is_ok(), "{message:?}");
-        }
+        // Replies have bounds of their own, far below that of a frame.
+        let is_sent = self.try_push(channel, message);
+        debug_assert!(is_sent, "{message:?}");
+    }
+
+    /// Whether the message fits its frame.
+    fn try_push(&mut self, channel: u32, message: &Message) -> bool {
+        self.phase == Phase::Shut || self.outbox.push(channel, message).is_ok()
     }
 }
 

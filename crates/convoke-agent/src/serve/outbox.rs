@@ -10,6 +10,8 @@ use convoke_proto::message::{Message, Oversized};
 #[derive(Debug)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,
+    /// How much room there was from the start.
+    least: usize,
     head: usize,
     tail: usize,
     scratch: Vec<u8>,
@@ -20,6 +22,7 @@ impl Outbox {
     pub(super) fn new(room: usize) -> Self {
         Outbox {
             bytes: vec![0; room],
+            least: room,
             head: 0,
             tail: 0,
             scratch: Vec::new(),
@@ -35,13 +38,16 @@ impl Outbox {
     pub(super) fn sent(&mut self, count: usize) {
         self.head = (self.head + count).min(self.tail);
         if self.head == self.tail {
-            (self.head, self.tail) = (0, 0);
+            self.clear();
         }
     }
 
-    /// Throws away what waits.
+    /// Throws away what waits, and the room that it took beyond what was there from the start.
     pub(super) fn clear(&mut self) {
         (self.head, self.tail) = (0, 0);
+        if self.bytes.len() > self.least {
+            self.bytes = vec![0; self.least];
+        }
     }
 
     /// Appends a message as one frame.
