@@ -91,8 +91,8 @@ enum Work {
     /// None while a job goes on with them.
     Operating {
         operations: Option<Operations>,
-        /// Whether one of them makes a file.
-        puts: bool,
+        /// Whether one of them makes a file now.
+        puts: Arc<AtomicBool>,
         stop: Arc<AtomicBool>,
         unwanted: bool,
     },
@@ -118,9 +118,8 @@ pub(super) struct Queue {
 impl Worker {
     pub(super) fn operate(&mut self, channel: u32, operations: Vec<Operation>) {
         let stop = Arc::new(AtomicBool::new(false));
-        let is_put = |operation: &Operation| matches!(operation, Operation::Put { .. });
-        let puts = operations.iter().any(is_put);
-        let operations = Operations::new(operations, Arc::clone(&stop));
+        let puts = Arc::new(AtomicBool::new(false));
+        let operations = Operations::new(operations, Arc::clone(&stop), Arc::clone(&puts));
         self.begin(
             channel,
             Work::Operating {
@@ -283,11 +282,10 @@ impl Worker {
     /// written.
     pub(super) fn waits_for_tasks(&self, now: Instant) -> bool {
         let is_patient = self.farewell.is_none_or(|until| now < until);
-        let leaves_something = |task: &Task| {
-            matches!(
-                task.work,
-                Work::Putting(_) | Work::Operating { puts: true, .. }
-            )
+        let leaves_something = |task: &Task| match &task.work {
+            Work::Putting(_) => true,
+            Work::Operating { puts, .. } => puts.load(Ordering::Relaxed),
+            _ => false,
         };
         let mut tasks = self.tasks.values();
         tasks.any(|task| is_patient || leaves_something(task))

@@ -25,18 +25,20 @@ pub struct Operations {
     answers: Vec<u8>,
     sent: usize,
     stop: Arc<AtomicBool>,
+    puts: Arc<AtomicBool>,
 }
 
 impl Operations {
     /// The operations of a request; those that have not begun when `stop` is set never will, and one that
-    /// takes long ends.
-    pub fn new(operations: Vec<Operation>, stop: Arc<AtomicBool>) -> Self {
+    /// takes long ends. While one makes a file, which must not be left half made, `puts` is set.
+    pub fn new(operations: Vec<Operation>, stop: Arc<AtomicBool>, puts: Arc<AtomicBool>) -> Self {
         Operations {
             left: operations.into_iter(),
             listing: None,
             answers: Vec::new(),
             sent: 0,
             stop,
+            puts,
         }
     }
 
@@ -92,9 +94,12 @@ impl Operations {
                 }
             };
         }
-        let stop = self.stop.clone();
+        let (stop, puts) = (Arc::clone(&self.stop), Arc::clone(&self.puts));
+        let is_put = matches!(operation, Operation::Put { .. });
+        puts.store(is_put, Ordering::Relaxed);
         let mut answer = self.answer();
         verbs.perform(operation, files, &stop, &mut |record| answer.say(record));
+        puts.store(false, Ordering::Relaxed);
     }
 
     /// Tells the next part of a directory.

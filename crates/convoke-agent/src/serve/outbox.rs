@@ -106,3 +106,20 @@ impl Outbox {
         (self.head, self.tail) = (0, waiting);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_that_much_took_is_given_back() {
+        let mut outbox = Outbox::new(64);
+        for _ in 0..100 {
+            assert!(outbox.push(1, &Message::Done).is_ok());
+        }
+        assert!(outbox.bytes.len() > 64);
+        let waiting = outbox.waiting().len();
+        outbox.sent(waiting);
+        assert_eq!((outbox.waiting().len(), outbox.bytes.len()), (0, 64));
+    }
+}
