@@ -11,7 +11,8 @@ const PUT_EXAMPLES: &str = "\
 A file goes beside its place and takes it when it is whole: whoever reads there
 sees the old file or the new one. An existing file keeps its mode and owner, a
 new one gets mode 600. A link in the place of a file is refused, not followed.
-Each LOCAL is read once, however many hosts there are. Directories are not sent.
+Hosts at about the same pace share every read of a LOCAL, which must not change
+meanwhile. Directories are not sent.
 
 Where it goes:
   web1:/etc/motd     that file; a directory of that name gets it inside

