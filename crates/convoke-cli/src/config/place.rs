@@ -71,6 +71,25 @@ fn check(word: &BStr, hosts: &BStr, path: &BStr) -> Result<(), Usage> {
             )),
         );
     }
+    if let Some(file) = behind_a_port(path) {
+        let port = path[..path.len() - file.len()].as_bstr();
+        return Err(Usage::new(format!(
+            "\"{port}\" in {word:?} may be a port or a directory"
+        ))
+        .hint(format!(
+            "write {:?} for the port, {:?} for the directory",
+            with(hosts, &format!(":{port}:{file}")),
+            with(hosts, &format!(":./{path}"))
+        )));
+    }
+    if let Some(next) = second_place(path) {
+        let first = path[..path.len() - next.len() - 1].as_bstr();
+        return Err(
+            Usage::new(format!("{word:?} names a second host behind its path")).hint(format!(
+                "write \"HOST,HOST:{first}\" for one path on both; a path of that name begins with \"/./\" or \"./\""
+            )),
+        );
+    }
     let registry = Registry::with_defaults();
     let last = hosts
         .rsplit(|byte| *byte == b',')
@@ -88,6 +107,27 @@ fn check(word: &BStr, hosts: &BStr, path: &BStr) -> Result<(), Usage> {
         .hint(format!("write {host:?}")));
     }
     Ok(())
+}
+
+/// What follows a port, when the path begins with what may be one.
+fn behind_a_port(path: &BStr) -> Option<&BStr> {
+    let (port, _) = path.split_once_str("/")?;
+    let is_port = (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
+    is_port.then(|| path[port.len()..].as_bstr())
+}
+
+/// What follows a comma in a path, when it looks like a host and a path.
+fn second_place(path: &BStr) -> Option<&BStr> {
+    if path.starts_with(b"/./") || path.starts_with(b"./") {
+        return None;
+    }
+    let is_in_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"@.-_[]".contains(&byte);
+    path.find_iter(",")
+        .map(|at| path[at + 1..].as_bstr())
+        .find(|next| {
+            let host = next.iter().take_while(|byte| is_in_a_name(**byte)).count();
+            host > 0 && next[host..].starts_with(b":/")
+        })
 }
 
 fn with(text: &BStr, more: &str) -> BString {
@@ -209,6 +249,9 @@ mod tests {
             ("web1:/22", "web1", "/22"),
             ("web1:./22", "web1", "./22"),
             ("/a/:/b:/c", "/a/", "/b:/c"),
+            ("h:./22/x", "h", "./22/x"),
+            ("h:123456/x", "h", "123456/x"),
+            ("h:/./a,b:/c", "h", "/./a,b:/c"),
         ] {
             let place = Place::parse(OsStr::new(word));
             let place = place.unwrap_or_else(|error| panic!("{word}: {error:?}"));
@@ -263,6 +306,21 @@ mod tests {
                 "root@web1:22",
                 "\"22\" in \"root@web1:22\" may be a port or a file",
                 "write \"root@web1:22:/PATH\" for the port, \"root@web1:./22\" for the file",
+            ),
+            (
+                "ssh://u@h:22/tmp/o",
+                "\"22\" in \"ssh://u@h:22/tmp/o\" may be a port or a directory",
+                "write \"ssh://u@h:22:/tmp/o\" for the port, \"ssh://u@h:./22/tmp/o\" for the directory",
+            ),
+            (
+                "h:2222/etc/motd",
+                "\"2222\" in \"h:2222/etc/motd\" may be a port or a directory",
+                "write \"h:2222:/etc/motd\" for the port, \"h:./2222/etc/motd\" for the directory",
+            ),
+            (
+                "web1:/a,web2:/b",
+                "\"web1:/a,web2:/b\" names a second host behind its path",
+                "write \"HOST,HOST:/a\" for one path on both; a path of that name begins with \"/./\" or \"./\"",
             ),
             (
                 "local:demo1",
