@@ -411,10 +411,11 @@ pub(crate) enum Refused {
 impl Args {
     /// Reads the arguments of a process, the program's name first.
     pub(crate) fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, Refused> {
-        Args::try_parse_from(words).map_err(|error| match error.kind() {
+        let words: Vec<OsString> = words.into_iter().collect();
+        Args::try_parse_from(&words).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Refused::Asked(error),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Refused::Nothing(error),
-            _ => Refused::Wrong(in_our_words(&error)),
+            _ => Refused::Wrong(in_our_words(&error, &words)),
         })
     }
 }
@@ -444,7 +445,7 @@ pub(crate) fn help(text: &clap::Error, is_coloured: bool) -> String {
 }
 
 /// The parser's error as one of ours: one line of what is wrong, one line of what to do.
-fn in_our_words(error: &clap::Error) -> Usage {
+fn in_our_words(error: &clap::Error, words: &[OsString]) -> Usage {
     let text = error.render().to_string();
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let what = paragraph.strip_prefix("error: ").unwrap_or(paragraph);
@@ -454,23 +455,33 @@ fn in_our_words(error: &clap::Error) -> Usage {
         .find_map(|line| line.trim().strip_prefix("tip: "))
         // What begins with a hyphen after `--` would be the host expression.
         .filter(|tip| !tip.contains("as a value"));
-    let usage = text.split("Usage: convoke ").nth(1).unwrap_or_default();
-    let verb = usage.split_whitespace().next().unwrap_or_default();
+    let typed = words.iter().skip(1).filter_map(|word| word.to_str());
+    let verb = typed.clone().find(|word| VERBS.contains(word));
+    let is_place = |word: &str| word.starts_with("-:");
+    let tip = match verb {
+        Some(verb @ ("put" | "get")) if typed.clone().any(is_place) => Some(format!(
+            "behind `--` a word may begin with a hyphen: `convoke {verb} -- {}`",
+            match verb {
+                "put" => "LOCAL -:PATH",
+                _ => "-:PATH LOCAL",
+            }
+        )),
+        _ => tip.map(str::to_owned),
+    };
     let values = match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(values)) if !values.is_empty() => Some(values.join(", ")),
         _ => None,
     };
     let hint = match (tip, values) {
-        (Some(tip), _) => tip.to_owned(),
+        (Some(tip), _) => tip,
         (None, Some(values)) => format!("possible values are {values}"),
         (None, None) if text.contains("Usage: convoke completions") => {
             "the shells are bash, zsh, fish; `convoke completions --help` shows how".to_owned()
         }
-        (None, None) if VERBS.contains(&verb) => format!("`convoke {verb} --help` shows how"),
-        (None, None) if error.kind() == ErrorKind::InvalidSubcommand => {
-            "`convoke --help` shows the verbs".to_owned()
-        }
-        (None, None) => "`convoke run --help` or `convoke hosts --help` shows how".to_owned(),
+        (None, None) => match verb.filter(|_| error.kind() != ErrorKind::InvalidSubcommand) {
+            Some(verb) => format!("`convoke {verb} --help` shows how"),
+            None => "`convoke --help` shows the verbs".to_owned(),
+        },
     };
     let what = match error.kind() {
         ErrorKind::InvalidValue if !what.is_empty() => what[0].to_owned(),

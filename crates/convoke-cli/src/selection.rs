@@ -27,7 +27,7 @@ pub(crate) fn hosts(selection: &Selection, stdin: Stdin) -> Result<HostList, Usa
             Need::File(path) => supplied.file(&path, &file(&path)?).map_err(wrong)?,
             Need::Stdin if stdin == Stdin::Sent => {
                 return Err(Usage::new("stdin cannot be both a host list and input")
-                    .hint("read the hosts from a file with ^FILE, or drop --stdin"));
+                    .hint("read the hosts from a file with ^FILE, or send no stdin"));
             }
             Need::Stdin => {
                 let text = text(std::io::stdin().lock(), "stdin")?;

@@ -36,7 +36,7 @@ pub struct Upload {
 /// A file that shall come from a host.
 #[derive(Debug, Clone)]
 pub struct Download {
-    /// The file there. A symbolic link is followed.
+    /// The file there. A symbolic link is followed. Of a regular file comes what it had when it was opened.
     pub path: BString,
     /// What a `~` at the begin of its path means.
     pub tilde: Tilde,
@@ -158,6 +158,7 @@ impl<'a> Moving<'a> {
         if self.is_last {
             self.tally.total = Some(self.tally.bytes.saturating_add(stat.size));
         }
+        let arriving = arriving.as_it_was(&stat);
         let bytes = match &download.to {
             Destination::File(landing) => self.land(landing, stat.mode, arriving).await?,
             Destination::Output => self.show(arriving).await?,

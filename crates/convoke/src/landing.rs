@@ -11,8 +11,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use convoke_proto::file::Durability;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, fchmod, linkat, mkdirat, openat, renameat, statat,
+    AtFlags, CWD, FileType, Mode, OFlags, fchmod, fsync, linkat, mkdirat, openat, renameat, statat,
     unlinkat,
 };
 use rustix::io::Errno;
@@ -30,10 +31,12 @@ pub struct Landing {
     pub directory: PathBuf,
     /// The name of a directory in it, which is made (mode 0700) when it is missing, and must not be a link.
     pub beneath: Option<OsString>,
-    /// The name of the file. What stands there is replaced, unless it is no regular file.
+    /// The name of the file. What stands there is replaced, unless it is no regular file; its permission bits stay.
     pub name: OsString,
-    /// Permission bits that the file never has, as in a umask. Set-id bits and the sticky one it never has either.
+    /// Permission bits that a new file never has, as in a umask. Set-id bits and the sticky one none ever has.
     pub mask: u16,
+    /// Whether it is on the disk before it takes its place, and that, too, before the work is done.
+    pub durability: Durability,
 }
 
 /// A file that is landing. Dropping it leaves nothing behind.
@@ -42,6 +45,7 @@ pub(crate) struct Approach {
     file: File,
     place: Place,
     mask: u16,
+    durability: Durability,
 }
 
 /// A name in a directory, and what stands for it until the file is whole.
@@ -100,6 +104,7 @@ impl Landing {
             file: place.open()?.into(),
             place,
             mask: self.mask,
+            durability: self.durability,
         })
     }
 }
@@ -110,27 +115,37 @@ impl Approach {
         self.file.write_all(bytes)
     }
 
-    /// Puts the whole file in its place, with as much of `mode` as it may have.
+    /// Puts the whole file in its place: with the permission bits of the one that it replaces, else with as much of
+    /// `mode` as it may have.
     pub(crate) fn land(mut self, mode: u16) -> io::Result<()> {
-        let mode = u32::from(mode & 0o777 & !self.mask);
-        fchmod(&self.file, Mode::from_bits_truncate(mode))?;
-        self.place.check()?;
+        let new = u32::from(mode & 0o777 & !self.mask);
+        let kept = self.place.check()?;
+        fchmod(&self.file, kept.unwrap_or(Mode::from_bits_truncate(new)))?;
+        if self.durability == Durability::Synced {
+            fsync(&self.file)?;
+        }
         self.place.take(&self.file)?;
-        self.place.made = None;
+        let made = self.place.made.take();
+        if self.durability == Durability::Synced {
+            fsync(&self.place.directory)?;
+            if let Some((above, _)) = made {
+                fsync(above)?;
+            }
+        }
         Ok(())
     }
 }
 
 impl Place {
-    /// Whether a file may stand there: nothing does, or another regular file.
-    fn check(&self) -> io::Result<()> {
+    /// Whether a file may stand there: nothing does, or another regular file, whose permission bits it returns.
+    fn check(&self) -> io::Result<Option<Mode>> {
         let there = match statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(there) => there,
-            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         match FileType::from_raw_mode(there.st_mode) {
-            FileType::RegularFile => Ok(()),
+            FileType::RegularFile => Ok(Some(Mode::from_bits_truncate(there.st_mode & 0o777))),
             FileType::Symlink => Err(io::Error::other("it is a symbolic link")),
             FileType::Directory => Err(Errno::ISDIR.into()),
             _ => Err(io::Error::other("it is no regular file")),

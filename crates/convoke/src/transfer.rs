@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use convoke_proto::file::{Get, NewFile, Stat, Stored};
+use convoke_proto::file::{FileKind, Get, NewFile, Stat, Stored};
 use convoke_proto::operation::Failure;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -164,7 +164,13 @@ impl Sending {
 pub(crate) async fn get(link: &Link, get: Get) -> Result<(Stat, Arriving), Undone> {
     let mut channel = link.get(get).await.map_err(not_asked)?;
     match channel.next().await {
-        Delivery::Opened(stat) => Ok((*stat, Arriving { channel })),
+        Delivery::Opened(stat) => Ok((
+            *stat,
+            Arriving {
+                channel,
+                left: u64::MAX,
+            },
+        )),
         other => Err(undone(&channel, other)),
     }
 }
@@ -173,9 +179,21 @@ pub(crate) async fn get(link: &Link, get: Get) -> Result<(Stat, Arriving), Undon
 #[derive(Debug)]
 pub(crate) struct Arriving {
     channel: Channel,
+    /// How many bytes more are taken.
+    left: u64,
 }
 
 impl Arriving {
+    /// Takes no more of a regular file than it had when it was opened: a log that grows comes as it was, and no
+    /// host sends for ever. Files that the kernel makes up when they are read have no size.
+    pub(crate) fn as_it_was(self, stat: &Stat) -> Self {
+        let left = match stat.kind {
+            FileKind::File if stat.size > 0 => stat.size,
+            _ => u64::MAX,
+        };
+        Arriving { left, ..self }
+    }
+
     /// The next piece; none once all of it came, after which it is not called again. The host sends more only
     /// when the piece before was taken, which this call says. May be dropped and called again.
     ///
@@ -184,7 +202,12 @@ impl Arriving {
         loop {
             match self.channel.next().await {
                 Delivery::Output { data, .. } if data.is_empty() => {}
-                Delivery::Output { data, .. } => return Ok(Some(data)),
+                Delivery::Output { .. } if self.left == 0 => return Ok(None),
+                Delivery::Output { mut data, .. } => {
+                    data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+                    self.left -= data.len() as u64;
+                    return Ok(Some(data));
+                }
                 Delivery::Eof { .. } => {}
                 Delivery::Done => return Ok(None),
                 other => return Err(undone(&self.channel, other)),

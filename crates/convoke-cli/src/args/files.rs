@@ -32,10 +32,13 @@ Examples:
 
 const GET_EXAMPLES: &str = "\
 A file of one host becomes LOCAL, or LOCAL/NAME when LOCAL is a directory. Files
-of several hosts become LOCAL/HOST/NAME; LOCAL is made when it is missing. NAME is
-the last part of PATH as typed: a host chooses neither names nor places. A file
-takes its place when it is whole, with the mode it has on the host, but for
-set-id bits and what the umask forbids. A link in its place is refused.
+of several hosts become LOCAL/HOST/NAME; LOCAL is made when it is missing. With
+--per-host it is always so, also for a group that shrinks to one host. NAME is
+the last part of PATH as typed: a host chooses neither names nor places.
+
+A file takes its place when it is whole. An existing one keeps its mode; a new one
+gets that of the host, but for set-id bits and what the umask forbids. A link in
+its place is refused. A file that grows meanwhile comes as it was at first.
 
 HOSTS ends at the first colon that is followed by /, ./, ../ or ~; if there is
 none, at the last one. Relative paths begin at the login home.
@@ -67,6 +70,9 @@ pub(crate) struct Moving {
     /// Selecting no host is no error
     #[arg(long, help_heading = "Hosts")]
     pub(crate) allow_empty: bool,
+    /// Show equal outcomes once, with the hosts they came from; so it is anyway
+    #[arg(short = 'b', long, conflicts_with = "json", help_heading = "Output")]
+    pub(crate) gather: bool,
     /// One JSON object a line
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
@@ -122,6 +128,13 @@ pub(crate) struct Get {
     #[arg(value_name = "HOSTS:PATH LOCAL", required = true, num_args = 1..)]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) words: Vec<OsString>,
+
+    /// Always LOCAL/HOST/NAME, also when only one host is selected
+    #[arg(long, help_heading = "Files")]
+    pub(crate) per_host: bool,
+    /// Do not wait until the disk has it: a power cut may lose it
+    #[arg(long, help_heading = "Files")]
+    pub(crate) no_sync: bool,
 
     #[command(flatten)]
     pub(crate) moving: Moving,

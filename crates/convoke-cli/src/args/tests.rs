@@ -24,6 +24,30 @@ fn refused(words: &[&str]) -> Usage {
 }
 
 #[test]
+fn the_hint_names_the_verb_that_was_typed() {
+    for (words, hint) in [
+        (
+            &["put", "--mode", "rw", "a", "h:/x"][..],
+            "`convoke put --help` shows how",
+        ),
+        (
+            &["stat", "--fanout", "x", "h", "/x"],
+            "`convoke stat --help` shows how",
+        ),
+        (
+            &["run", "--timeout", "x", "h", "ls"],
+            "`convoke run --help` shows how",
+        ),
+        (
+            &["put", "a", "-:/x"],
+            "behind `--` a word may begin with a hyphen: `convoke put -- LOCAL -:PATH`",
+        ),
+    ] {
+        assert_eq!(refused(words).hint.as_deref(), Some(hint), "{words:?}");
+    }
+}
+
+#[test]
 fn the_first_word_after_the_hosts_begins_the_command() {
     for (words, command) in [
         (&["run", "h", "ls", "-l"][..], &["ls", "-l"][..]),

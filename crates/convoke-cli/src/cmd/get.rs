@@ -10,6 +10,7 @@ use convoke::files::{Destination, Download};
 use convoke::host::Work;
 use convoke::inventory::HostList;
 use convoke::landing::Landing;
+use convoke::proto::file::Durability;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use tokio::sync::mpsc;
 
@@ -34,7 +35,11 @@ pub(crate) fn run(config: Get, here: &Environment, floor: Floor) -> Result<u8, U
     let hosts: HostList = wanted.iter().flat_map(|(hosts, _)| hosts).collect();
     let terminal = (hosts.len() == 1).then(|| here.terminal()).flatten();
     let reach = config.moving.reaching.reach(terminal);
-    let goal = Goal::new(config.to, hosts.len(), wanted.len())?;
+    let layout = match config.is_per_host || hosts.len() > 1 {
+        true => Layout::PerHost,
+        false => Layout::Flat,
+    };
+    let goal = Goal::new(config.to, layout, hosts.len(), wanted.len())?;
     let moves = wanted.iter().map(|(hosts, wanted)| Move {
         hosts: hosts.fold(),
         here: goal.shown(&wanted.name),
@@ -50,7 +55,11 @@ pub(crate) fn run(config: Get, here: &Environment, floor: Floor) -> Result<u8, U
     let mut downloads: HashMap<String, Vec<Download>> = HashMap::new();
     for (hosts, wanted) in &wanted {
         for host in hosts {
-            let to = goal.of(host.as_str(), &wanted.name, config.mask);
+            let to = goal.of(
+                host.as_str(),
+                &wanted.name,
+                (config.mask, config.durability),
+            );
             let download = Download {
                 path: wanted.path.clone(),
                 tilde: Wanted::TILDE,
@@ -119,11 +128,8 @@ enum Layout {
 }
 
 impl Goal {
-    fn new(to: Target, hosts: usize, files: usize) -> Result<Self, Usage> {
-        let layout = match hosts {
-            0 | 1 => Layout::Flat,
-            _ => Layout::PerHost,
-        };
+    fn new(to: Target, layout: Layout, hosts: usize, files: usize) -> Result<Self, Usage> {
+        let is_single = layout == Layout::Flat && files == 1;
         match to {
             Target::Stdout if hosts > 1 || files > 1 => {
                 Err(Usage::new("stdout takes one file of one host")
@@ -131,9 +137,9 @@ impl Goal {
             }
             Target::Stdout => Ok(Goal::Stdout),
             Target::Directory(path) => Ok(Goal::Directory { path, layout }),
-            Target::Path(path) if hosts <= 1 && files == 1 => Self::file(&path),
+            Target::Path(path) if is_single => Self::file(&path),
             Target::Path(path) if path.exists() => Err(Usage::new(format!(
-                "{path:?} is no directory, and there are several files"
+                "{path:?} is no directory, and the files need one"
             ))),
             Target::Path(path) => Ok(Goal::Directory { path, layout }),
         }
@@ -172,7 +178,7 @@ impl Goal {
     }
 
     /// Where a file of a host lands.
-    fn of(&self, host: &str, name: &OsString, mask: u16) -> Destination {
+    fn of(&self, host: &str, name: &OsString, how: (u16, Durability)) -> Destination {
         let (directory, beneath, name) = match self {
             Goal::Stdout => return Destination::Output,
             Goal::File { directory, name } => (directory, None, name),
@@ -185,7 +191,8 @@ impl Goal {
             directory: directory.clone(),
             beneath,
             name: name.clone(),
-            mask,
+            mask: how.0,
+            durability: how.1,
         })
     }
 

@@ -41,8 +41,12 @@ pub(crate) struct Get {
     pub(crate) wanted: Vec<Wanted>,
     /// Where they go.
     pub(crate) to: Target,
-    /// Permission bits that no file gets.
+    /// Whether each host has a directory of its own, also when there is only one.
+    pub(crate) is_per_host: bool,
+    /// Permission bits that no new file gets.
     pub(crate) mask: u16,
+    /// Whether files are on the disk before they take their places.
+    pub(crate) durability: Durability,
     /// How.
     pub(crate) moving: Moving,
 }
@@ -119,10 +123,7 @@ impl Put {
             inside: None,
             mode: put.mode,
             ownership,
-            durability: match put.no_sync {
-                true => Durability::Unsynced,
-                false => Durability::Synced,
-            },
+            durability: durability(put.no_sync),
         };
         let selection = Selection {
             expr: hosts,
@@ -145,6 +146,13 @@ impl Put {
             true => Stdin::Sent,
             false => Stdin::Unread,
         }
+    }
+}
+
+fn durability(no_sync: bool) -> Durability {
+    match no_sync {
+        true => Durability::Unsynced,
+        false => Durability::Synced,
     }
 }
 
@@ -260,6 +268,9 @@ impl Get {
             }
         };
         let to = Target::new(to)?;
+        if to == Target::Stdout && get.per_host {
+            return Err(Usage::new("stdout has no directories for --per-host"));
+        }
         let empty = Empty::of(get.moving.allow_empty);
         let wanted = wanted.iter().map(|word| Wanted::new(word, empty));
         let wanted: Vec<Wanted> = wanted.collect::<Result<_, _>>()?;
@@ -270,7 +281,9 @@ impl Get {
         Ok(Get {
             wanted,
             to,
+            is_per_host: get.per_host,
             mask: here.mask,
+            durability: durability(get.no_sync),
             moving: Moving::new(get.moving, form, talk, here)?,
         })
     }

@@ -21,6 +21,7 @@ impl Field {
             beneath: None,
             name: name.into(),
             mask: 0o022,
+            durability: Durability::Synced,
         }
     }
 
@@ -61,6 +62,21 @@ fn a_file_has_its_content_and_as_much_of_its_mode_as_it_may() {
         let mode = field.path("f").metadata().unwrap().mode() & 0o7777;
         assert_eq!(mode, expected);
         assert_eq!(field.names(), ["f"]);
+        std::fs::remove_file(field.path("f")).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_passes_its_mode_on() {
+    let field = Field::new();
+    for (old, new) in [(0o600, 0o644), (0o644, 0o600), (0o4755, 0o600)] {
+        std::fs::write(field.path("f"), "old").unwrap();
+        let permissions = std::fs::Permissions::from_mode(old);
+        std::fs::set_permissions(field.path("f"), permissions).unwrap();
+        land(&field.landing("f"), b"new", new).unwrap();
+        assert_eq!(std::fs::read(field.path("f")).unwrap(), b"new");
+        let mode = field.path("f").metadata().unwrap().mode() & 0o7777;
+        assert_eq!(mode, old & 0o777);
     }
 }
 
@@ -188,6 +204,7 @@ fn a_landing_knows_its_path() {
         beneath: beneath.map(OsString::from),
         name: "f".into(),
         mask: 0,
+        durability: Durability::Unsynced,
     };
     for (landing, path) in [
         (landing(".", None), "f"),

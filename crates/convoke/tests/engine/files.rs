@@ -134,6 +134,7 @@ impl Here {
                 beneath: None,
                 name: name.into(),
                 mask: 0o022,
+                durability: Durability::Synced,
             }),
         }
     }
@@ -365,20 +366,37 @@ async fn a_file_that_comes_takes_its_place_when_it_is_whole() {
     let ran = on(script, here.get("old")).await;
     assert_eq!(only(&ran), &Outcome::Done(Done { bytes: 3 }));
     assert_eq!(here.read("old"), b"new");
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(here.path("old")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o7777, 0o755);
     assert_eq!(moved(&ran)[0].here, Some(here.path("old")));
+    on(ends(sends(up(), 3, 0o6755, b"new")), here.get("new")).await;
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(here.path("new")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o755);
 }
 
 #[tokio::test]
-async fn a_host_may_send_more_or_less_than_it_has_announced() {
+async fn a_file_that_grows_is_fetched_as_it_was() {
     let here = Here::new();
-    for (size, content) in [(2, &b"more"[..]), (u64::MAX, b"less"), (5, b"")] {
+    for (size, content, expected) in [
+        (2, &b"more"[..], &b"mo"[..]),
+        // As those that the kernel makes up.
+        (0, b"more", b"more"),
+        (4, b"more", b"more"),
+        (u64::MAX, b"less", b"less"),
+        (5, b"", b""),
+    ] {
         let ran = on(ends(sends(up(), size, 0o600, content)), here.get("f")).await;
         assert!(ran.report.is_ok(), "{:?}", ran.report);
-        assert_eq!(here.read("f"), content);
+        assert_eq!(here.read("f"), expected);
     }
+}
+
+#[tokio::test]
+async fn a_host_that_sends_without_end_is_stopped_where_the_file_ends() {
+    let here = Here::new();
+    let script = sends(up(), 3, 0o600, b"one").flood(1 << 40);
+    let ran = on(script, here.get("f")).await;
+    assert_eq!(only(&ran), &Outcome::Done(Done { bytes: 3 }));
+    assert_eq!(here.read("f"), b"one");
 }
 
 #[tokio::test(start_paused = true)]
@@ -417,7 +435,7 @@ async fn what_is_not_whole_leaves_nothing_behind() {
 async fn a_cancelled_file_leaves_the_old_one() {
     let here = Here::new();
     let script = up().takes_request();
-    let script = script.say(Message::Opened(Box::new(stat(1, 0o600))));
+    let script = script.say(Message::Opened(Box::new(stat(1 << 30, 0o600))));
     let memory = Memory::new(script.flood(1 << 30));
     let cancel = Cancel::new();
     let ran = run_watched(&memory, here.get("old"), &cancel, |event| {

@@ -169,6 +169,12 @@ fn where_files_land_follows_from_what_is_there() {
         let got = get(&scene, &["h:/x", to]).unwrap();
         assert_eq!((got.to, got.mask), (target, 0o027));
     }
+    let given = ["--per-host", "--no-sync", "-b", "h:/x", "@/new"];
+    let got = get(&scene, &given).unwrap();
+    assert!(got.is_per_host);
+    assert_eq!(got.durability, Durability::Unsynced);
+    let error = get(&scene, &["--per-host", "h:/x", "-"]).unwrap_err();
+    assert!(error.what.contains("--per-host"), "{}", error.what);
     let error = get(&scene, &["h:/x"]).unwrap_err();
     assert_eq!(error.what, "where the files go is not given");
     for (to, what) in [("@/a/", "not a directory"), ("", "names no file here")] {
