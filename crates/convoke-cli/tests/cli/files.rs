@@ -190,7 +190,6 @@ fn what_is_wrong_with_the_words_is_told_before_anything_starts() {
             "",
         ),
         (&["put", "a", "a!a:/y"], "no host selected", "--allow-empty"),
-        (&["put", "-b", "a", "h:/x"], "unexpected argument '-b'", ""),
         (
             &["get", "local:h:x"],
             "where the files go is not given",

@@ -289,9 +289,13 @@ async fn a_source_that_changes_is_thrown_away_on_the_host() {
     let words = "\"source\" here: it changed while it was sent";
     assert_eq!(failed.cause.to_string(), words);
     // It hears of it while the link is closed.
-    while memory.record("h1").kills == 0 {
-        tokio::task::yield_now().await;
-    }
+    let heard = async {
+        while memory.record("h1").kills == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let heard = tokio::time::timeout(std::time::Duration::from_secs(10), heard).await;
+    assert!(heard.is_ok(), "the host was not told");
 }
 
 #[tokio::test]
