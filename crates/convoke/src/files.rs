@@ -158,7 +158,7 @@ impl<'a> Moving<'a> {
         if self.is_last {
             self.tally.total = Some(self.tally.bytes.saturating_add(stat.size));
         }
-        let arriving = arriving.as_it_was(&stat);
+        let arriving = arriving.ending_at(&stat);
         let bytes = match &download.to {
             Destination::File(landing) => self.land(landing, stat.mode, arriving).await?,
             Destination::Output => self.show(arriving).await?,

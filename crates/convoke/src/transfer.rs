@@ -186,7 +186,7 @@ pub(crate) struct Arriving {
 impl Arriving {
     /// Takes no more of a regular file than it had when it was opened: a log that grows comes as it was, and no
     /// host sends for ever. Files that the kernel makes up when they are read have no size.
-    pub(crate) fn as_it_was(self, stat: &Stat) -> Self {
+    pub(crate) fn ending_at(self, stat: &Stat) -> Self {
         let left = match stat.kind {
             FileKind::File if stat.size > 0 => stat.size,
             _ => u64::MAX,
