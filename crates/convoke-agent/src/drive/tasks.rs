@@ -3,25 +3,23 @@
 //! Each is a [`Task`] from its request to its last message. What it works on is either here, or away with
 //! the one job of it that is under way.
 
+mod files;
+mod starts;
+
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
-use convoke_proto::command::{Start, Stdin};
-use convoke_proto::exit::{NotStarted, Stage};
-use convoke_proto::file::{Get, NewFile, Open, Stat};
+use convoke_proto::command::Start;
+use convoke_proto::file::{Get, NewFile, Open};
 use convoke_proto::operation::{Failure, Field, Operation, Reason};
-use rustix::process::Pid;
 
 use super::Worker;
 use crate::job::{AHEAD, Content, Job, Operations, Report};
-use crate::order::Person;
-use crate::process::{MAX_WAITING, Process, Streams};
-use crate::register::Record;
-use crate::serve::{Inbound, Serve};
+use crate::process::{MAX_WAITING, Streams};
+use crate::serve::Serve;
 use crate::spawn::Birth;
 use crate::verbs::Incoming;
 
@@ -315,152 +313,6 @@ impl Worker {
         self.serve.outgoing().len() + self.reading_bytes < MAX_WAITING
     }
 
-    /// Gives up the starts whose time is over.
-    pub(super) fn give_up_starts(&mut self, now: Instant) {
-        let is_due = |task: &Task| task.gives_up_at().is_some_and(|at| now >= at);
-        let due = self.tasks.iter().filter(|(_, task)| is_due(task));
-        for channel in due.map(|(channel, _)| *channel).collect::<Vec<_>>() {
-            let name = self.tasks.get(&channel).and_then(|task| match &task.work {
-                Work::Identifying { request, .. } => request.as_ref()?.user.clone(),
-                Work::Starting { half, .. } => half.as_ref()?.request.user.clone(),
-                _ => None,
-            });
-            self.give_up_start(channel, libc::ETIMEDOUT, name);
-        }
-    }
-
-    /// Says that no process comes of a request. A job for it goes on: there is nothing that could stop a name
-    /// service; a child that is half born is killed.
-    fn give_up_start(&mut self, channel: u32, errno: i32, name: Option<BString>) {
-        let is_open = match self.tasks.get_mut(&channel).map(|task| &mut task.work) {
-            Some(Work::Identifying { request, .. }) => request.take().is_some(),
-            Some(Work::Starting { half, birth, .. }) => {
-                self.errands.give_up(birth);
-                half.take().is_some()
-            }
-            _ => false,
-        };
-        if is_open {
-            let failure = Failure {
-                field: Field::User,
-                value: name.unwrap_or_default(),
-                reason: Reason::Cancelled,
-            };
-            self.serve
-                .not_started(channel, not_identified(errno, &failure));
-        }
-    }
-
-    fn identified(&mut self, channel: u32, found: Result<Option<Box<Person>>, Failure>) {
-        let Some(Task {
-            work:
-                Work::Identifying {
-                    request: Some(request),
-                    unwanted,
-                },
-            requested,
-            ..
-        }) = self.tasks.remove(&channel)
-        else {
-            return;
-        };
-        let person = match found {
-            Ok(person) => person,
-            Err(failure) => {
-                let errno = match failure.reason {
-                    Reason::Errno(errno) => errno,
-                    Reason::NoAnswer => libc::ETIMEDOUT,
-                    _ => libc::ENOENT,
-                };
-                let why = not_identified(errno, &failure);
-                return self.serve.not_started(channel, why);
-            }
-        };
-        match person {
-            Some(person) => self.start_as(channel, request, &person, unwanted, requested),
-            None => {
-                self.start_here(channel, &request, requested);
-                self.catch_up(channel, &request, unwanted);
-            }
-        }
-    }
-
-    /// Starts a process as somebody else, by a job: from the moment in which the child is theirs, they can make
-    /// it wait for ever.
-    fn start_as(
-        &mut self,
-        channel: u32,
-        request: Box<Start>,
-        person: &Person,
-        unwanted: BTreeSet<u8>,
-        requested: Instant,
-    ) {
-        let (program, streams) = match self.prepare(channel, &request, Some(person)) {
-            Ok(prepared) => prepared,
-            Err(why) => return self.not_begun(channel, &request, why),
-        };
-        let birth = Arc::<Birth>::default();
-        let starting = Work::Starting {
-            half: Some(Half { request, streams }),
-            birth: Arc::clone(&birth),
-            unwanted,
-            until: Instant::now() + START_PATIENCE,
-        };
-        let task = Task {
-            work: starting,
-            killed: false,
-            requested,
-        };
-        self.tasks.insert(channel, task);
-        let start = Job::Start {
-            program: Box::new(program),
-            birth,
-            errands: Arc::clone(&self.errands),
-        };
-        self.crew.ask(channel, start);
-    }
-
-    fn started(&mut self, channel: u32, started: Result<Pid, NotStarted>) {
-        let Some(Task {
-            work: Work::Starting { half, unwanted, .. },
-            requested,
-            ..
-        }) = self.tasks.remove(&channel)
-        else {
-            return;
-        };
-        match (half, started) {
-            (Some(Half { request, streams }), Ok(pid)) => {
-                let process = Process::new(channel, &request, pid, streams, requested);
-                self.begun(channel, process);
-                self.catch_up(channel, &request, unwanted);
-                if let Some(status) = self.errands.release(pid) {
-                    self.ended(pid.as_raw_nonzero().get(), status, Instant::now());
-                }
-            }
-            (Some(Half { request, .. }), Err(why)) => self.not_begun(channel, &request, why),
-            (None, started) => {
-                if let Ok(pid) = started {
-                    self.errands.abandon(pid);
-                }
-                self.tell(Record::End { channel });
-            }
-        }
-    }
-
-    /// Takes note of what came while a process was about to begin.
-    fn catch_up(&mut self, channel: u32, request: &Start, unwanted: BTreeSet<u8>) {
-        for stream in unwanted {
-            self.discard(channel, stream);
-        }
-        if request.stdin == Stdin::Stream {
-            self.input_arrived(channel, 0);
-        }
-        for extra in &request.extra {
-            self.input_arrived(channel, extra.number);
-        }
-    }
-
     fn begin_operations(&mut self) {
         while self.queue.under_way < MAX_OPERATING {
             let Some((channel, operations)) = self.queue.waiting.pop_front() else {
@@ -501,117 +353,6 @@ impl Worker {
         }
     }
 
-    fn ready(&mut self, channel: u32, ready: Result<Incoming, Failure>, count: usize) {
-        match ready {
-            Ok(incoming) => {
-                match count {
-                    0 => self.serve.accepted(channel),
-                    count => self.serve.written(channel, 0, count),
-                }
-                self.put_on(channel, incoming);
-            }
-            Err(failure) => self.fail(channel, failure),
-        }
-    }
-
-    fn put_on(&mut self, channel: u32, file: Incoming) {
-        let Some(Task {
-            work: Work::Putting(incoming),
-            killed,
-            ..
-        }) = self.tasks.get_mut(&channel)
-        else {
-            return;
-        };
-        if *killed {
-            return self.crew.ask(channel, Job::Abandon(file));
-        }
-        match self.serve.inbound(channel, 0) {
-            Inbound::Bytes(_) => {
-                let bytes = self.serve.take_input(channel, 0);
-                self.crew.ask(channel, Job::Write(file, bytes));
-            }
-            Inbound::Ended => self.crew.ask(channel, Job::Finish(file)),
-            Inbound::Nothing => *incoming = Some(file),
-        }
-    }
-
-    fn reading(&mut self, channel: u32, opened: Result<(Content, Stat), Failure>) {
-        match opened {
-            Ok((content, stat)) => {
-                let is_killed = |task: &Task| task.killed;
-                if !self.tasks.get(&channel).is_some_and(is_killed) {
-                    self.serve.opened(channel, stat);
-                }
-                self.get_on(channel, content);
-            }
-            Err(failure) => self.fail(channel, failure),
-        }
-    }
-
-    fn read_on(&mut self, channel: u32, read: Result<Content, Failure>) {
-        match read {
-            Ok(content) => {
-                send_piece(&mut self.serve, channel, content.piece());
-                if content.has_ended() {
-                    self.serve.end_output(channel, 1);
-                    self.done(channel);
-                } else {
-                    self.get_on(channel, content);
-                }
-            }
-            Err(failure) => self.fail(channel, failure),
-        }
-    }
-
-    fn get_on(&mut self, channel: u32, mut file: Content) {
-        let has_room = self.has_room();
-        let Some(Task {
-            work: Work::Getting { content, unwanted },
-            killed,
-            ..
-        }) = self.tasks.get_mut(&channel)
-        else {
-            return;
-        };
-        if *killed {
-            return self.fail(channel, cancelled());
-        }
-        if *unwanted {
-            self.serve.end_output(channel, 1);
-            return self.done(channel);
-        }
-        let credit = self.serve.credit(channel, 1);
-        if credit > 0 && has_room {
-            let count = credit.min(PIECE);
-            self.reading_bytes += count;
-            return self.crew.ask(channel, Job::ReadOn(file, count));
-        }
-        file.forget_piece();
-        *content = Some(file);
-        self.crowded.extend((credit > 0).then_some(channel));
-    }
-
-    fn opened(&mut self, channel: u32, opened: Result<(File, Stat), Failure>) {
-        let Some(task) = self.tasks.get_mut(&channel) else {
-            return;
-        };
-        match opened {
-            Ok((file, _)) if task.killed => {
-                self.crew.ask(channel, Job::Close(Arc::new(file)));
-                // Not open for the controller, so that its end is no news.
-                self.fail(channel, cancelled());
-            }
-            Ok((file, stat)) => {
-                task.work = Work::Open;
-                self.crew.files().insert(channel, file);
-                self.serve.opened(channel, stat);
-                self.serve.at_rest(channel);
-            }
-            Err(failure) => self.fail(channel, failure),
-        }
-    }
-
     fn done(&mut self, channel: u32) {
         if self.end_task(channel) {
             self.serve.done(channel);
@@ -648,14 +389,6 @@ fn send_answers(serve: &mut Serve, channel: u32, operations: &mut Operations) ->
     false
 }
 
-/// Sends a piece of a file, which is never longer than there was credit when it was asked for.
-fn send_piece(serve: &mut Serve, channel: u32, mut piece: &[u8]) {
-    while !piece.is_empty() && serve.credit(channel, 1) > 0 {
-        let sent = send_frame(serve, channel, piece);
-        piece = piece.get(sent..).unwrap_or_default();
-    }
-}
-
 fn send_frame(serve: &mut Serve, channel: u32, bytes: &[u8]) -> usize {
     let copy = |room: &mut [u8]| {
         let count = room.len().min(bytes.len());
@@ -666,23 +399,6 @@ fn send_frame(serve: &mut Serve, channel: u32, bytes: &[u8]) -> usize {
     };
     let Ok(sent) = serve.send(channel, 1, copy);
     sent
-}
-
-/// A process was not started because it is not known as whom.
-fn not_identified(errno: i32, failure: &Failure) -> NotStarted {
-    let stage = match failure.field {
-        Field::Group => Stage::Group,
-        _ => Stage::User,
-    };
-    let name = failure.clone().shortened().value;
-    NotStarted {
-        stage,
-        errno,
-        tried: Some(name)
-            .filter(|name| !name.is_empty())
-            .into_iter()
-            .collect(),
-    }
 }
 
 /// No more files are opened for one link.
