@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 
 use clap::ValueHint;
-use convoke::action::MaxFail;
 
-use super::{ExitRule, Reaching};
+use super::value::mode;
+use super::{ExitRule, Pace, Reaching};
 
 const PUT_EXAMPLES: &str = "\
 A file goes beside its place and takes it when it is whole: whoever reads there
@@ -56,20 +56,10 @@ pub(crate) struct Moving {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Work on so many hosts at once [default: up to 512]
-    #[arg(long, value_name = "N", value_parser = super::fanout, help_heading = "Hosts")]
-    #[arg(allow_negative_numbers = true)]
-    pub(crate) fanout: Option<usize>,
-    /// Start nothing new once so many hosts have failed: a number, or a percentage of all
-    #[arg(long, value_name = "N|P%", value_parser = <MaxFail as std::str::FromStr>::from_str)]
-    #[arg(allow_negative_numbers = true, help_heading = "Hosts")]
-    pub(crate) max_fail: Option<MaxFail>,
-    /// Stop at the first failure, and leave what is not whole undone
-    #[arg(long, conflicts_with = "max_fail", help_heading = "Hosts")]
-    pub(crate) fail_fast: bool,
-    /// Selecting no host is no error
-    #[arg(long, help_heading = "Hosts")]
-    pub(crate) allow_empty: bool,
+
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+
     /// Show equal outcomes once, with the hosts they came from; so it is anyway
     #[arg(short = 'b', long, conflicts_with = "json", help_heading = "Output")]
     pub(crate) gather: bool,
@@ -138,12 +128,4 @@ pub(crate) struct Get {
 
     #[command(flatten)]
     pub(crate) moving: Moving,
-}
-
-fn mode(text: &str) -> Result<u16, String> {
-    let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
-    match u16::from_str_radix(text, 8) {
-        Ok(mode @ 0..=0o7777) if digits => Ok(mode),
-        _ => Err("write octal digits, 0 to 7777, such as 644".to_owned()),
-    }
 }

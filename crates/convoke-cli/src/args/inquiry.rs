@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 
 use clap::ValueEnum;
-use convoke::action::MaxFail;
 use convoke::proto::file::Digest;
 
-use super::Reaching;
+use super::{Form, Pace, Reaching};
 
 const STAT_EXAMPLES: &str = "\
 Shows kind, mode, owner, group, size in bytes, time of modification (UTC), the
@@ -116,34 +115,10 @@ pub(crate) struct Inquiry {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Work on so many hosts at once [default: up to 512]
-    #[arg(long, value_name = "N", value_parser = super::fanout, help_heading = "Hosts")]
-    #[arg(allow_negative_numbers = true)]
-    pub(crate) fanout: Option<usize>,
-    /// Start nothing new once so many hosts have failed: a number, or a percentage of all
-    #[arg(long, value_name = "N|P%", value_parser = <MaxFail as std::str::FromStr>::from_str)]
-    #[arg(allow_negative_numbers = true, help_heading = "Hosts")]
-    pub(crate) max_fail: Option<MaxFail>,
-    /// Stop at the first failure
-    #[arg(long, conflicts_with = "max_fail", help_heading = "Hosts")]
-    pub(crate) fail_fast: bool,
-    /// Selecting no host is no error
-    #[arg(long, help_heading = "Hosts")]
-    pub(crate) allow_empty: bool,
-
-    /// Show equal answers once, under the hosts they came from
-    #[arg(short = 'b', long, conflicts_with_all = ["json"], help_heading = "Output")]
-    pub(crate) gather: bool,
-    /// Show the answer of most hosts, and of the others what differs from it
-    #[arg(long, conflicts_with_all = ["gather", "json"], help_heading = "Output")]
-    pub(crate) diff: bool,
-    /// Put the host's name before every line, also when only one host is selected
-    #[arg(long, conflicts_with_all = ["gather", "diff", "json"], help_heading = "Output")]
-    pub(crate) prefix: bool,
-    /// One JSON object a line
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
-
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+    #[command(flatten)]
+    pub(crate) form: Form,
     #[command(flatten)]
     pub(crate) reaching: Reaching,
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::ValueHint;
 
+use super::value::{limit, number_of_hosts, port};
+
 /// How hosts are reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Reaching hosts")]
@@ -29,18 +31,11 @@ pub(crate) struct Reaching {
     #[arg(long)]
     pub(crate) ask_pass: bool,
     /// Connect to so many hosts at the same time, and to 8 by one server [default: 64]
-    #[arg(long, value_name = "N", value_parser = super::fanout)]
+    #[arg(long, value_name = "N", value_parser = number_of_hosts)]
     #[arg(allow_negative_numbers = true)]
     pub(crate) connecting: Option<usize>,
     /// Give a host this long until its shell answers, all attempts together [default: 20s]
-    #[arg(long, value_name = "TIME", value_parser = super::limit)]
+    #[arg(long, value_name = "TIME", value_parser = limit)]
     #[arg(allow_negative_numbers = true)]
     pub(crate) connect_timeout: Option<Duration>,
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    match text.parse() {
-        Ok(port @ 1..) => Ok(port),
-        _ => Err("write a port, 1 to 65535".to_owned()),
-    }
 }

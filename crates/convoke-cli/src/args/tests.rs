@@ -1,8 +1,10 @@
 //! What is read from a command line, as a table.
 
 use std::os::unix::ffi::OsStringExt as _;
+use std::time::Duration;
 
 use super::*;
+use crate::error::Usage;
 
 fn parse(words: &[&str]) -> Result<Args, Refused> {
     let words = std::iter::once("convoke").chain(words.iter().copied());

@@ -118,6 +118,19 @@ impl Environment {
     }
 }
 
+impl Color {
+    /// Whether something is coloured that is or is not a terminal.
+    fn applies(self, here: &Environment, is_terminal: bool) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if here.refuses_colour => false,
+            Color::Auto if here.forces_colour => true,
+            Color::Auto => is_terminal && !here.is_dumb,
+        }
+    }
+}
+
 /// Our umask as the kernel tells it without setting it; where it does not, files are ours alone.
 fn umask() -> u16 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

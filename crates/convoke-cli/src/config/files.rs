@@ -8,15 +8,11 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use bstr::{BString, ByteSlice as _};
-use convoke::action::OnFailure;
 use convoke::files::Tilde;
 use convoke::proto::file::{Durability, NewFile, Ownership};
 
 use super::place::Place;
-use super::{
-    Empty, Environment, Output, OutputForm, Pace, Reaching, Rehearsal, Safety, Selection, Stdin,
-    Volume, bytes,
-};
+use super::{Environment, Output, OutputForm, Pace, Reaching, Rehearsal, Selection, Stdin, bytes};
 use crate::args::{self, ExitRule, Talk};
 use crate::error::{Usage, in_words};
 
@@ -125,10 +121,7 @@ impl Put {
             ownership,
             durability: durability(put.no_sync),
         };
-        let selection = Selection {
-            expr: hosts,
-            empty: Empty::of(put.moving.allow_empty),
-        };
+        let selection = Selection::new(hosts, &put.moving.pace);
         Ok(Put {
             selection,
             files: files(sources, &form)?,
@@ -271,8 +264,9 @@ impl Get {
         if to == Target::Stdout && get.per_host {
             return Err(Usage::new("stdout has no directories for --per-host"));
         }
-        let empty = Empty::of(get.moving.allow_empty);
-        let wanted = wanted.iter().map(|word| Wanted::new(word, empty));
+        let wanted = wanted
+            .iter()
+            .map(|word| Wanted::new(word, &get.moving.pace));
         let wanted: Vec<Wanted> = wanted.collect::<Result<_, _>>()?;
         let form = match to {
             Target::Stdout => OutputForm::Plain,
@@ -290,7 +284,7 @@ impl Get {
 }
 
 impl Wanted {
-    fn new(word: &OsStr, empty: Empty) -> Result<Self, Usage> {
+    fn new(word: &OsStr, pace: &args::Pace) -> Result<Self, Usage> {
         let Place { hosts, path } = Place::parse(word)?;
         let name = path.rsplit_str("/").next().unwrap_or_default();
         let is_home = path.starts_with(b"~") && !path.contains(&b'/');
@@ -301,7 +295,7 @@ impl Wanted {
             .hint("`convoke run HOST -- tar -c -C PATH . > FILE.tar` fetches a directory"));
         }
         Ok(Wanted {
-            selection: Selection { expr: hosts, empty },
+            selection: Selection::new(hosts, pace),
             name: OsStr::from_bytes(name).to_owned(),
             path,
         })
@@ -345,32 +339,11 @@ impl Moving {
         here: &Environment,
     ) -> Result<Self, Usage> {
         Ok(Moving {
-            pace: Pace {
-                fanout: moving.fanout,
-                max_fail: moving.max_fail,
-                on_failure: match moving.fail_fast {
-                    true => OnFailure::StopAll,
-                    false => OnFailure::GoOn,
-                },
-            },
+            pace: Pace::new(&moving.pace),
             reaching: Reaching::new(moving.reaching)?,
-            output: Output {
-                form: match moving.json {
-                    true => OutputForm::Json,
-                    false => form,
-                },
-                safety: Safety::Escaped,
-                stdout: here.stdout(talk.color),
-                stderr: here.stderr(talk.color),
-                talk: Volume::of(talk),
-                temporary: here.temporary.clone(),
-                outdir: None,
-            },
+            output: Output::new(form.or_json(moving.json), talk, here),
             exit_rule: moving.exit_code,
-            rehearsal: match moving.dry_run {
-                true => Rehearsal::Dry,
-                false => Rehearsal::Wet,
-            },
+            rehearsal: Rehearsal::of(moving.dry_run),
         })
     }
 }

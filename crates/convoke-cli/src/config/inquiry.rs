@@ -3,17 +3,13 @@
 use std::ffi::OsString;
 
 use bstr::BString;
-use convoke::action::OnFailure;
 use convoke::files::{Destination, Download, Tilde};
 use convoke::host::{Absence, Operations, Work};
 use convoke::proto::account::PasswordHash;
 use convoke::proto::file::{Digest, Follow};
 use convoke::proto::operation::Operation;
 
-use super::{
-    Empty, Environment, Output, OutputForm, Pace, Reaching, Rehearsal, Safety, Selection, Volume,
-    bytes,
-};
+use super::{Environment, Output, OutputForm, Pace, Reaching, Rehearsal, Safety, Selection, bytes};
 use crate::args::{self, Talk};
 use crate::error::Usage;
 
@@ -213,39 +209,12 @@ impl Inquiry {
         here: &Environment,
     ) -> Result<Self, Usage> {
         Ok(Inquiry {
-            selection: Selection {
-                expr: inquiry.hosts,
-                empty: Empty::of(inquiry.allow_empty),
-            },
+            selection: Selection::new(inquiry.hosts, &inquiry.pace),
             asked,
-            pace: Pace {
-                fanout: inquiry.fanout,
-                max_fail: inquiry.max_fail,
-                on_failure: match inquiry.fail_fast {
-                    true => OnFailure::StopAll,
-                    false => OnFailure::GoOn,
-                },
-            },
+            pace: Pace::new(&inquiry.pace),
             reaching: Reaching::new(inquiry.reaching)?,
-            output: Output {
-                form: match () {
-                    () if inquiry.json => OutputForm::Json,
-                    () if inquiry.gather => OutputForm::Gathered,
-                    () if inquiry.diff => OutputForm::Differences,
-                    () if inquiry.prefix => OutputForm::Prefixed,
-                    () => OutputForm::Plain,
-                },
-                safety: Safety::Escaped,
-                stdout: here.stdout(talk.color),
-                stderr: here.stderr(talk.color),
-                talk: Volume::of(talk),
-                temporary: here.temporary.clone(),
-                outdir: None,
-            },
-            rehearsal: match inquiry.dry_run {
-                true => Rehearsal::Dry,
-                false => Rehearsal::Wet,
-            },
+            output: Output::new(OutputForm::of(inquiry.form), talk, here),
+            rehearsal: Rehearsal::of(inquiry.dry_run),
         })
     }
 }

@@ -1,7 +1,12 @@
 //! What arguments mean, as tables.
 
+use std::collections::BTreeSet;
+
+use convoke::proto::command::{Leftovers, Shell};
+
 use super::*;
-use crate::args::{Args, Verb};
+use crate::args::{Args, Color, Verb};
+use crate::error::Usage;
 
 fn here() -> Environment {
     Environment {

@@ -151,7 +151,7 @@ fn what_is_fetched_has_a_name() {
         assert!(error.what.contains("is a directory"), "{}", error.what);
     }
     let bytes = OsString::from_vec(b"h:/\xff".to_vec());
-    let wanted = Wanted::new(&bytes, Empty::Refused).unwrap();
+    let wanted = Wanted::new(&bytes, &args::Pace::default()).unwrap();
     assert_eq!(wanted.name.as_bytes(), b"\xff");
 }
 
