@@ -8,7 +8,7 @@ use convoke_proto::hello::PROTOCOL;
 use rustix::process::{getpid, set_child_subreaper};
 
 use crate::drive::{self, Wire, Worker};
-use crate::guard::{self, GuardEnd, WorkerEnd};
+use crate::guard::{self, WorkerEnd};
 use crate::signals::{self, Forked, Signals};
 
 /// The whole program. Expects the wire on stdin and stdout, and no arguments but `--version`.
@@ -42,29 +42,35 @@ fn print_version() -> io::Result<()> {
 fn serve_link() -> io::Result<bool> {
     drive::close_inherited();
     let (guard_end, worker_end) = guard::connect()?;
+    // Before there is a worker: whenever that dies, its end is noticed and its orphans come here. Kernels before
+    // 4.11 give no orphans of a process to a reaper that became one after that process was there.
+    become_reaper()?;
+    let signals = Signals::take_over()?;
     match signals::fork()? {
         Forked::Parent { child } => {
             drop(worker_end);
-            let signals = become_reaper()?;
             drive::let_go_of_standard_descriptors()?;
             Ok(guard::watch(guard_end, child, &signals))
         }
-        Forked::Child => work(guard_end, worker_end),
+        Forked::Child => {
+            drop(guard_end);
+            work(signals, worker_end)
+        }
     }
 }
 
-fn work(guard_end: GuardEnd, worker_end: WorkerEnd) -> io::Result<bool> {
-    drop(guard_end);
-    let signals = become_reaper()?;
+/// The worker. Its descriptor for signals is the guard's: each process reads its own there.
+fn work(signals: Signals, worker_end: WorkerEnd) -> io::Result<bool> {
+    become_reaper()?;
     let wire = Wire::take_over()?;
     drive::touch_own_file();
     Ok(Worker::new(wire, signals, worker_end)?.run())
 }
 
-/// Takes over the signals, and every orphan among its descendants.
-fn become_reaper() -> io::Result<Signals> {
+/// Takes over every orphan among the descendants of this process; a fork does not pass that on.
+fn become_reaper() -> io::Result<()> {
     // Neither process may keep a file system from being unmounted.
     std::env::set_current_dir("/")?;
     set_child_subreaper(Some(getpid()))?;
-    Signals::take_over()
+    Ok(())
 }
