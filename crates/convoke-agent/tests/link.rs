@@ -1,43 +1,15 @@
-//! How a link begins and ends, and what is left when one of the two processes dies.
+//! How a link begins and ends.
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod driver;
 
 use convoke_proto::codec::Incoming;
-use convoke_proto::command::Start;
 use convoke_proto::frame::LINK_CHANNEL;
 use convoke_proto::hello::{Hello, PROTOCOL};
 use convoke_proto::message::{Message, Started, Token};
-use driver::host::{self, Doomed, is_alive};
-use driver::{Agent, agent_command, grace, rounds, sh};
-use rustix::process::Signal;
-
-/// Starts a tree that ignores TERM and has left its session in part, and waits until it stands.
-fn stubborn_tree(agent: &mut Agent) -> u32 {
-    let line = "trap '' TERM; setsid -f sh -c 'echo ready; while :; do sleep 1; done'; while :; do sleep 1; done";
-    let channel = agent.start_step(Start {
-        limits: grace(200),
-        ..sh(line)
-    });
-    agent.read_until(channel, 1, "ready");
-    channel
-}
-
-/// Runs a step that leaves a daemon behind, and returns the daemon.
-fn released_daemon(agent: &mut Agent) -> Doomed {
-    let finished = agent.step_of(sh(
-        "setsid -f sh -c 'echo $$; exec sleep 1000 >&- 2>&-'; sleep 0.1",
-    ));
-    assert_eq!(finished.exit().left_running, 1);
-    Doomed(finished.stdout().trim().parse().unwrap())
-}
-
-fn assert_only_the_daemon_is_left(agent: &Agent, daemon: &Doomed) {
-    host::eventually("the trees of running steps are gone", || {
-        host::marked(agent.link) == [daemon.0]
-    });
-    assert!(is_alive(daemon.0));
-}
+use driver::host::{self, is_alive};
+use driver::tree::{assert_only_the_daemon_is_left, released_daemon, stubborn_tree};
+use driver::{Agent, agent_command, sh};
 
 #[test]
 fn the_version_is_printed_with_the_protocol() {
@@ -162,95 +134,6 @@ fn the_agent_ends_by_itself_after_the_last_request() {
 }
 
 #[test]
-fn the_guard_ends_running_trees_when_the_worker_dies() {
-    for _ in 0..rounds(3, 50) {
-        let mut agent = Agent::start();
-        let daemon = released_daemon(&mut agent);
-        stubborn_tree(&mut agent);
-        stubborn_tree(&mut agent);
-        agent.kill_worker();
-        assert!(!agent.wait().success());
-        assert_only_the_daemon_is_left(&agent, &daemon);
-    }
-}
-
-#[test]
-fn the_guard_finds_a_process_that_has_just_begun() {
-    for round in 0..rounds(20, 500) {
-        let mut agent = Agent::start();
-        let line = "trap '' TERM; while :; do sleep 1; done";
-        agent.start_step(Start {
-            limits: grace(50),
-            ..sh(line)
-        });
-        (0..round * 500).for_each(|_| std::hint::spin_loop());
-        agent.kill_worker();
-        agent.wait();
-        host::assert_no_process_of(agent.link);
-    }
-}
-
-#[test]
-fn the_worker_ends_as_at_a_closed_link_when_the_guard_dies() {
-    let mut agent = Agent::start();
-    let daemon = released_daemon(&mut agent);
-    stubborn_tree(&mut agent);
-    agent.kill_guard();
-    while agent.next().is_some() {}
-    host::eventually("the worker ends", || !is_alive(agent.worker));
-    assert_only_the_daemon_is_left(&agent, &daemon);
-}
-
-#[test]
-fn a_guard_that_was_stopped_at_the_goodbye_has_heard_it() {
-    let mut agent = Agent::start();
-    let daemon = released_daemon(&mut agent);
-    host::kill(agent.guard(), Signal::STOP);
-    for _ in 0..rounds(200, 5_000) {
-        agent.step_of(sh(":")).exit();
-    }
-    let guard = agent.guard();
-    agent.hang_up();
-    host::eventually("the worker ends", || !is_alive(agent.worker));
-    host::kill(guard, Signal::CONT);
-    assert!(agent.wait().success());
-    assert_only_the_daemon_is_left(&agent, &daemon);
-}
-
-#[test]
-fn both_killed_leave_nothing_that_hangs() {
-    let mut agent = Agent::start();
-    let channel = agent.start_step(sh("echo ready; exec sleep 1000"));
-    agent.read_until(channel, 1, "ready");
-    agent.kill_guard();
-    agent.kill_worker();
-    while agent.next().is_some() {}
-    agent.wait();
-    host::kill_marked(agent.link);
-}
-
-#[test]
-fn a_signal_to_either_process_acts_as_a_closed_link() {
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
-        for to_guard in [true, false] {
-            let mut agent = Agent::start();
-            stubborn_tree(&mut agent);
-            host::kill(
-                if to_guard {
-                    agent.guard()
-                } else {
-                    agent.worker
-                },
-                signal,
-            );
-            while agent.next().is_some() {}
-            agent.wait();
-            host::assert_no_process_of(agent.link);
-        }
-    }
-}
-
-#[test]
 fn a_link_closed_for_writing_alone_ends_the_wait_for_streams() {
     let mut agent = Agent::start();
     // Without credit what it wrote holds the step.
@@ -265,37 +148,6 @@ fn a_link_closed_for_writing_alone_ends_the_wait_for_streams() {
     agent.stop_reading();
     agent.wait();
     host::assert_no_process_of(agent.link);
-}
-
-#[test]
-fn the_guard_holds_nothing_of_the_wire() {
-    let agent = Agent::start();
-    let held = |pid| {
-        let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-        let links = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-        links
-            .map(|link| link.to_string_lossy().into_owned())
-            .collect::<Vec<_>>()
-    };
-    let kind =
-        |links: &[String], kind: &str| links.iter().filter(|link| link.starts_with(kind)).count();
-    host::eventually("the guard lets go of what it need not hold", || {
-        let links = held(agent.guard());
-        // The three standard ones; a sign of life each way; its signals.
-        (
-            kind(&links, "/dev/null"),
-            kind(&links, "pipe:"),
-            kind(&links, "anon_inode:"),
-        ) == (3, 2, 1)
-    });
-    // The two standard ones that carried the wire; the wire, stderr, and a sign of life each way.
-    let links = held(agent.worker);
-    assert_eq!(
-        (kind(&links, "/dev/null"), kind(&links, "pipe:")),
-        (2, 5),
-        "{links:?}"
-    );
-    agent.close();
 }
 
 #[test]

@@ -19,6 +19,7 @@ use convoke_proto::message::{Credit, Message, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub mod host;
+pub mod tree;
 
 /// Longer than anything takes on a busy machine; a test that waits for this has failed.
 pub const DEADLINE: Duration = Duration::from_secs(30);
