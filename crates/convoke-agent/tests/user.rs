@@ -12,17 +12,8 @@ use convoke_proto::codec::Incoming;
 use convoke_proto::command::{Limits, Start, Stdin};
 use convoke_proto::exit::{Cause, Killed, NotStarted, Stage};
 use convoke_proto::message::{Message, Stream, Token};
+use driver::user::{NOBODY, agent_with_getent, as_user, slow_start, stop_half_born};
 use driver::{Agent, agent_command, grace, host, sh};
-
-/// The account that every system has and that owns nothing.
-const NOBODY: &str = "nobody";
-
-fn as_user(user: &str, start: Start) -> Start {
-    Start {
-        user: Some(user.into()),
-        ..start
-    }
-}
 
 fn not_started(stage: Stage, errno: i32, tried: &str) -> NotStarted {
     NotStarted {
@@ -30,16 +21,6 @@ fn not_started(stage: Stage, errno: i32, tried: &str) -> NotStarted {
         errno,
         tried: vec![tried.into()],
     }
-}
-
-/// An agent whose `getent` is this line of `sh`.
-fn agent_with_getent(place: &Path, line: &str) -> Agent {
-    let getent = place.join("getent");
-    fs::write(&getent, format!("#!/bin/sh\n{line}\n")).unwrap();
-    fs::set_permissions(&getent, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = agent_command();
-    command.env("PATH", format!("{}:/usr/bin:/bin", place.display()));
-    Agent::run(command)
 }
 
 #[test]
@@ -211,45 +192,6 @@ fn a_start_is_cancelled_while_its_user_is_looked_up() {
     agent.wait();
     assert!(!host::is_alive(helper));
     host::assert_no_process_of(agent.link);
-}
-
-/// The number of `nobody`.
-fn nobody() -> u32 {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap();
-    let entry = passwd.lines().find(|line| line.starts_with("nobody:"));
-    entry.unwrap().split(':').nth(2).unwrap().parse().unwrap()
-}
-
-/// A start that takes its time between becoming `nobody` and failing to find a program.
-fn slow_start() -> Start {
-    let path = "x:".repeat(400_000);
-    let start = Start {
-        env: vec![("PATH".into(), path.into())],
-        cwd: Some("/".into()),
-        ..Start::new(["no-such-program"])
-    };
-    as_user(NOBODY, start)
-}
-
-/// Stops the child of the worker that is `nobody` already, as that user could.
-fn stop_half_born(agent: &Agent) -> i32 {
-    let mut found = 0;
-    host::eventually("a child is somebody else", || {
-        let is_theirs = |pid: &i32| {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            status.contains(&format!("Uid:\t{}", nobody()))
-        };
-        found = *host::children_of(agent.worker)
-            .iter()
-            .find(|pid| is_theirs(pid))
-            .unwrap_or(&0);
-        found != 0
-    });
-    host::kill(found, rustix::process::Signal::STOP);
-    host::eventually("it is stopped", || {
-        host::stat(found).is_some_and(|(state, ..)| state == 'T')
-    });
-    found
 }
 
 #[test]

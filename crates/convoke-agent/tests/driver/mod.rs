@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub mod host;
 pub mod tree;
+pub mod user;
 
 /// Longer than anything takes on a busy machine; a test that waits for this has failed.
 pub const DEADLINE: Duration = Duration::from_secs(30);
