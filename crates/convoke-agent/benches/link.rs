@@ -310,6 +310,7 @@ fn bare() -> f64 {
             directory: Directory::Given(text("/")),
             umask: None,
             files: vec![(input_out, 0), (out_in, 1), (err_in, 2)],
+            dies_with_us: false,
         };
         let pid = spawner.spawn(&program).unwrap();
         waitpid(Some(pid), WaitOptions::empty()).unwrap();

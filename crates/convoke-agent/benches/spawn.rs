@@ -62,6 +62,7 @@ fn own(spawner: &mut Spawner) {
         directory: Directory::Given(text("/")),
         umask: None,
         files: vec![(out_in, 1), (err_in, 2)],
+        dies_with_us: false,
     };
     let pid = spawner.spawn(&program).unwrap();
     waitpid(Some(pid), WaitOptions::empty()).unwrap();

@@ -251,6 +251,8 @@ fn program(argv: &[&[u8]], stdout: OwnedFd) -> Option<Program> {
         umask: None,
         // Our own stderr goes to whoever connected, who never asked for this program.
         files: [(stdout, 1)].into_iter().chain(silent_stderr()).collect(),
+        // The thread that starts it waits for it.
+        dies_with_us: true,
     })
 }
 

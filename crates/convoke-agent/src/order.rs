@@ -169,6 +169,7 @@ impl Login {
             directory,
             umask: request.umask.map(Into::into),
             files: Vec::new(),
+            dies_with_us: false,
         })
     }
 

@@ -4,6 +4,7 @@
 //! guard makes its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use convoke_proto::hello::LinkId;
@@ -218,8 +219,9 @@ impl Register {
             return Owner::Released;
         }
         match tree::variable(child.pid, MARK) {
-            Some(mark) => self.owner_by_mark(&mark),
-            None => Owner::Stray,
+            // Of a child that is half born the kernel shows our own environment still.
+            Some(mark) if !is_our_own(&mark) => self.owner_by_mark(&mark),
+            _ => Owner::Stray,
         }
     }
 
@@ -244,6 +246,11 @@ impl Register {
         self.spared_sessions
             .retain(|session| sessions.contains(session));
     }
+}
+
+/// Whether this is the mark of the step, of another link, that this process is.
+fn is_our_own(mark: &[u8]) -> bool {
+    std::env::var_os(MARK).is_some_and(|own| own.as_bytes() == mark)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bstr::BString;
 use convoke_proto::exit::{NotStarted, Stage};
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
 use crate::signals;
 
@@ -67,6 +67,8 @@ pub struct Program {
     pub umask: Option<libc::mode_t>,
     /// Which of our descriptors the program gets, and on which numbers; 0, 1 and 2 are kept when not named.
     pub files: Vec<(OwnedFd, RawFd)>,
+    /// Whether it is killed when the thread that started it ends, in whatever way.
+    pub dies_with_us: bool,
 }
 
 /// As whom a program runs.
@@ -148,6 +150,8 @@ struct Shared {
     at_home: bool,
     umask: Option<libc::mode_t>,
     files: *const [(RawFd, RawFd)],
+    /// Our number, when the child is to die with us.
+    dies_with: Option<libc::pid_t>,
     ignored: *const [c_int],
     nofile: Option<libc::rlimit>,
     failed: Option<Stage>,
@@ -239,6 +243,9 @@ impl Spawner {
             at_home,
             umask: program.umask,
             files: moved.pairs.as_slice(),
+            dies_with: program
+                .dies_with_us
+                .then(|| getpid().as_raw_nonzero().get()),
             ignored: self.ignored.as_slice(),
             nofile: NOFILE.get().copied(),
             failed: None,
@@ -339,6 +346,13 @@ unsafe fn prepare(shared: &mut Shared) -> Result<(), Stage> {
     // SAFETY: see `child`; every call takes plain numbers or pointers that the parent keeps valid.
     unsafe {
         libc::setsid();
+        if let Some(parent) = shared.dies_with {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            // It may be dead already, which nobody would say again.
+            if libc::getppid() != parent {
+                libc::_exit(127);
+            }
+        }
         for &(ours, number) in &*shared.files {
             if libc::dup2(ours, number) < 0 {
                 return Err(Stage::Fork);

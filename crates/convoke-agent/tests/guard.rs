@@ -3,10 +3,13 @@
 
 mod driver;
 
+use std::fs;
+
 use convoke_proto::command::Start;
-use driver::host::{self, is_alive};
+use driver::host::{self, Doomed, is_alive};
 use driver::tree::{assert_only_the_daemon_is_left, released_daemon, stubborn_tree};
-use driver::{Agent, grace, rounds, sh};
+use driver::user::{agent_with_getent, as_user, slow_start, stop_half_born};
+use driver::{Agent, agent_command, grace, held, rounds, sh};
 use rustix::process::Signal;
 
 #[test]
@@ -127,4 +130,50 @@ fn the_guard_holds_nothing_of_the_wire() {
         "{links:?}"
     );
     agent.close();
+}
+
+#[test]
+fn the_guard_ends_a_child_that_is_half_born() {
+    // An agent that is itself a process of a step.
+    let mut command = agent_command();
+    command.env("CONVOKE_STEP", format!("{}.1", "ab".repeat(16)));
+    let mut agent = Agent::run(command);
+    agent.start_step(Start {
+        limits: grace(50),
+        ..slow_start()
+    });
+    let child = Doomed(stop_half_born(&agent));
+    agent.kill_worker();
+    assert!(!agent.wait().success());
+    assert!(!is_alive(child.0), "nobody ended it");
+}
+
+#[test]
+fn a_name_service_that_hangs_ends_with_the_worker() {
+    let place = tempfile::tempdir().unwrap();
+    let asked = place.path().join("asked");
+    let line = format!("echo $$ >>{}; exec sleep 1000", asked.display());
+    let mut agent = agent_with_getent(place.path(), &line);
+    agent.start_step(as_user("known-to-nobody", sh("true")));
+    let helper = || fs::read_to_string(&asked).ok()?.trim().parse().ok();
+    host::eventually("the name service is asked", || helper().is_some());
+    let helper = Doomed(helper().unwrap());
+    agent.kill_worker();
+    assert!(!agent.wait().success());
+    host::eventually("the helper is gone", || !is_alive(helper.0));
+}
+
+#[test]
+fn a_guard_that_comes_late_still_ends_what_the_worker_left() {
+    let (mut agent, guard) = held::agent_with_held_guard();
+    let channel = agent.start_step(Start {
+        limits: grace(50),
+        ..sh("trap '' TERM; echo ready; while :; do sleep 1; done")
+    });
+    let _main = Doomed(agent.read_until(channel, 1, "ready").pid as i32);
+    agent.kill_worker();
+    host::eventually("the worker is dead", || !is_alive(agent.worker));
+    guard.release();
+    assert!(!agent.wait().success());
+    host::assert_no_process_of(agent.link);
 }
