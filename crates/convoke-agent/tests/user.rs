@@ -12,7 +12,9 @@ use convoke_proto::codec::Incoming;
 use convoke_proto::command::{Limits, Start, Stdin};
 use convoke_proto::exit::{Cause, Killed, NotStarted, Stage};
 use convoke_proto::message::{Message, Stream, Token};
-use driver::user::{NOBODY, agent_with_getent, as_user, slow_start, stop_half_born};
+use driver::user::{
+    NOBODY, agent_with_getent, as_user, slow_start, stop_half_born, with_session_keyring,
+};
 use driver::{Agent, agent_command, grace, host, sh};
 
 fn not_started(stage: Stage, errno: i32, tried: &str) -> NotStarted {
@@ -307,4 +309,21 @@ fn a_name_that_fits_no_answer_is_cut() {
     assert!(why.tried[0].len() < name.len() && name.as_bytes().starts_with(&why.tried[0]));
     agent.hang_up();
     agent.wait();
+}
+
+#[test]
+fn the_keys_of_root_stay_with_root() {
+    if !Path::new("/proc/keys").exists() {
+        return println!("skipped keys: this kernel keeps none");
+    }
+    let mut agent = Agent::run(with_session_keyring(agent_command(), c"keys of root"));
+    let mut said = |start| agent.step_of(start).stdout();
+    let show = || sh("cat /proc/keys");
+    assert!(said(show()).contains("keys of root"), "root has its own");
+    let seen = said(as_user(NOBODY, show()));
+    assert!(
+        seen.contains("keyring") && !seen.contains("keys of root"),
+        "{seen}"
+    );
+    agent.close();
 }

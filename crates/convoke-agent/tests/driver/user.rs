@@ -1,8 +1,11 @@
 //! Processes that run as somebody else, and name services that take their time.
 
+use std::ffi::CStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use convoke_proto::command::Start;
 
@@ -66,4 +69,20 @@ pub fn stop_half_born(agent: &Agent) -> i32 {
         host::stat(found).is_some_and(|(state, ..)| state == 'T')
     });
     found
+}
+
+/// The same command with a session keyring of this name, as a login has one.
+#[allow(unsafe_code)] // The kernel's keys have no safe door.
+pub fn with_session_keyring(mut command: Command, name: &'static CStr) -> Command {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    let join = move || {
+        // SAFETY: passes a text that lives for ever; allocates nothing.
+        match unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, name.as_ptr()) } {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: `join` makes one system call.
+    unsafe { command.pre_exec(join) };
+    command
 }
