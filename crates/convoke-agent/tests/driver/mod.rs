@@ -18,6 +18,7 @@ use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+pub mod ask;
 pub mod held;
 pub mod host;
 pub mod tree;
