@@ -14,8 +14,12 @@ pub(crate) mod trust;
 
 use std::io::Write as _;
 
-use crate::error::in_words;
+use serde::Serialize;
+
+use crate::config::{Output, OutputForm};
+use crate::error::{Usage, in_words};
 use crate::exit::{self, Stop};
+use crate::render::push_json;
 use crate::render::sink::Descriptor;
 
 /// Writes a text to stdout, and returns the exit code.
@@ -29,6 +33,17 @@ pub(crate) fn print(text: &[u8]) -> u8 {
         say(&format!("error: failed to write the output: {error}\n"));
     }
     stop.code()
+}
+
+/// Shows a plan as text or serialised, as `output` wants it, and returns the exit code: all that a dry run does.
+fn show(text: String, summary: &impl Serialize, output: &Output) -> Result<u8, Usage> {
+    let mut shown = Vec::new();
+    match output.form {
+        OutputForm::Json => push_json(summary, output.stdout, &mut shown)
+            .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
+        _ => shown.extend(text.into_bytes()),
+    }
+    Ok(print(&shown))
 }
 
 /// Writes lines to stderr. Who cannot read them cannot be told that either.

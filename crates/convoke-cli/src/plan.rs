@@ -3,13 +3,14 @@
 //! A plan can be printed and serialised; that is all a dry run is.
 
 mod files;
+mod going;
 mod inquiry;
 mod shown;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use convoke::action::{DEFAULT_FANOUT, MaxFail, OnFailure};
+use convoke::action::DEFAULT_FANOUT;
 use convoke::connect::registry::Registry;
 use convoke::host::Host;
 use convoke::inventory::HostList;
@@ -36,14 +37,12 @@ pub(crate) struct Plan {
     pub(crate) work: Work,
     /// Whether our stdin is sent.
     pub(crate) stdin: Stdin,
+    /// How they are gone through.
+    pub(crate) pace: Pace,
     /// How many hosts at once.
-    pub(crate) fanout: usize,
+    pub(crate) crowd: Crowd,
     /// By which means they are reached.
     reaching: Reaching,
-    /// How many hosts may fail.
-    pub(crate) max_fail: Option<MaxFail>,
-    /// What a failure means for the others.
-    pub(crate) on_failure: OnFailure,
     /// The form of the output.
     pub(crate) mode: Mode,
     /// Whether what could drive a terminal is escaped in it.
@@ -52,8 +51,6 @@ pub(crate) struct Plan {
     pub(crate) outdir: Option<PathBuf>,
     /// What the exit code says.
     pub(crate) exit_rule: ExitRule,
-    /// What the operator should know beforehand.
-    pub(crate) warning: Option<String>,
 }
 
 /// What a plan is made of.
@@ -78,30 +75,19 @@ impl Plan {
     /// A host has a scheme without a connector.
     pub(crate) fn new(parts: Parts<'_>, registry: &Registry) -> Result<Self, Usage> {
         let hosts = hosts(parts.hosts, registry)?;
-        let Crowd { fanout, warning } = Crowd::of(hosts.len(), parts.pace.fanout, parts.room);
         Ok(Plan {
+            crowd: Crowd::of(hosts.len(), parts.pace.fanout, parts.room),
             hosts,
             folded: parts.hosts.fold(),
             work: parts.work,
             stdin: parts.stdin,
-            fanout,
+            pace: parts.pace,
             reaching: parts.reaching,
-            max_fail: parts.pace.max_fail,
-            on_failure: parts.pace.on_failure,
             mode: parts.mode,
             safety: parts.safety,
             outdir: parts.outdir,
             exit_rule: parts.exit_rule,
-            warning,
         })
-    }
-
-    /// How many failed hosts stop the run.
-    fn stop_at(&self) -> Option<usize> {
-        match self.on_failure {
-            OnFailure::StopAll => Some(1),
-            OnFailure::GoOn => self.max_fail.map(|limit| limit.of(self.hosts.len())),
-        }
     }
 
     /// The command, without its input.
@@ -121,7 +107,7 @@ impl Plan {
             program: program.cloned().unwrap_or_default(),
             form: self.work.form,
             limits: self.work.command.start.limits,
-            fanout: self.fanout,
+            fanout: self.crowd.fanout,
             each: None,
             asked: None,
         }

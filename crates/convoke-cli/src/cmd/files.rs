@@ -8,8 +8,8 @@ use convoke::host::{Host, Reach, Work};
 use tokio::sync::mpsc;
 
 use super::conduct::{self, Undertaking};
-use super::print;
-use crate::config::{Environment, OutputForm, Rehearsal, Stdin};
+use super::show;
+use crate::config::{Environment, Rehearsal, Stdin};
 use crate::error::Usage;
 use crate::exit;
 use crate::operator::Operator;
@@ -38,7 +38,7 @@ pub(super) fn carry_out(
     work: impl Fn(&Host) -> Work,
 ) -> Result<u8, Usage> {
     if plan.moving.rehearsal == Rehearsal::Dry {
-        return show(&plan);
+        return show(plan.text(), &plan.summary(), &plan.moving.output);
     }
     if plan.hosts.is_empty() {
         return Ok(exit::OK);
@@ -70,18 +70,6 @@ pub(super) fn carry_out(
         alarms: means.alarms,
         exit_rule: plan.moving.exit_rule,
     })
-}
-
-/// The dry run: the plan, and nothing else.
-fn show(plan: &Files) -> Result<u8, Usage> {
-    let mut text = Vec::new();
-    let output = &plan.moving.output;
-    match output.form {
-        OutputForm::Json => crate::render::push_json(&plan.summary(), output.stdout, &mut text)
-            .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
-        _ => text.extend(plan.text().into_bytes()),
-    }
-    Ok(print(&text))
 }
 
 /// How an error of a directory here is told.

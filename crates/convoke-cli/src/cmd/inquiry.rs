@@ -8,16 +8,15 @@ use convoke::host::Reach;
 use tokio::sync::mpsc;
 
 use super::conduct::{self, Undertaking};
-use super::print;
+use super::show;
 use crate::args::ExitRule;
-use crate::config::{Environment, Inquiry, OutputForm, Rehearsal, Stdin};
+use crate::config::{Environment, Inquiry, Rehearsal, Stdin};
 use crate::descriptors;
 use crate::error::Usage;
 use crate::exit;
 use crate::operator::Operator;
 use crate::plan::Questions;
 use crate::render::floor::Floor;
-use crate::render::push_json;
 use crate::render::recap::Facts;
 use crate::selection;
 
@@ -32,21 +31,10 @@ pub(crate) fn run(config: Inquiry, here: &Environment, floor: Floor) -> Result<u
     let room = descriptors::hosts_that_fit(&names, 0)?;
     let plan = Questions::new(config, &names, room, &reach.registry)?;
     match plan.rehearsal {
-        Rehearsal::Dry => show(&plan),
+        Rehearsal::Dry => show(plan.text(), &plan.summary(), &plan.output),
         Rehearsal::Wet if plan.hosts.is_empty() => Ok(exit::OK),
         Rehearsal::Wet => carry_out(plan, reach, here, floor),
     }
-}
-
-/// The dry run: the plan, and nothing else.
-fn show(plan: &Questions) -> Result<u8, Usage> {
-    let mut text = Vec::new();
-    match plan.output.form {
-        OutputForm::Json => push_json(&plan.summary(), plan.output.stdout, &mut text)
-            .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
-        _ => text.extend(plan.text().into_bytes()),
-    }
-    Ok(print(&text))
 }
 
 fn carry_out(plan: Questions, reach: Reach, here: &Environment, floor: Floor) -> Result<u8, Usage> {

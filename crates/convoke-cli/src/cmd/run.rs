@@ -10,8 +10,8 @@ use convoke::process::{Command, Input};
 use tokio::sync::mpsc;
 
 use super::conduct::{self, Undertaking};
-use super::print;
-use crate::config::{Environment, Output, OutputForm, Rehearsal, Run, Stdin};
+use super::show;
+use crate::config::{Environment, Output, Rehearsal, Run, Stdin};
 use crate::descriptors;
 use crate::error::{Usage, in_words};
 use crate::exit;
@@ -54,7 +54,7 @@ pub(crate) fn run(config: Run, here: &Environment, floor: Floor) -> Result<u8, U
     };
     let plan = Plan::new(parts, &reach.registry)?;
     match config.rehearsal {
-        Rehearsal::Dry => show(&plan, &config.output),
+        Rehearsal::Dry => show(plan.text(), &plan.summary(), &config.output),
         Rehearsal::Wet if plan.hosts.is_empty() => Ok(exit::OK),
         Rehearsal::Wet => {
             let terminal = here.operator(plan.stdin, plan.hosts.len());
@@ -62,17 +62,6 @@ pub(crate) fn run(config: Run, here: &Environment, floor: Floor) -> Result<u8, U
             carry_out(plan, reach, operator, config.output, here)
         }
     }
-}
-
-/// The dry run: the plan, and nothing else.
-fn show(plan: &Plan, output: &Output) -> Result<u8, Usage> {
-    let mut text = Vec::new();
-    match output.form {
-        OutputForm::Json => crate::render::push_json(&plan.summary(), output.stdout, &mut text)
-            .map_err(|error| Usage::new(format!("failed to write the plan: {error}")))?,
-        _ => text.extend(plan.text().into_bytes()),
-    }
-    Ok(print(&text))
 }
 
 fn carry_out(
@@ -90,16 +79,16 @@ fn carry_out(
     let names: Vec<_> = plan.names().collect();
     let facts = plan.facts();
     let action = Action::everywhere(plan.hosts, Work::Process(command))
-        .fanout(plan.fanout)
-        .max_fail(plan.max_fail)
-        .on_failure(plan.on_failure);
+        .fanout(plan.crowd.fanout)
+        .max_fail(plan.pace.max_fail)
+        .on_failure(plan.pace.on_failure);
     let undertaking = Undertaking {
         outdir: outdir(&names, &output, action.id())?,
         is_typed: plan.stdin == Stdin::Sent && here.is_stdin_terminal,
         hosts: names,
         facts,
         mode: plan.mode,
-        warning: plan.warning,
+        warning: plan.crowd.warning,
         exit_rule: plan.exit_rule,
         action,
         reach,

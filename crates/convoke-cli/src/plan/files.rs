@@ -4,18 +4,19 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use bstr::BString;
+use convoke::connect::registry::Registry;
 use convoke::host::Host;
 use convoke::inventory::HostList;
 use serde::Serialize;
 
+use super::going::{Going, GoingSummary};
 use super::quote::quoted;
-use super::shown::{Going, GoingSummary, SCHEMA, Text, bytes_of, lossless};
+use super::shown::{SCHEMA, Text, bytes_of, lossless};
 use super::{Crowd, hosts};
 use crate::args::ExitRule;
 use crate::config::Moving;
 use crate::error::Usage;
 use crate::render::Mode;
-use convoke::connect::registry::Registry;
 
 /// Which files will move.
 pub(crate) struct Files {
@@ -68,12 +69,11 @@ impl Files {
     }
 
     fn going(&self) -> Going<'_> {
-        let pace = &self.moving.pace;
         Going {
             reaching: &self.moving.reaching,
+            pace: &self.moving.pace,
+            hosts: self.hosts.len(),
             fanout: self.crowd.fanout,
-            stop_at: pace.stop_at(self.hosts.len()),
-            on_failure: pace.on_failure,
         }
     }
 

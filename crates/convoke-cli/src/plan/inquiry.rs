@@ -8,8 +8,9 @@ use convoke::inventory::HostList;
 use convoke::proto::file::Follow;
 use serde::Serialize;
 
+use super::going::{Going, GoingSummary};
 use super::quote::quoted;
-use super::shown::{Going, GoingSummary, SCHEMA, Text, lossless};
+use super::shown::{SCHEMA, Text, lossless};
 use super::{Crowd, hosts};
 use crate::config::{Asked, Inquiry, Output, Pace, Reaching, Rehearsal, Safety};
 use crate::error::Usage;
@@ -65,9 +66,9 @@ impl Questions {
     fn going(&self) -> Going<'_> {
         Going {
             reaching: &self.reaching,
+            pace: &self.pace,
+            hosts: self.hosts.len(),
             fanout: self.crowd.fanout,
-            stop_at: self.pace.stop_at(self.hosts.len()),
-            on_failure: self.pace.on_failure,
         }
     }
 

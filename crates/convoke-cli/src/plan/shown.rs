@@ -1,22 +1,21 @@
 //! The plan in words and as it is serialised: all that a dry run shows. Values that are secret are in neither.
 
 use std::fmt::Write as _;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bstr::{BString, ByteSlice as _};
-use convoke::action::OnFailure;
 use convoke::proto::command::{Leftovers, Shell};
 use serde::Serialize;
 
 use super::Plan;
+use super::going::{Going, GoingSummary};
 use super::quote::quoted;
 use crate::args::ExitRule;
-use crate::config::{Reaching, Safety, Stdin};
-use crate::render::words;
+use crate::config::{Safety, Stdin};
 
 impl Plan {
     /// The plan as lines for people. Values that are secret are not in it.
@@ -115,68 +114,9 @@ impl Plan {
     fn going(&self) -> Going<'_> {
         Going {
             reaching: &self.reaching,
-            fanout: self.fanout,
-            stop_at: self.stop_at(),
-            on_failure: self.on_failure,
-        }
-    }
-}
-
-/// How hosts are gone through.
-pub(super) struct Going<'a> {
-    pub(super) reaching: &'a Reaching,
-    pub(super) fanout: usize,
-    pub(super) stop_at: Option<usize>,
-    pub(super) on_failure: OnFailure,
-}
-
-impl Going<'_> {
-    /// It as lines for people.
-    pub(super) fn lines(&self, mut line: impl FnMut(&str, &str)) {
-        let ssh = self.ssh_words();
-        if !ssh.is_empty() {
-            line("ssh", &quoted(&ssh));
-        }
-        if let Some(hosts) = self.reaching.connecting {
-            let hosts = words::count(hosts, "host", "hosts");
-            line("connecting", &format!("{hosts} at once"));
-        }
-        if let Some(limit) = self.reaching.connect_limit {
-            line(
-                "connect limit",
-                &humantime::format_duration(limit).to_string(),
-            );
-        }
-        line("at once", &words::count(self.fanout, "host", "hosts"));
-        if let Some(stop) = self.stop_at {
-            let hosts = words::count(stop, "failed host", "failed hosts");
-            let then = match self.on_failure {
-                OnFailure::StopAll => "everything is ended",
-                OnFailure::GoOn => "nothing new is started",
-            };
-            line("stop at", &format!("{hosts}: {then}"));
-        }
-    }
-
-    /// What was asked of ssh, as its own command line says it.
-    fn ssh_words(&self) -> Vec<BString> {
-        let words = self.reaching.ssh_words();
-        words
-            .into_iter()
-            .map(|word| word.into_vec().into())
-            .collect()
-    }
-
-    /// It as it is serialised.
-    pub(super) fn summary(&self) -> GoingSummary {
-        let limit = self.reaching.connect_limit;
-        GoingSummary {
-            ssh: self.ssh_words().iter().map(lossless).collect(),
-            connecting: self.reaching.connecting,
-            connect_timeout_ms: limit.map(|limit| limit.as_millis() as u64),
-            fanout: self.fanout,
-            stop_at_failures: self.stop_at,
-            fail_fast: self.on_failure == OnFailure::StopAll,
+            pace: &self.pace,
+            hosts: self.hosts.len(),
+            fanout: self.crowd.fanout,
         }
     }
 }
@@ -204,16 +144,6 @@ struct Summary {
     outdir: Option<Text>,
     raw: bool,
     exit_code: &'static str,
-}
-
-#[derive(Serialize)]
-pub(super) struct GoingSummary {
-    ssh: Vec<Text>,
-    connecting: Option<usize>,
-    connect_timeout_ms: Option<u64>,
-    fanout: usize,
-    stop_at_failures: Option<usize>,
-    fail_fast: bool,
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use convoke::action::{MaxFail, OnFailure};
 use convoke::inventory::{Expr, Supplied};
 
 use super::shown::lossless;
@@ -118,6 +119,7 @@ fn the_limit_of_descriptors_narrows_the_window_with_a_warning() {
         (Some(1000), 100, 20, false),
     ] {
         let plan = plan("local:a[1-20]", fanout, room).unwrap();
-        assert_eq!((plan.fanout, plan.warning.is_some()), (expected, warned));
+        let Crowd { fanout, warning } = plan.crowd;
+        assert_eq!((fanout, warning.is_some()), (expected, warned));
     }
 }
