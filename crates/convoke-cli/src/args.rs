@@ -68,8 +68,8 @@ Exit codes:
 )]
 pub(crate) struct Args {
     /// Print help
-    // One help, not a short and a long one: there is nothing to look up twice.
-    #[arg(short, long, action = clap::ArgAction::HelpShort, global = true)]
+    // One help, not a short and a long one: there is nothing to look up twice. Last of its heading.
+    #[arg(short, long, action = clap::ArgAction::HelpShort, global = true, display_order = 1000)]
     help: Option<bool>,
     #[command(flatten)]
     pub(crate) talk: Talk,
@@ -82,14 +82,20 @@ pub(crate) struct Args {
 pub(crate) struct Talk {
     /// Say more on stderr: what connections say; -vv shows frames by tag and length
     #[arg(short, long, action = clap::ArgAction::Count, global = true, conflicts_with = "quiet")]
-    #[arg(help_heading = "Output")]
+    #[arg(help_heading = "Output", display_order = 1001)]
     pub(crate) verbose: u8,
     /// No recap, no progress
-    #[arg(short, long, global = true, help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        help_heading = "Output",
+        display_order = 1002
+    )]
     pub(crate) quiet: bool,
     /// When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured by `auto`
     #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
-    #[arg(help_heading = "Output")]
+    #[arg(help_heading = "Output", display_order = 1003)]
     pub(crate) color: Color,
 }
 

@@ -16,7 +16,7 @@ meanwhile. Directories are not sent.
 
 Where it goes:
   web1:/etc/motd     that file; a directory of that name gets it inside
-  web1:/srv/www/     into that directory, which must exist; also for several LOCAL
+  web1:/srv/www/     into that directory, which must exist; so for several LOCAL
   web1:notes.txt     a path that does not begin with / begins at the login home
   web1:~www/x        ~ and ~USER at the begin are homes, as a shell would say it
 HOSTS ends at the first colon that is followed by /, ./, ../ or ~; if there is
@@ -36,9 +36,9 @@ of several hosts become LOCAL/HOST/NAME; LOCAL is made when it is missing. With
 --per-host it is always so, also for a group that shrinks to one host. NAME is
 the last part of PATH as typed: a host chooses neither names nor places.
 
-A file takes its place when it is whole. An existing one keeps its mode; a new one
-gets that of the host, but for set-id bits and what the umask forbids. A link in
-its place is refused. A file that grows meanwhile comes as it was at first.
+A file takes its place when it is whole. An existing one keeps its mode; a new
+one gets that of the host, but for set-id bits and what the umask forbids. A
+link in its place is refused. A file that grows meanwhile comes as it was.
 
 HOSTS ends at the first colon that is followed by /, ./, ../ or ~; if there is
 none, at the last one. Relative paths begin at the login home.

@@ -62,10 +62,11 @@ Examples:
   convoke facts web1
   convoke facts -b 'web[1-9]' os kernel.release
   convoke facts 'web[1-9]' interfaces.eth0 memory.available
-  convoke facts --json 'web[1-9]' | jq -r 'select(.kind == \"answer\").data.facts.os.id'
+  convoke facts --json web1 os | jq -r '.data.facts.os.id // empty'
 
 Exit codes:
-  0  all hosts answered    3  a host was unreachable or lost; `convoke --help` has them all";
+  0  all hosts answered
+  3  a host was unreachable or lost; `convoke --help` has them all";
 
 const USER_EXAMPLES: &str = "\
 Shows name, number, primary group's number, all groups (the primary one first),
@@ -103,7 +104,8 @@ Examples:
   convoke env -b 'web[1-9]' PATH LANG
 
 Exit codes:
-  0  all hosts answered    3  a host was unreachable or lost; `convoke --help` has them all";
+  0  all hosts answered
+  3  a host was unreachable or lost; `convoke --help` has them all";
 
 /// What is typed of every verb that asks hosts.
 #[derive(Debug, clap::Args)]

@@ -29,8 +29,8 @@ What is shown:
   -b             each distinct result once: its hosts and their number, then
                  stdout, indented; on stderr the same with `! ` for its stderr
   --json         one event a line; the last of each host has the kind `ended`
-A command's stdout goes to stdout, its stderr to stderr, as the recap. What could
-drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.
+A command's stdout goes to stdout, its stderr to stderr, as does the recap. What
+could drive a terminal is shown escaped, as in `\\x1b[31m`; --raw opts out.
 
 Exit codes:
   kind (default)  0 all ok, 1 a command failed, 3 unreachable or lost, 4 stopped

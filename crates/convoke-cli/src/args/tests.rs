@@ -199,6 +199,17 @@ fn help_fits_a_narrow_terminal() {
 }
 
 #[test]
+fn no_line_behind_a_help_is_too_long_for_a_narrow_terminal() {
+    for verb in <Args as clap::CommandFactory>::command().get_subcommands() {
+        let more = verb.get_after_help().map(ToString::to_string);
+        for line in more.unwrap_or_default().lines() {
+            let name = verb.get_name();
+            assert!(line.chars().count() <= 80, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
 fn help_is_coloured_as_asked() {
     let of = |words: &[&str]| color_of(&words.iter().map(OsString::from).collect::<Vec<_>>());
     for (words, color) in [
