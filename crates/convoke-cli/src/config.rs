@@ -2,6 +2,7 @@
 
 mod env_file;
 mod environment;
+mod facts;
 mod files;
 mod hosts;
 mod inquiry;

@@ -172,12 +172,17 @@ fn check_schemes(hosts: &[Host], registry: &Registry) -> Result<(), Usage> {
     let Some(first) = hosts.iter().find(|host| !is_known(host)) else {
         return Ok(());
     };
-    let scheme = first.endpoint().scheme();
+    let (scheme, rest) = (first.endpoint().scheme(), first.endpoint().rest());
     let same = hosts
         .iter()
         .filter(|host| host.endpoint().scheme() == scheme);
     let folded = words::fold(same.map(|host| &**host.name()));
-    let what = format!("no connector for {scheme} endpoints yet in this build: {folded}");
+    let what = format!("no connector for {scheme} endpoints in this build: {folded}");
+    if ["/", "./", "~"].iter().any(|path| rest.starts_with(path)) {
+        return Err(Usage::new(what).hint(format!(
+            "a path is a word of its own: write `{scheme} {rest}`"
+        )));
+    }
     let ours: Vec<String> = registry.schemes().map(|ours| format!("{ours}:")).collect();
     Err(Usage::new(what).hint(format!("hosts are reached by {}", ours.join(", "))))
 }

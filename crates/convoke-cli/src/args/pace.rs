@@ -1,10 +1,8 @@
 //! How hosts are gone through, as it is typed: the same for every verb that does something on them.
 
-use std::str::FromStr as _;
-
 use convoke::action::MaxFail;
 
-use super::value::number_of_hosts;
+use super::value::{max_fail, number_of_hosts};
 
 /// How hosts are gone through, and whether there may be none.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -14,7 +12,7 @@ pub(crate) struct Pace {
     #[arg(long, value_name = "N", value_parser = number_of_hosts, allow_negative_numbers = true)]
     pub(crate) fanout: Option<usize>,
     /// Start nothing new once so many hosts have failed: a number, or a percentage of all
-    #[arg(long, value_name = "N|P%", value_parser = MaxFail::from_str)]
+    #[arg(long, value_name = "N|P%", value_parser = max_fail)]
     #[arg(allow_negative_numbers = true)]
     pub(crate) max_fail: Option<MaxFail>,
     /// Stop at the first failure, and cancel what is under way

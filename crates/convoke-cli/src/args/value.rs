@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use convoke::action::MaxFail;
+
 /// The longest limit: beyond any command we have heard of, and every sum with it is representable.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -30,6 +32,12 @@ pub(super) fn number_of_hosts(text: &str) -> Result<usize, String> {
         Ok(hosts @ 1..) => Ok(hosts),
         _ => Err("write a number of hosts, 1 or more".to_owned()),
     }
+}
+
+/// How many hosts may fail.
+pub(super) fn max_fail(text: &str) -> Result<MaxFail, String> {
+    let refuse = "write a number of hosts, 1 or more, or a percentage up to 100%";
+    text.parse().map_err(|_| refuse.to_owned())
 }
 
 /// A port of a host.

@@ -200,6 +200,10 @@ impl Source {
         if word == STREAM {
             return Ok(Source::Stdin);
         }
+        if word.is_empty() {
+            return Err(Usage::new("one of the files has no name")
+                .hint("`-` is stdin; is a variable empty?"));
+        }
         let path = PathBuf::from(word);
         let kind = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
         let kind = kind.file_type();

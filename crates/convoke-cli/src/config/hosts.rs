@@ -59,7 +59,7 @@ impl Hosts {
         }
         if hosts.reaching != args::Reaching::default() {
             return Err(Usage::new("nothing is reached without --check")
-                .hint("options of ssh belong to `convoke hosts --check` and `convoke run`"));
+                .hint("`convoke hosts --check EXPR` reaches the hosts, as do `convoke run` and the verbs that ask"));
         }
         Ok(Hosts::List {
             selection,

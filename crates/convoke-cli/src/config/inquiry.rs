@@ -9,27 +9,11 @@ use convoke::proto::account::PasswordHash;
 use convoke::proto::file::{Digest, Follow};
 use convoke::proto::operation::Operation;
 
-use super::{Environment, Output, OutputForm, Pace, Reaching, Rehearsal, Safety, Selection, bytes};
+use super::{
+    Environment, Output, OutputForm, Pace, Reaching, Rehearsal, Safety, Selection, bytes, facts,
+};
 use crate::args::{self, Talk};
 use crate::error::Usage;
-
-/// The first parts of the names that facts have.
-const FACTS: [&str; 14] = [
-    "os",
-    "kernel",
-    "architecture",
-    "hostname",
-    "cpus",
-    "memory",
-    "mounts",
-    "interfaces",
-    "uptime",
-    "boot_id",
-    "init",
-    "user",
-    "clock",
-    "more",
-];
 
 /// What hosts are asked, and how.
 #[derive(Debug)]
@@ -116,14 +100,7 @@ impl Inquiry {
 
     /// What the arguments of `convoke ls` mean.
     pub(crate) fn list(list: args::Ls, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
-        let user = list.inquiry.reaching.user.as_deref();
-        if let Some(user) = user.filter(|user| user.contains('/')) {
-            // Typed as for ls(1), whose -l takes nothing.
-            return Err(
-                Usage::new(format!("-l is whom to log in as, and {user:?} is a path"))
-                    .hint("the long form is --long"),
-            );
-        }
+        check_login(&list.inquiry)?;
         let asked = Asked::List {
             paths: match list.paths.is_empty() {
                 true => vec![".".into()],
@@ -159,13 +136,7 @@ impl Inquiry {
         talk: &Talk,
         here: &Environment,
     ) -> Result<Self, Usage> {
-        for name in &facts.names {
-            let group = name.split('.').next().unwrap_or_default();
-            if !FACTS.contains(&group) {
-                return Err(Usage::new(format!("there is no fact {name:?}"))
-                    .hint(format!("the facts are {}", FACTS.join(", "))));
-            }
-        }
+        facts.names.iter().try_for_each(|name| facts::check(name))?;
         let asked = Asked::Facts { names: facts.names };
         Self::new(facts.inquiry, asked, talk, here)
     }
@@ -196,9 +167,12 @@ impl Inquiry {
         talk: &Talk,
         here: &Environment,
     ) -> Result<Self, Usage> {
-        let asked = Asked::Environment {
-            names: names(env.names, "variable")?,
-        };
+        let names = names(env.names, "variable")?;
+        if let Some(name) = names.iter().find(|name| name.contains(&b'=')) {
+            return Err(Usage::new(format!("no variable is called {name:?}"))
+                .hint("`convoke run --env NAME=VALUE` sets one for a command"));
+        }
+        let asked = Asked::Environment { names };
         Self::new(env.inquiry, asked, talk, here)
     }
 
@@ -299,6 +273,22 @@ impl Asked {
     }
 }
 
+/// Refuses what was typed as for ls(1), whose `-l` takes nothing: then that is the hosts, and a path stands in their
+/// place.
+fn check_login(inquiry: &args::Inquiry) -> Result<(), Usage> {
+    let Some(user) = &inquiry.reaching.user else {
+        return Ok(());
+    };
+    let is_path = inquiry.hosts.starts_with(['/', '.', '~']);
+    match is_path || user.contains(['/', ':', '[', ',']) {
+        true => Err(
+            Usage::new(format!("-l is whom to log in as, and here it is {user:?}"))
+                .hint("the long form is --long"),
+        ),
+        false => Ok(()),
+    }
+}
+
 /// Each of the names, or nobody in particular when there is none.
 fn anyone(names: &[BString]) -> impl Iterator<Item = Option<BString>> {
     let nobody = names.is_empty().then_some(None);
@@ -307,19 +297,21 @@ fn anyone(names: &[BString]) -> impl Iterator<Item = Option<BString>> {
 
 fn paths(words: Vec<OsString>) -> Result<Vec<BString>, Usage> {
     if words.is_empty() {
-        return Err(Usage::new("no path given").hint("write the paths after the hosts"));
+        return Err(Usage::new("no path given")
+            .hint("write the paths after the hosts, as words of their own: `HOSTS /PATH`"));
     }
     match words.iter().any(|word| word.is_empty()) {
-        true => Err(Usage::new("a path is empty").hint("is a variable empty?")),
+        true => {
+            Err(Usage::new("a path is empty").hint("does a variable of your shell hold nothing?"))
+        }
         false => Ok(words.into_iter().map(bytes).collect()),
     }
 }
 
 fn names(words: Vec<OsString>, what: &str) -> Result<Vec<BString>, Usage> {
     match words.iter().any(|word| word.is_empty()) {
-        true => {
-            Err(Usage::new(format!("the name of a {what} is empty")).hint("is a variable empty?"))
-        }
+        true => Err(Usage::new(format!("the name of a {what} is empty"))
+            .hint("does a variable of your shell hold nothing?")),
         false => Ok(words.into_iter().map(bytes).collect()),
     }
 }

@@ -44,7 +44,8 @@ impl Reaching {
             options: reaching.ssh_option,
             ..SshOptions::default()
         };
-        ssh.check().map_err(Usage::new)?;
+        ssh.check()
+            .map_err(|error| Usage::new(format!("-l: {error}")))?;
         for file in ssh.identities.iter().filter(|file| is_literal(file)) {
             // Of a key in an ssh-agent the public half is enough.
             readable("-i", file).or_else(|error| {

@@ -103,7 +103,7 @@ fn hosts_that_cannot_be_reached_yet_are_named_before_anything_starts() {
     let error = plan("local:a,docker:web[1-2]", None, 100).err().unwrap();
     assert_eq!(
         error.what,
-        "no connector for docker endpoints yet in this build: docker:web[1-2]"
+        "no connector for docker endpoints in this build: docker:web[1-2]"
     );
     assert!(error.hint.unwrap().contains("local:"));
 }

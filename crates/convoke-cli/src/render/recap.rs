@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bstr::BString;
-use convoke::outcome::{Outcome, Stage};
+use convoke::outcome::{FailureCause, Outcome, Reason, Stage};
 use convoke::proto::command::Limits;
 use convoke::report::{HostResult, Report};
 
@@ -20,6 +20,9 @@ use cause::Cause;
 const ENOENT: i32 = 2;
 const E2BIG: i32 = 7;
 const ENOEXEC: i32 = 8;
+
+/// The errno of a symbolic link where none is followed, and of links that lead round.
+const ELOOP: i32 = 40;
 
 /// The word of the cause that something ran out here.
 const RESOURCES: &str = "resources";
@@ -271,10 +274,18 @@ fn hint(outcome: &Outcome, facts: &Facts) -> Option<String> {
             (None, RESOURCES) => "`ulimit -n` and `ulimit -u` show what this shell may have",
             (None, _) => return None,
         },
+        Outcome::Failed(failed) if is_link(&failed.cause) => {
+            "a file that is put never takes a link's place; `convoke stat -P` shows links"
+        }
         Outcome::Crashed { .. } => "this is a bug of convoke; -vv shows what led to it",
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Whether a link is in the way.
+fn is_link(cause: &FailureCause) -> bool {
+    matches!(cause, FailureCause::Host(failure) if failure.reason == Reason::Errno(ELOOP))
 }
 
 /// Whether a program is a path that counts from the working directory.

@@ -84,7 +84,7 @@ fn the_exit_code_tells_the_kind_of_failure() {
         (
             &["local:a,docker:web[1-2]", "true"],
             2,
-            "error: no connector for docker endpoints yet in this build: docker:web[1-2]\nhint: ",
+            "error: no connector for docker endpoints in this build: docker:web[1-2]\nhint: ",
         ),
         (&["local:a"], 2, "error: no command given\nhint: "),
         (

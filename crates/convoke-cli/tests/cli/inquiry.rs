@@ -325,6 +325,19 @@ fn the_environment_is_the_one_that_a_command_gets() {
 }
 
 #[test]
+fn every_fact_that_is_shown_can_be_asked_for_by_its_name() {
+    let scene = Scene::new();
+    let all = scene.ask(&["facts", "local:a"]);
+    let names = all.text().lines().map(|line| line.split(' ').next());
+    let names: Vec<&str> = names.map(Option::unwrap_or_default).collect();
+    assert!(names.contains(&"kernel.release"), "{names:?}");
+    let named = scene.ask(&[&["facts", "local:a"], &names[..]].concat());
+    assert_eq!((named.code, named.stderr.as_str()), (Some(0), ""));
+    assert_eq!(named.text().lines().count(), names.len());
+    scene.end();
+}
+
+#[test]
 fn a_mistake_is_told_before_anything_starts() {
     let scene = Scene::new();
     for (words, what) in [
@@ -341,8 +354,16 @@ fn a_mistake_is_told_before_anything_starts() {
             "error: the name of a variable is empty\n",
         ),
         (
+            &["env", "local:a", "A=B"],
+            "error: no variable is called \"A=B\"\n",
+        ),
+        (
             &["facts", "local:a", "os", "weather"],
             "error: there is no fact \"weather\"\n",
+        ),
+        (
+            &["facts", "local:a", "memory.totl"],
+            "error: there is no fact \"memory.totl\"\n",
         ),
         (
             &["stat", "--digest", "md5", "local:a", "x"],
@@ -351,6 +372,18 @@ fn a_mistake_is_told_before_anything_starts() {
         (
             &["ls", "local:a", "-l", "/etc"],
             "hint: the long form is --long\n",
+        ),
+        (
+            &["ls", "-l", "web1", "/etc"],
+            "hint: the long form is --long\n",
+        ),
+        (
+            &["ls", "-l", "local:a", "x"],
+            "hint: the long form is --long\n",
+        ),
+        (
+            &["ls", "web1:/etc"],
+            "hint: a path is a word of its own: write `web1 /etc`\n",
         ),
         (&["stat"], "hint: `convoke stat --help` shows how"),
         (&["ls", "local:a!local:a"], "error: no host selected"),

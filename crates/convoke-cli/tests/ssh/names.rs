@@ -72,7 +72,7 @@ fn a_dangerous_login_name_is_refused_as_well() {
     for user in ["-oProxyCommand=touch", "a b", "a;touch", "$(x)", "", "a\\"] {
         let ran = operator.run(&fleet, [&format!("--user={user}"), "h1", "true"]);
         assert_eq!((ran.code, ran.text()), (Some(2), ""), "{user:?}");
-        assert!(ran.stderr.starts_with("error: the user "), "{user:?}");
+        assert!(ran.stderr.starts_with("error: -l: the user "), "{user:?}");
     }
     assert_eq!(calls(&operator), "");
     operator.end(&fleet);

@@ -98,7 +98,7 @@ fn what_cannot_be_sent_is_refused() {
         (&["@", "h:/x"], "is a directory"),
         (&["@/none", "h:/x"], "no such file or directory"),
         (&["h:/y", "g:/x"], "failed to read \"h:/y\""),
-        (&["", "h:/x"], "failed to read \"\""),
+        (&["", "h:/x"], "one of the files has no name"),
         (&["@/a", "@/b"], "names no path on a host"),
         (&["@/a", "h:"], "names no path"),
         (

@@ -1,4 +1,4 @@
-//! An environment: a line for each variable, as a shell would take it.
+//! An environment: a line for each variable, as a shell would take it, sorted, since its order means nothing.
 
 use bstr::BString;
 
@@ -8,7 +8,9 @@ use crate::render::screen::Broken;
 
 /// Writes a line for each variable.
 pub(super) fn write(variables: &[(BString, BString)], out: &mut Lines<'_>) -> Result<(), Broken> {
-    variables.iter().try_for_each(|(name, value)| {
+    let mut sorted: Vec<_> = variables.iter().collect();
+    sorted.sort();
+    sorted.into_iter().try_for_each(|(name, value)| {
         let value = match value.is_empty() {
             true => String::new(),
             false => quote(value),

@@ -210,13 +210,13 @@ x      7  100  ops,'a,b','two words'  /home  ''  ''
 }
 
 #[test]
-fn variables_are_lines_that_a_shell_could_read() {
+fn variables_are_sorted_lines_that_a_shell_could_read() {
     let variables = || {
         let pairs = [
+            ("PATH", "/bin:/usr/bin"),
+            ("E", ""),
             ("A", "1"),
             ("B", "a b\nC=forged"),
-            ("E", ""),
-            ("PATH", "/bin:/usr/bin"),
         ];
         let pairs = pairs.map(|(name, value)| (name.into(), value.into()));
         Answer::Environment(pairs.into())

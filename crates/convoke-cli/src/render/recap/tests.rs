@@ -131,6 +131,20 @@ fn a_program_with_blanks_gets_the_hint_to_use_the_shell() {
 }
 
 #[test]
+fn a_link_in_the_place_of_a_file_gets_the_hint_to_look_at_it() {
+    let failed = |errno| {
+        Outcome::Failed(Failed::new(FailureCause::Host(Failure {
+            field: Field::Path,
+            value: "/etc/motd".into(),
+            reason: Reason::Errno(errno),
+        })))
+    };
+    let text = |errno| recap(vec![("a", failed(errno))], "", Form::Words);
+    assert!(text(ELOOP).contains("hint: "), "{}", text(ELOOP));
+    assert!(!text(ENOENT).contains("hint: "), "{}", text(ENOENT));
+}
+
+#[test]
 fn what_failed_together_has_a_line_each_and_equal_failures_are_told_once() {
     let cause = |path: &str, errno| {
         FailureCause::Host(Failure {
