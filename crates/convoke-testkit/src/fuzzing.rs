@@ -226,8 +226,9 @@ impl Host {
     fn input(&mut self, serve: &mut Serve, channel: u32, stream: u8) {
         match (self.granted.get(&channel), serve.inbound(channel, stream)) {
             (Some(Kind::Put), Inbound::Bytes(_)) => {
-                let bytes = serve.take_input(channel, stream);
-                serve.written(channel, stream, bytes.len());
+                let pieces = serve.take_input(channel, stream);
+                let count = pieces.iter().map(|piece| piece.len()).sum();
+                serve.written(channel, stream, count);
             }
             (Some(Kind::Put), Inbound::Ended) => {
                 self.granted.remove(&channel);

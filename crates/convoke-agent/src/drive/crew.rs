@@ -5,7 +5,7 @@
 //! lays the loop down meanwhile, and one idle thread watches: when the loop lies there for longer than a
 //! [`TICK`], that one picks it up and goes on with it, and the thread that is stuck brings its report when
 //! it is done. Until a disk makes somebody wait, nobody is woken for anything; and the loop is never left
-//! alone for more than two ticks.
+//! alone for more than two ticks, which are [longer](SLOW_TICK) where all jobs have been short for a while.
 //!
 //! Nothing of this exists before the first job. The watcher looks at its clock only for as long as jobs
 //! are done; when none was for a while, every thread sleeps.
@@ -39,6 +39,12 @@ const STACK: usize = 1024 * 1024;
 
 /// How often the watcher looks whether the loop lies still.
 const TICK: Duration = Duration::from_millis(1);
+
+/// How often it looks while jobs are done all the time and none is ever slow: each look costs a wake-up.
+const SLOW_TICK: Duration = Duration::from_millis(4);
+
+/// After how many ticks with none but short jobs that is so.
+const TRUST: u32 = 32;
 
 /// After how many ticks without any job it sleeps until the next.
 const CALM: u32 = 20;
@@ -232,21 +238,22 @@ impl Crew {
             board = wait(&self.rest, board);
         }
         board.watch = Watch::Awake;
-        let (mut seen, mut calm) = (board.lent, 0);
+        let (mut seen, mut calm, mut trust) = (board.lent, 0, 0);
         while !board.is_over() {
             if calm >= CALM {
                 board.watch = Watch::Asleep;
                 while board.watch == Watch::Asleep && !board.is_over() {
                     board = wait(&self.lookout, board);
                 }
-                (seen, calm) = (board.lent, 0);
+                (seen, calm, trust) = (board.lent, 0, 0);
             }
-            let waited = self.lookout.wait_timeout(board, TICK);
+            let tick = if trust < TRUST { TICK } else { SLOW_TICK };
+            let waited = self.lookout.wait_timeout(board, tick);
             board = waited.unwrap_or_else(PoisonError::into_inner).0;
             match (board.lent == seen, &board.helm) {
                 (true, Helm::Free(_)) => break,
                 (true, _) => calm += 1,
-                (false, _) => (seen, calm) = (board.lent, 0),
+                (false, _) => (seen, calm, trust) = (board.lent, 0, trust.saturating_add(1)),
             }
         }
         board.watch = Watch::Nobody;

@@ -299,16 +299,16 @@ impl Worker {
     }
 
     fn receive(&mut self, now: Instant) {
-        let Some(wire) = &self.wire else {
+        let Some(wire) = &mut self.wire else {
             return;
         };
-        let count = match wire.read(&mut self.spare) {
+        match wire.read_to(&mut self.serve) {
             Ok(0) => return,
-            Ok(count) => count,
+            Ok(_) => {}
             Err(wire::Broken) => return self.close(None, now),
-        };
+        }
         self.heard = now;
-        let fed = self.serve.feed(self.spare.get(..count).unwrap_or_default());
+        let fed = self.serve.take_frames();
         while let Some(effect) = self.serve.next_effect() {
             self.carry_out(effect, now);
         }

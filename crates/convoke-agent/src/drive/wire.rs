@@ -1,6 +1,7 @@
 //! The two descriptors of the wire.
 
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, open};
@@ -9,12 +10,20 @@ use rustix::pipe::fcntl_setpipe_size;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::process::set_nonblocking;
+use crate::serve::Serve;
 
-/// How much is read at once, in bytes.
+/// How much is read at once from a pipe of a process, in bytes.
 pub(super) const CHUNK: usize = 64 * 1024;
+
+/// How much of the wire is read at once, in bytes: little where requests come one by one, and more the more
+/// there is, as long as it fits the processor's nearest caches until it is written.
+const ROOM: RangeInclusive<usize> = 8 * 1024..=256 * 1024;
 
 /// The size that the outgoing pipe gets once it carries much, in bytes.
 const PIPE_SIZE: usize = 1024 * 1024;
+
+/// The same for the incoming one: a full read, which fewer turns of the sender and of ours go by.
+const INPUT_SIZE: usize = 256 * 1024;
 
 /// A wire that took this many bytes, several pipes full, is likely to take many more.
 const MUCH: usize = 512 * 1024;
@@ -26,6 +35,10 @@ pub struct Wire {
     output: OwnedFd,
     /// How much it took until its pipe was enlarged.
     taken_bytes: usize,
+    /// How much it gave until its pipe was enlarged.
+    given_bytes: usize,
+    /// How much is read next.
+    room: usize,
 }
 
 /// Why the wire is of no more use.
@@ -49,6 +62,8 @@ impl Wire {
             input,
             output,
             taken_bytes: 0,
+            given_bytes: 0,
+            room: *ROOM.start(),
         })
     }
 
@@ -60,29 +75,41 @@ impl Wire {
         &self.output
     }
 
-    /// Reads what there is; no bytes when there is nothing now.
-    pub(super) fn read(&self, room: &mut [u8]) -> Result<usize, Broken> {
-        match read(&self.input, room) {
-            Ok(0) => Err(Broken),
+    /// Reads what there is, in measure; no bytes when there is nothing now.
+    pub(super) fn read_to(&mut self, serve: &mut Serve) -> Result<usize, Broken> {
+        let count = match serve.read_with(self.room, |room| read(&self.input, room)) {
+            Ok(0) => return Err(Broken),
+            Ok(count) => count,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(0),
+            Err(_) => return Err(Broken),
+        };
+        if count == self.room {
+            self.room = (self.room * 2).min(*ROOM.end());
+        } else if count < self.room / 8 {
+            self.room = (self.room / 2).max(*ROOM.start());
+        }
+        enlarge(&self.input, &mut self.given_bytes, count, INPUT_SIZE);
+        Ok(count)
+    }
+
+    /// Writes what goes; no bytes when nothing goes now.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
+        enlarge(&self.output, &mut self.taken_bytes, bytes.len(), PIPE_SIZE);
+        match write(&self.output, bytes) {
             Ok(count) => Ok(count),
             Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             Err(_) => Err(Broken),
         }
     }
+}
 
-    /// Writes what goes; no bytes when nothing goes now.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
-        if self.taken_bytes < MUCH {
-            self.taken_bytes += bytes.len();
-            if self.taken_bytes >= MUCH {
-                // Refused where it is no pipe, or where users may have less: then it stays as it was.
-                let _ = fcntl_setpipe_size(&self.output, PIPE_SIZE);
-            }
-        }
-        match write(&self.output, bytes) {
-            Ok(count) => Ok(count),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-            Err(_) => Err(Broken),
+/// Gives a pipe more room once it has carried much.
+fn enlarge(pipe: &OwnedFd, carried_bytes: &mut usize, count: usize, size: usize) {
+    if *carried_bytes < MUCH {
+        *carried_bytes += count;
+        if *carried_bytes >= MUCH {
+            // Refused where it is no pipe, or where users may have less: then it stays as it was.
+            let _ = fcntl_setpipe_size(pipe, size);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
-use bytes::BytesMut;
+use bytes::Bytes;
 use convoke_proto::exit::NotStarted;
 use convoke_proto::file::{Get, NewFile, Open, Stat, Stored};
 use convoke_proto::operation::Failure;
@@ -51,8 +51,8 @@ pub enum Job {
     Operate(Operations),
     /// Begin a new file.
     Begin(Box<NewFile>),
-    /// Write to a new file.
-    Write(Incoming, BytesMut),
+    /// Write these pieces to a new file.
+    Write(Incoming, Vec<Bytes>),
     /// Put a new file into its place.
     Finish(Incoming),
     /// Throw a new file away.
@@ -116,9 +116,11 @@ impl Job {
                 Report::Operated(operations)
             }
             Job::Begin(file) => Report::Ready(verbs.begin(&file), 0),
-            Job::Write(mut incoming, bytes) => {
-                let written = incoming.write(&bytes);
-                Report::Ready(written.map(|()| incoming), bytes.len())
+            Job::Write(mut incoming, pieces) => {
+                let mut written = pieces.iter().map(|piece| incoming.write(piece));
+                let written = written.find(Result::is_err).unwrap_or(Ok(()));
+                let count = pieces.iter().map(Bytes::len).sum();
+                Report::Ready(written.map(|()| incoming), count)
             }
             Job::Finish(incoming) => Report::Stored(incoming.finish()),
             Job::Abandon(incoming) => {

@@ -1,8 +1,10 @@
 //! An open channel: the credit of its streams, and what arrived for whoever works on it.
 
-use bytes::{Buf, BytesMut};
+use bytes::Bytes;
 use convoke_proto::command::{Direction, Start, Stdin};
 use convoke_proto::credit::{Allowance, Budget, Window};
+
+use super::waiting::Waiting;
 
 /// The streams of one channel.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub(super) struct Input {
     pub(super) number: u8,
     /// None until the request was granted: nothing may be sent to what may not begin.
     window: Option<Window>,
-    waiting: BytesMut,
+    waiting: Waiting,
     ended: bool,
     refused: bool,
 }
@@ -118,7 +120,7 @@ impl Input {
         Input {
             number,
             window: None,
-            waiting: BytesMut::new(),
+            waiting: Waiting::default(),
             ended: false,
             refused: false,
         }
@@ -132,13 +134,13 @@ impl Input {
     }
 
     /// Takes bytes that arrived; `false` when nobody granted them.
-    pub(super) fn receive(&mut self, body: &[u8]) -> bool {
+    pub(super) fn receive(&mut self, body: Bytes) -> bool {
         let granted = match &mut self.window {
             Some(window) => window.receive(body.len()),
             None => body.is_empty(),
         };
         if granted && !self.refused {
-            self.waiting.extend_from_slice(body);
+            self.waiting.push(body);
         }
         granted
     }
@@ -153,24 +155,20 @@ impl Input {
         self.ended
     }
 
-    /// The bytes that the process has not taken yet.
+    /// The first of the bytes that the process has not taken yet; none when there are none.
     pub(super) fn waiting(&self) -> &[u8] {
-        &self.waiting
+        self.waiting.first()
     }
 
     /// Notes that the process took `count` of the waiting bytes; returns the credit to grant, if any.
     pub(super) fn consume(&mut self, count: usize) -> Option<u32> {
-        let count = count.min(self.waiting.len());
-        self.waiting.advance(count);
-        if self.waiting.is_empty() {
-            self.waiting = BytesMut::new();
-        }
+        let count = self.waiting.consume(count);
         self.free(count)
     }
 
     /// Takes all that waits; it stays part of what is buffered.
-    pub(super) fn take(&mut self) -> BytesMut {
-        core::mem::take(&mut self.waiting)
+    pub(super) fn take(&mut self) -> Vec<Bytes> {
+        core::mem::take(&mut self.waiting).into_pieces()
     }
 
     /// Notes that `count` bytes are no longer buffered; returns the credit to grant, if any.
@@ -182,6 +180,6 @@ impl Input {
     /// The process takes no more: what waits and what still comes is thrown away.
     pub(super) fn refuse(&mut self) {
         self.refused = true;
-        self.waiting = BytesMut::new();
+        self.waiting = Waiting::default();
     }
 }

@@ -11,11 +11,12 @@ mod outbox;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use convoke_proto::codec::{Decoder, Incoming};
 use convoke_proto::credit::{AGENT_BUDGET, Budget};
 use convoke_proto::fault::Violation;
@@ -96,6 +97,27 @@ impl Serve {
     /// The peer broke the protocol; the link must be closed, and feeding it again does nothing.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         self.decoder.feed(bytes);
+        self.take_frames()
+    }
+
+    /// Takes what `read` puts in place, at most `room` bytes, and returns what it returned; the frames among
+    /// them are taken by [`Serve::take_frames`].
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn read_with<E>(
+        &mut self,
+        room: usize,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        self.decoder.read_with(room, read)
+    }
+
+    /// Takes every whole frame that has come.
+    ///
+    /// # Errors
+    /// Those of [`Serve::feed`].
+    pub fn take_frames(&mut self) -> Result<(), Violation> {
         while matches!(self.phase, Phase::Greeting | Phase::Open) {
             let frame = match self.decoder.next() {
                 Ok(None) => return Ok(()),
@@ -191,7 +213,7 @@ impl Serve {
         Ok(count)
     }
 
-    /// What waits on an inbound stream.
+    /// What waits on an inbound stream: the first of it when it came in pieces.
     pub fn inbound(&self, channel: u32, stream: u8) -> Inbound<'_> {
         match self.channels.get(&channel).and_then(|c| c.input(stream)) {
             Some(input) if !input.waiting().is_empty() => Inbound::Bytes(input.waiting()),
@@ -200,9 +222,9 @@ impl Serve {
         }
     }
 
-    /// Takes all that waits on an inbound stream. It counts as buffered until it is
+    /// Takes all that waits on an inbound stream, in order. It counts as buffered until it is
     /// [`written`](Serve::written).
-    pub fn take_input(&mut self, channel: u32, stream: u8) -> BytesMut {
+    pub fn take_input(&mut self, channel: u32, stream: u8) -> Vec<Bytes> {
         let channel = self.channels.get_mut(&channel);
         let input = channel.and_then(|c| c.input_mut(stream));
         input.map(channel::Input::take).unwrap_or_default()
@@ -254,7 +276,7 @@ impl Serve {
                 Tag::data(stream),
                 "the first frame must be a hello",
             )),
-            Incoming::Data { stream, body } => self.data(channel, stream, &body),
+            Incoming::Data { stream, body } => self.data(channel, stream, body),
             Incoming::Unknown(tag) => self.unknown(channel, tag),
         }
     }
@@ -344,7 +366,7 @@ impl Serve {
         Ok(())
     }
 
-    fn data(&mut self, channel: u32, stream: u8, body: &[u8]) -> Result<(), Violation> {
+    fn data(&mut self, channel: u32, stream: u8, body: Bytes) -> Result<(), Violation> {
         let tag = Tag::data(stream);
         let Some(open) = self.running(channel, tag)? else {
             return Ok(());

@@ -436,11 +436,8 @@ fn play(serve: &mut Serve) -> usize {
             _ => {}
         }
     }
-    let waiting = |channel| match serve.inbound(channel, 0) {
-        Inbound::Bytes(bytes) => bytes.len(),
-        _ => 0,
-    };
-    (1..6).map(waiting).sum()
+    let mut waiting = |channel| serve.take_input(channel, 0).concat().len();
+    (1..6).map(&mut waiting).sum()
 }
 
 proptest! {

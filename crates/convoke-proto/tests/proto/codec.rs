@@ -146,3 +146,65 @@ fn the_memory_of_a_large_request_is_given_back() {
     assert_eq!(drain(&mut decoder).len(), 2);
     assert!(decoder.buffer().capacity() < 64 * 1024);
 }
+
+/// Reads `bytes` as a socket would give them.
+fn read(decoder: &mut Decoder, room: usize, bytes: &[u8]) -> usize {
+    let read = decoder.read_with(room, |place| {
+        assert_eq!(place.len(), room);
+        let count = room.min(bytes.len());
+        place[..count].copy_from_slice(&bytes[..count]);
+        Ok::<_, ()>(count)
+    });
+    read.unwrap()
+}
+
+#[test]
+fn bytes_that_are_read_in_place_come_out_as_frames() {
+    let frames = [
+        raw(1, Tag::data(0), &[7; 40_000]),
+        raw(2, Tag::data(1), b"x"),
+    ]
+    .concat();
+    for room in [1000, 39_999, 100_000] {
+        let mut decoder = Decoder::new();
+        let (mut rest, mut seen) = (&frames[..], Vec::new());
+        while !rest.is_empty() {
+            let count = read(&mut decoder, room, rest);
+            rest = &rest[count..];
+            seen.extend(drain(&mut decoder));
+        }
+        assert_eq!(seen.len(), 2, "{room}");
+        assert!(matches!(&seen[0].1, Incoming::Data { body, .. } if body[..] == [7; 40_000]));
+    }
+}
+
+#[test]
+fn a_read_that_fails_leaves_what_came_before_it() {
+    let mut decoder = Decoder::new();
+    let frame = raw(1, Tag::data(0), b"later");
+    read(&mut decoder, 8, &frame);
+    assert_eq!(decoder.read_with(1000, |_| Err("broken")), Err("broken"));
+    assert_eq!(decoder.buffer()[..], frame[..8]);
+    read(&mut decoder, 1000, &frame[8..]);
+    assert_eq!(drain(&mut decoder).len(), 1);
+}
+
+#[test]
+fn the_memory_of_bodies_that_are_gone_is_read_into_again() {
+    let mut decoder = Decoder::new();
+    let frame = raw(1, Tag::data(0), &[7; MAX_DATA]);
+    let mut places = std::collections::BTreeSet::new();
+    for _ in 0..50 {
+        read(&mut decoder, 128 * 1024, &frame);
+        let Some((_, Incoming::Data { body, .. })) = decoder.next().unwrap() else {
+            panic!("no data");
+        };
+        places.insert(body.as_ptr());
+    }
+    assert!(places.len() < 5, "{places:?}");
+    // What took much for a while keeps none of it.
+    read(&mut decoder, 1024 * 1024, &frame);
+    assert_eq!(drain(&mut decoder).len(), 1);
+    read(&mut decoder, 1000, b"");
+    assert!(decoder.buffer().capacity() < 64 * 1024);
+}
