@@ -17,6 +17,7 @@ use convoke_connect::future::BoxFuture;
 use convoke_connect::registry::Registry;
 use convoke_connect::surroundings::Surroundings;
 use convoke_proto::command::Start;
+use convoke_proto::operation::Operation;
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
 
@@ -58,6 +59,8 @@ pub struct Record {
     pub diagnosed: Vec<(Option<Ending>, Vec<u8>)>,
     /// The start requests.
     pub starts: Vec<Start>,
+    /// The lists of operations.
+    pub operations: Vec<Vec<Operation>>,
     /// The bytes of stdin.
     pub stdin: Vec<u8>,
     /// Whether stdin came to its end.

@@ -261,7 +261,11 @@ impl Player {
                 self.heard.last_start = (channel, start.stdin);
                 log.note(|record| record.starts.push(start));
             }
-            Incoming::Message(Message::Operate(_) | Message::Put(_) | Message::Get(_)) => {
+            Incoming::Message(Message::Operate(request)) => {
+                self.heard.starts.push_back(channel);
+                log.note(|record| record.operations.push(request.operations));
+            }
+            Incoming::Message(Message::Put(_) | Message::Get(_)) => {
                 self.heard.starts.push_back(channel);
             }
             Incoming::Message(Message::Credit(Credit { stream, bytes })) => {
@@ -284,7 +288,9 @@ impl Player {
                 log.note(|record| record.stdin.extend_from_slice(&body));
                 let bytes = body.len() as u32;
                 let credit = Message::Credit(Credit { stream, bytes });
-                return self.say(channel, &credit).await;
+                let told = self.say(channel, &credit).await;
+                // A controller that listens no more may have said something before.
+                return told.or(self.cut.map_or(Ok(()), |_| Err(Stop::Closed)));
             }
             Incoming::Message(_) | Incoming::Unknown(_) => {}
         }
