@@ -213,6 +213,7 @@ enum Found {
 impl Place {
     /// The begin of the file.
     pub(super) fn first(shared: &Arc<Shared>) -> Self {
+        shared.windows().enter();
         Place {
             shared: Arc::clone(shared),
             number: shared.hosts.fetch_add(1, Ordering::Relaxed),
@@ -315,7 +316,7 @@ impl Pieces for Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.windows().leave(self.number, self.seat);
+        self.shared.windows().end(self.number, self.seat);
         // It may have been waited for.
         self.shared.grew.notify_waiters();
     }

@@ -30,6 +30,8 @@ const STALLED: Duration = Duration::from_secs(1);
 /// All windows of a file.
 #[derive(Debug, Default)]
 pub(super) struct Windows {
+    /// How many hosts have begun and not ended.
+    readers: usize,
     open: Vec<Window>,
     /// How many were ever opened: a number for the next.
     opened: u64,
@@ -66,6 +68,20 @@ struct Pace {
 }
 
 impl Windows {
+    /// A host begins.
+    pub(super) fn enter(&mut self) {
+        self.readers += 1;
+    }
+
+    /// A host ends. What nobody reads is not kept: there may be thousands of files.
+    pub(super) fn end(&mut self, host: u64, seat: Option<u64>) {
+        self.leave(host, seat);
+        self.readers = self.readers.saturating_sub(1);
+        if self.readers == 0 {
+            self.open.clear();
+        }
+    }
+
     /// The window that has, or will have next, the piece that a host wants. None when that one is alone.
     ///
     /// `seat` is the number of the window where it was before.
@@ -93,7 +109,7 @@ impl Windows {
     }
 
     /// A host wants nothing more of a window.
-    pub(super) fn leave(&mut self, host: u64, seat: Option<u64>) {
+    fn leave(&mut self, host: u64, seat: Option<u64>) {
         if let Some(window) = seat.and_then(|number| self.get_mut(number)) {
             window.hosts.remove(&host);
         }
