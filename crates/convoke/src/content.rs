@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::io::AsyncRead;
 
 use crate::process::{Once, Reader, Source};
-use crate::transfer::{Pieces, Reading};
+use crate::transfer::{INLINE, Pieces, Reading};
 
 use shared::{Place, Shared};
 
@@ -31,7 +31,7 @@ pub enum Content {
 /// A regular file of this machine. Hosts that take it at about the same time and pace share every read: the fast
 /// wait a moment for those that are at least half as fast. Those far behind, or that begin much later, share other
 /// reads, which the cache of the kernel answers as a rule; at most three groups do, beyond them each host reads by
-/// itself. At most 17 MiB of it are in memory, and a piece of 64 KiB for each host.
+/// itself. At most 17 MiB of it are in memory, and a piece of 64 KiB for each host; nothing while no host takes it.
 ///
 /// It must not change meanwhile, in content or in anything else that sets the time of its last change: the hosts
 /// that have not got all of it then get none.
@@ -91,6 +91,29 @@ impl Content {
         match self {
             Content::File(file) => Some(file.path()),
             Content::Bytes(_) | Content::Source(_) => None,
+        }
+    }
+
+    /// All of it, when it is known to be no more than travels inside a request.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub(crate) async fn read_small(&self) -> io::Result<Option<Vec<u8>>> {
+        match self {
+            Content::Bytes(bytes) if bytes.len() <= INLINE => Ok(Some(bytes.to_vec())),
+            Content::File(file) if file.size() <= INLINE as u64 => {
+                let mut place = Place::first(&file.shared);
+                let mut content = Vec::new();
+                while let Some(piece) = place.next(INLINE).await? {
+                    content.extend_from_slice(&piece);
+                    // What the kernel makes up when it is read has no size, and may be long.
+                    if content.len() > INLINE {
+                        return Ok(None);
+                    }
+                }
+                Ok(Some(content))
+            }
+            Content::Bytes(_) | Content::File(_) | Content::Source(_) => Ok(None),
         }
     }
 

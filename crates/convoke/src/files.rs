@@ -1,26 +1,32 @@
-//! Files to one host and from it, one after the other over one link.
+//! Files to one host and from it, over one link: in order, the small ones several at once.
+
+mod ahead;
+mod flight;
+mod tally;
 
 use std::io;
+use std::mem;
 use std::path::PathBuf;
 
 use bstr::BString;
-use convoke_proto::file::{Get, NewFile};
+use convoke_proto::file::{NewFile, Stored};
 use convoke_proto::operation::{Answer, Failure, Field, Operation, Reason};
 use tokio::task::spawn_blocking;
 
 use crate::content::Content;
-use crate::event::{Emitter, Kind, Moved, Progress, Stream};
+use crate::event::{Emitter, Kind, Moved, Stream};
 use crate::failure::in_words;
 use crate::landing::Landing;
 use crate::link::Link;
 use crate::operate::{Reply, operate};
-use crate::outcome::{Done, Failed, FailureCause, Outcome};
+use crate::outcome::{FailureCause, Outcome};
 use crate::printable::printable;
 use crate::process::Broken;
 use crate::transfer::{self, Arriving, Undone};
 
-/// How many bytes move between two words on how far it is.
-const STEP: u64 = 256 * 1024;
+use ahead::{Ahead, Next};
+use flight::{Flight, Load};
+use tally::Tally;
 
 /// A file that shall stand on a host.
 #[derive(Debug, Clone)]
@@ -74,14 +80,23 @@ pub(crate) async fn put(
     let paths = expanded(link, paths.collect()).await?;
     let sizes = uploads.iter().map(|upload| upload.content.size());
     let mut moving = Moving::new(link, events, sizes.sum());
+    let mut flight = Flight::default();
     for (upload, path) in uploads.iter().zip(paths) {
-        let moved = match path {
-            Ok(path) => moving.put(upload, path).await,
-            Err(failure) => Err(Undone::Host(failure)),
-        };
-        let here = upload.content.path().map(Into::into);
-        moving.note(moved, here)?;
+        match Load::of(upload, path).await {
+            Load::Small(operation) => {
+                if !flight.has_room(&operation) {
+                    moving.fly(mem::take(&mut flight)).await?;
+                }
+                flight.add(upload, operation);
+            }
+            Load::Large(file) => {
+                moving.fly(mem::take(&mut flight)).await?;
+                moving.put(upload, file).await?;
+            }
+            Load::Never(why) => flight.add_undone(upload, why),
+        }
     }
+    moving.fly(flight).await?;
     Ok(moving.tally.outcome())
 }
 
@@ -95,14 +110,11 @@ pub(crate) async fn get(
     let paths = paths.map(|download| (&download.path, download.tilde));
     let paths = expanded(link, paths.collect()).await?;
     let mut moving = Moving::new(link, events, None);
-    let last = downloads.len().saturating_sub(1);
-    for (index, (download, path)) in downloads.iter().zip(paths).enumerate() {
-        moving.is_last = index == last;
-        let moved = match path {
-            Ok(path) => moving.get(download, path).await,
-            Err(failure) => Err(Undone::Host(failure)),
-        };
-        moving.note(moved, download.to.path())?;
+    let mut ahead = Ahead::new(link, downloads.iter().zip(paths).collect());
+    while let Some(next) = ahead.next().await {
+        let here = next.download.to.path();
+        let moved = moving.get(next, &mut ahead).await;
+        moving.note(moved, here)?;
     }
     Ok(moving.tally.outcome())
 }
@@ -112,8 +124,6 @@ struct Moving<'a> {
     link: &'a Link,
     events: &'a mut Emitter,
     tally: Tally,
-    /// Whether no file comes after the one that moves.
-    is_last: bool,
 }
 
 impl<'a> Moving<'a> {
@@ -121,42 +131,60 @@ impl<'a> Moving<'a> {
         Moving {
             link,
             events,
-            tally: Tally {
-                total,
-                ..Tally::default()
-            },
-            is_last: false,
+            tally: Tally::of(total),
         }
     }
 
-    async fn put(&mut self, upload: &Upload, path: BString) -> Result<(), Undone> {
-        let Moving { tally, events, .. } = self;
-        let file = NewFile {
-            path,
-            ..upload.file.clone()
-        };
-        let progress = |sent| tally.at(sent, events);
-        let content = upload.content.open().map_err(Undone::Here)?;
-        let stored = transfer::put(self.link, file, content, progress).await?;
-        self.done(Moved {
-            path: stored.path,
-            here: upload.content.path().map(Into::into),
-            bytes: stored.size,
-            replaced: Some(stored.replaced),
-        })
-        .await;
+    /// Sends small files in one request.
+    async fn fly(&mut self, flight: Flight<'_>) -> Result<(), Broken> {
+        let mut landed = flight.leave(self.link).await?;
+        while let Some((upload, stored)) = landed.next().await? {
+            self.stored(upload, stored).await?;
+            self.tally.at(0, self.events);
+        }
         Ok(())
     }
 
-    async fn get(&mut self, download: &Download, path: BString) -> Result<(), Undone> {
-        let all = Get {
-            path: path.clone(),
-            offset: 0,
-            limit: None,
+    /// Sends a file in pieces.
+    async fn put(&mut self, upload: &Upload, file: NewFile) -> Result<(), Broken> {
+        let Moving { tally, events, .. } = self;
+        let progress = |sent| tally.at(sent, events);
+        let stored = match upload.content.open() {
+            Ok(content) => transfer::put(self.link, file, content, progress).await,
+            Err(error) => Err(Undone::Here(error)),
         };
-        let (stat, arriving) = transfer::get(self.link, all).await?;
-        if self.is_last {
-            self.tally.total = Some(self.tally.bytes.saturating_add(stat.size));
+        self.stored(upload, stored).await
+    }
+
+    /// Tells what became of a file that went.
+    async fn stored(
+        &mut self,
+        upload: &Upload,
+        stored: Result<Stored, Undone>,
+    ) -> Result<(), Broken> {
+        let here: Option<PathBuf> = upload.content.path().map(Into::into);
+        match stored {
+            Ok(stored) => {
+                self.done(Moved {
+                    path: stored.path,
+                    here,
+                    bytes: stored.size,
+                    replaced: Some(stored.replaced),
+                })
+                .await;
+                Ok(())
+            }
+            Err(undone) => self.note(Err(undone), here),
+        }
+    }
+
+    async fn get(&mut self, next: Next<'_>, ahead: &mut Ahead<'_>) -> Result<(), Undone> {
+        let Next { download, asked } = next;
+        let (path, asked) = asked?;
+        let (stat, arriving) = asked.opened().await?;
+        ahead.note(stat.size);
+        if ahead.is_empty() {
+            self.tally.ends_with(stat.size);
         }
         let arriving = arriving.ending_at(&stat);
         let bytes = match &download.to {
@@ -205,7 +233,7 @@ impl<'a> Moving<'a> {
     }
 
     async fn done(&mut self, moved: Moved) {
-        self.tally.bytes += moved.bytes;
+        self.tally.add(moved.bytes);
         self.events.send(Kind::Moved(moved)).await;
     }
 
@@ -219,7 +247,7 @@ impl<'a> Moving<'a> {
             },
             Err(Undone::Broken(broken)) => return Err(broken),
         };
-        Failed::note(&mut self.tally.failed, cause);
+        self.tally.fail(cause);
         Ok(())
     }
 }
@@ -258,38 +286,6 @@ impl Destination {
         match self {
             Destination::File(landing) => Some(landing.path()),
             Destination::Output => None,
-        }
-    }
-}
-
-/// What became of the files so far.
-#[derive(Default)]
-struct Tally {
-    /// The bytes of files that arrived.
-    bytes: u64,
-    failed: Option<Failed>,
-    /// How many bytes there are, when that is known.
-    total: Option<u64>,
-    /// How many were told of last.
-    told: u64,
-}
-
-impl Tally {
-    /// So many bytes of the file that moves have moved. Who is busy showing something else is told later.
-    fn at(&mut self, bytes: u64, events: &mut Emitter) {
-        let bytes = self.bytes + bytes;
-        // Those of a file that failed count no more.
-        if bytes < self.told || bytes >= self.told + STEP {
-            self.told = bytes;
-            let total = self.total;
-            events.offer(Kind::Progress(Progress { bytes, total }));
-        }
-    }
-
-    fn outcome(self) -> Outcome {
-        match self.failed {
-            None => Outcome::Done(Done { bytes: self.bytes }),
-            Some(failed) => Outcome::Failed(failed),
         }
     }
 }

@@ -140,7 +140,7 @@ fn flights(operations: Vec<Operation>) -> Vec<Vec<Operation>> {
 }
 
 /// No less than what an operation takes on the wire, in bytes.
-fn weight(operation: &Operation) -> usize {
+pub(crate) fn weight(operation: &Operation) -> usize {
     let texts: usize = match operation {
         Operation::Put { file, content } => {
             content.len() + file.path.len() + file.inside.as_ref().map_or(0, |name| name.len())

@@ -15,6 +15,10 @@ use crate::process::Broken;
 /// How much of a reader is asked for at once, in bytes: what one frame carries.
 const PIECE: usize = convoke_proto::frame::MAX_DATA;
 
+/// Up to so many bytes of a new file travel inside its request, which spares a round trip. Of a longer one that
+/// trip is a small part, and it is better sent in pieces.
+pub(crate) const INLINE: usize = 64 * 1024;
+
 /// Why a file did not arrive.
 #[derive(Debug)]
 pub(crate) enum Undone {
@@ -162,16 +166,35 @@ impl Sending {
 
 /// Asks for the content of a file; returns what the host says about it, and what comes.
 pub(crate) async fn get(link: &Link, get: Get) -> Result<(Stat, Arriving), Undone> {
-    let mut channel = link.get(get).await.map_err(not_asked)?;
-    match channel.next().await {
-        Delivery::Opened(stat) => Ok((
-            *stat,
-            Arriving {
-                channel,
-                left: u64::MAX,
-            },
-        )),
-        other => Err(undone(&channel, other)),
+    ask(link, get).await?.opened().await
+}
+
+/// Asks for the content of a file, and does not wait for an answer.
+pub(crate) async fn ask(link: &Link, get: Get) -> Result<Asked, Undone> {
+    let channel = link.get(get).await.map_err(not_asked)?;
+    Ok(Asked { channel })
+}
+
+/// A file that was asked for. Of its content comes no more than its first window before it is opened. Dropping it
+/// stops the host.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    channel: Channel,
+}
+
+impl Asked {
+    /// What the host says about it, and what comes.
+    pub(crate) async fn opened(mut self) -> Result<(Stat, Arriving), Undone> {
+        match self.channel.next().await {
+            Delivery::Opened(stat) => Ok((
+                *stat,
+                Arriving {
+                    channel: self.channel,
+                    left: u64::MAX,
+                },
+            )),
+            other => Err(undone(&self.channel, other)),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::process::Command;
+use std::time::Duration;
 
 use convoke_testkit::fleet::Fleet;
 
@@ -60,6 +61,49 @@ fn files_of_every_size_go_to_hosts_and_come_back_byte_for_byte() {
 }
 
 #[test]
+fn many_small_files_cost_few_round_trips_over_a_long_way() {
+    const FILES: usize = 400;
+    let (operator, fleet) = (Operator::new(), apart(1));
+    fs::create_dir(operator.path("up")).unwrap();
+    let names: Vec<_> = (0..FILES).map(|number| format!("file-{number}")).collect();
+    let content = |number: usize| mixed(number * 7 % 2048);
+    for (number, name) in names.iter().enumerate() {
+        operator.file(&format!("up/{name}"), content(number));
+    }
+    fs::create_dir(fleet.home(1).join("there")).unwrap();
+    let trips = |verb, files: usize| {
+        let way = fleet.slow(1, Duration::from_millis(13));
+        fleet.alias("far", way.address());
+        let names = &names[..files];
+        let words: Vec<_> = match verb {
+            "put" => names.iter().map(|name| format!("up/{name}")).collect(),
+            _ => names
+                .iter()
+                .map(|name| format!("far:there/{name}"))
+                .collect(),
+        };
+        let to = if verb == "put" { "far:there/" } else { "down/" };
+        let words = words.iter().map(String::as_str);
+        let words: Vec<_> = ["--no-sync"].into_iter().chain(words).chain([to]).collect();
+        ok(&operator, &fleet, verb, &words);
+        way.counts().trips / 2
+    };
+    // How many requests are on the way at once, with much room for a busy machine.
+    for (verb, together) in [("put", 20), ("get", 3)] {
+        // The agent is there afterwards.
+        let few = [trips(verb, 1), trips(verb, 1)][1];
+        let many = trips(verb, FILES) - few;
+        eprintln!("{verb}: {many} round trips more for {FILES} files than for one");
+        assert!(many <= (FILES / together) as u64, "{verb}: {many}");
+    }
+    for (number, name) in names.iter().enumerate() {
+        assert!(fs::read(fleet.home(1).join("there").join(name)).unwrap() == content(number));
+        assert!(fs::read(operator.path("down").join(name)).unwrap() == content(number));
+    }
+    operator.end(&fleet);
+}
+
+#[test]
 fn sixteen_hosts_get_a_file_in_bounded_memory() {
     let (operator, fleet) = (Operator::new(), apart(16));
     let content = mixed(24 << 20);
@@ -76,7 +120,7 @@ fn sixteen_hosts_get_a_file_in_bounded_memory() {
         let peak = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
         highest = highest.max(peak.unwrap_or(0));
         // A look now and then: a peak stays until the end.
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));
     eprintln!("{highest} KiB");

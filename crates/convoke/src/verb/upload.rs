@@ -10,12 +10,9 @@ use tokio::sync::mpsc;
 use crate::content::Content;
 use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
-use crate::transfer::{self, Undone};
+use crate::transfer::{self, INLINE, Undone};
 
 use super::{Single, field, single};
-
-/// Up to so many bytes travel inside the request, which spares a round trip.
-const INLINE: usize = 64 * 1024;
 
 /// How many bytes an upload in a batch may have at most.
 const MAX_BATCHED: usize = 3 * 1024 * 1024;

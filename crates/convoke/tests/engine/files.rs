@@ -1,5 +1,7 @@
 //! Files to hosts and from them: what becomes of them, of the hosts, and of what stands in their place.
 
+mod small;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,7 @@ use convoke::landing::Landing;
 use convoke::outcome::{CancelCause, Done, Failed, FailureCause, Outcome};
 use convoke::proto::file::{Durability, FileKind, NewFile, Ownership, Stat, Stored, Time};
 use convoke::proto::message::{Credit, Message, Stream as StreamNumber};
-use convoke::proto::operation::{Answer, Failure, Field, Reason, Record};
+use convoke::proto::operation::{Answer, Failure, Field, Operation, Reason, Record};
 use convoke_testkit::memory::{Gate, Memory, Script};
 
 use super::{Ran, hosts, run, run_watched};
@@ -103,8 +105,9 @@ fn upload(path: &str, content: Content) -> Upload {
     }
 }
 
-fn bytes(text: &'static str) -> Content {
-    Content::Bytes(text.as_bytes().into())
+/// What goes in pieces, however short it is.
+fn stream(text: &'static str) -> Content {
+    Content::reader(text.as_bytes())
 }
 
 fn put(uploads: Vec<Upload>) -> Action {
@@ -188,7 +191,7 @@ async fn on(script: Script, action: Action) -> Ran {
 async fn files_go_over_one_connection_one_after_the_other() {
     let script = stores(stores(up(), "/x", 3), "/d/y", 5);
     let memory = Memory::new(script);
-    let uploads = vec![upload("/x", bytes("one")), upload("/d", bytes("three"))];
+    let uploads = vec![upload("/x", stream("one")), upload("/d", stream("three"))];
     let ran = run(&memory, put(uploads), &Cancel::new()).await;
     assert_eq!(only(&ran), &Outcome::Done(Done { bytes: 8 }));
     let record = memory.record("h1");
@@ -213,7 +216,7 @@ async fn files_go_over_one_connection_one_after_the_other() {
 async fn a_file_that_fails_keeps_no_other_from_its_place() {
     let script = fails(fails(up(), no_space("/a")), no_space("/b"));
     let script = stores(script, "/c", 1);
-    let uploads = ["/a", "/b", "/c"].map(|path| upload(path, bytes("x")));
+    let uploads = ["/a", "/b", "/c"].map(|path| upload(path, stream("x")));
     let ran = on(script, put(uploads.to_vec())).await;
     let failed = Failed {
         cause: FailureCause::Host(no_space("/a")),
@@ -325,14 +328,14 @@ async fn a_link_that_ends_in_the_middle_is_lost() {
         takes(up()).until_stdin_ends().close(),
         takes(up()).silence(),
     ] {
-        let ran = on(script, put(vec![upload("/x", bytes("x"))])).await;
+        let ran = on(script, put(vec![upload("/x", stream("x"))])).await;
         assert!(matches!(only(&ran), Outcome::Lost(_)), "{:?}", ran.report);
     }
 }
 
 #[tokio::test]
 async fn a_host_that_has_stored_something_else_is_not_believed() {
-    let ran = on(stores(up(), "/x", 2), put(vec![upload("/x", bytes("x"))])).await;
+    let ran = on(stores(up(), "/x", 2), put(vec![upload("/x", stream("x"))])).await;
     assert!(matches!(only(&ran), Outcome::Lost(_)), "{:?}", ran.report);
 }
 
@@ -349,7 +352,7 @@ async fn a_home_is_asked_for_before_the_files() {
     ]);
     let script = stores(script.done(), "/root/a", 1);
     let script = stores(script, "/z", 1);
-    let uploads = ["~/a", "~none/b", "/z"].map(|path| upload(path, bytes("x")));
+    let uploads = ["~/a", "~none/b", "/z"].map(|path| upload(path, stream("x")));
     let ran = on(script, put(uploads.to_vec())).await;
     let cause = FailureCause::Host(missing);
     assert_eq!(
@@ -509,7 +512,7 @@ async fn content_may_come_as_events() {
 async fn a_host_that_never_says_hello_is_unreachable() {
     let mut ran = on(
         Script::new().have().silence(),
-        put(vec![upload("/x", bytes("x"))]),
+        put(vec![upload("/x", stream("x"))]),
     )
     .await;
     assert!(
