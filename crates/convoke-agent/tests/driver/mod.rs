@@ -19,6 +19,7 @@ use convoke_proto::message::{Credit, Message, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub mod ask;
+pub mod frozen;
 pub mod held;
 pub mod host;
 pub mod tree;
