@@ -56,6 +56,14 @@ impl Signals {
         }
     }
 
+    /// None that ever arrive; the process goes on as it is.
+    #[cfg(test)]
+    pub(crate) fn none() -> rustix::io::Result<Self> {
+        use rustix::event::{EventfdFlags, eventfd};
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Signals { fd })
+    }
+
     /// The descriptor to poll.
     pub fn fd(&self) -> &OwnedFd {
         &self.fd

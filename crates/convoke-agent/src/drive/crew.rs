@@ -393,39 +393,4 @@ fn wait<'a>(place: &Condvar, board: MutexGuard<'a, Board>) -> MutexGuard<'a, Boa
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_jobs_do_not_wait_behind_long_ones() {
-        let read = || {
-            Job::Read(convoke_proto::file::Get {
-                path: "/".into(),
-                offset: 0,
-                limit: None,
-            })
-        };
-        let identify = Job::Identify {
-            user: None,
-            group: None,
-        };
-        let mut board = Board {
-            jobs: (0..8).map(|channel| (channel, read())).collect(),
-            long: 0,
-            reports: Vec::new(),
-            helm: Helm::Taken,
-            watch: Watch::Nobody,
-            lent: 0,
-            threads: 0,
-            idle: 0,
-        };
-        for channel in 0..MAX_LONG as u32 {
-            assert!(matches!(board.next_job(), Some((of, _)) if of == channel));
-        }
-        assert!(board.next_job().is_none(), "every thread waits for a disk");
-        board.jobs.push_back((9, identify));
-        assert!(matches!(board.next_job(), Some((9, Job::Identify { .. }))));
-        board.long -= 1;
-        assert!(matches!(board.next_job(), Some((6, _))));
-    }
-}
+mod tests;

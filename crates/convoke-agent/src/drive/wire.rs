@@ -67,6 +67,16 @@ impl Wire {
         })
     }
 
+    /// A wire of these.
+    #[cfg(test)]
+    pub(super) fn over(input: OwnedFd, output: OwnedFd) -> Self {
+        Wire {
+            input,
+            output,
+            taken_bytes: 0,
+        }
+    }
+
     pub(super) fn input(&self) -> &OwnedFd {
         &self.input
     }
