@@ -58,22 +58,17 @@ impl Wire {
         dup2_stdout(&null)?;
         set_nonblocking(&input)?;
         set_nonblocking(&output)?;
-        Ok(Wire {
-            input,
-            output,
-            taken_bytes: 0,
-            given_bytes: 0,
-            room: *ROOM.start(),
-        })
+        Ok(Self::over(input, output))
     }
 
-    /// A wire of these.
-    #[cfg(test)]
+    /// A wire of these, neither of which only waits.
     pub(super) fn over(input: OwnedFd, output: OwnedFd) -> Self {
         Wire {
             input,
             output,
             taken_bytes: 0,
+            given_bytes: 0,
+            room: *ROOM.start(),
         }
     }
 
