@@ -14,35 +14,30 @@
 //! child neither allocates nor returns.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+mod birth;
+mod child;
+mod lookup;
+
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use bstr::BString;
 use convoke_proto::exit::{NotStarted, Stage};
 use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
 use crate::signals;
 
+use child::{Shared, child};
+use lookup::{MAX_TRIED, search_path, tried_paths};
+
+pub use birth::Birth;
+pub(crate) use lookup::DEFAULT_PATH;
+
 /// The child's stack in bytes. It holds a path and a few small frames, also of an unoptimised build.
 const STACK: usize = 64 * 1024;
-
-/// The longest path the kernel takes, with its end.
-const PATH_MAX: usize = libc::PATH_MAX as usize;
-
-/// Where `execvp` looks when there is no `PATH`.
-pub(crate) const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
-
-/// How many bytes of tried paths an answer names at most; neither a long `PATH` nor a
-/// long directory may fill a frame.
-const MAX_TRIED: usize = 16 * 1024;
-
-/// Joins a new session keyring when no name comes with it.
-const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
 
 /// The limit of descriptors that programs get back, once ours is raised.
 static NOFILE: OnceLock<libc::rlimit> = OnceLock::new();
@@ -97,66 +92,6 @@ pub struct Spawner {
     stack: Box<[MaybeUninit<u8>]>,
     /// Signals that this process ignores and a program must not.
     ignored: Vec<c_int>,
-}
-
-/// A child that is about to begin: what other threads may know of it while the one that starts it sleeps.
-#[derive(Debug, Default)]
-pub struct Birth {
-    number: AtomicI32,
-    unwanted: AtomicBool,
-}
-
-impl Birth {
-    /// What stands here when there will be no child.
-    const NONE: i32 = -1;
-
-    /// The child's number; it waits for the moment in which the kernel makes it. None when that failed.
-    pub fn pid(&self) -> Option<Pid> {
-        loop {
-            match self.number.load(Ordering::Acquire) {
-                0 => std::thread::yield_now(),
-                number => return Pid::from_raw(number.max(0)),
-            }
-        }
-    }
-
-    /// No child will come, unless there is one.
-    fn settle(&self) {
-        let (before, after) = (Ordering::AcqRel, Ordering::Acquire);
-        // Already told: the kernel has written the number.
-        let none = Self::NONE;
-        let _ = self.number.compare_exchange(0, none, before, after);
-    }
-
-    /// Whether nobody wants the child any more.
-    pub fn is_unwanted(&self) -> bool {
-        self.unwanted.load(Ordering::Relaxed)
-    }
-
-    /// Nobody wants the child any more.
-    pub fn refuse(&self) {
-        self.unwanted.store(true, Ordering::Relaxed);
-    }
-}
-
-/// What the child reads and, at the end, writes. Plain pointers into memory that the parent keeps.
-struct Shared {
-    name: *const [u8],
-    path: *const [u8],
-    argv: *const *const c_char,
-    env: *const *const c_char,
-    credentials: *const Credentials,
-    directory: *const c_char,
-    at_home: bool,
-    umask: Option<libc::mode_t>,
-    files: *const [(RawFd, RawFd)],
-    /// Our number, when the child is to die with us.
-    dies_with: Option<libc::pid_t>,
-    ignored: *const [c_int],
-    nofile: Option<libc::rlimit>,
-    failed: Option<Stage>,
-    errno: c_int,
-    tried: usize,
 }
 
 impl Spawner {
@@ -324,175 +259,6 @@ impl Default for Spawner {
     }
 }
 
-/// The child, in the parent's memory.
-extern "C" fn child(shared: *mut c_void) -> c_int {
-    // SAFETY: the parent passed a `Shared` and sleeps; its pointers are valid until it wakes.
-    unsafe {
-        let shared = &mut *shared.cast::<Shared>();
-        let stage = match prepare(shared) {
-            Ok(()) => execute(shared),
-            Err(stage) => stage,
-        };
-        shared.failed = Some(stage);
-        if shared.errno == 0 {
-            shared.errno = errno();
-        }
-        libc::_exit(127)
-    }
-}
-
-/// Makes this process what the program expects to be.
-unsafe fn prepare(shared: &mut Shared) -> Result<(), Stage> {
-    // SAFETY: see `child`; every call takes plain numbers or pointers that the parent keeps valid.
-    unsafe {
-        libc::setsid();
-        if let Some(parent) = shared.dies_with {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            // It may be dead already, which nobody would say again.
-            if libc::getppid() != parent {
-                libc::_exit(127);
-            }
-        }
-        for &(ours, number) in &*shared.files {
-            if libc::dup2(ours, number) < 0 {
-                return Err(Stage::Fork);
-            }
-        }
-        if let Some(limit) = &shared.nofile {
-            libc::setrlimit(libc::RLIMIT_NOFILE, limit);
-        }
-        if let Some(mask) = shared.umask {
-            libc::umask(mask);
-        }
-        become_user(shared.credentials)?;
-        let entered = libc::chdir(shared.directory) == 0
-            || (shared.at_home && libc::chdir(c"/".as_ptr()) == 0);
-        if !entered {
-            return Err(Stage::Cwd);
-        }
-        for &signal in &*shared.ignored {
-            signals::reset(signal);
-        }
-        let mut none = MaybeUninit::uninit();
-        libc::sigemptyset(none.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), null_mut());
-    }
-    Ok(())
-}
-
-/// Takes on what is not null. By the kernel's own calls: those of the C library change every thread that
-/// shares its memory, which are our parent's.
-unsafe fn become_user(credentials: *const Credentials) -> Result<(), Stage> {
-    // SAFETY: see `child`.
-    unsafe {
-        let Some(Credentials { uid, gid, groups }) = credentials.as_ref() else {
-            return Ok(());
-        };
-        // The keys of our own session are nobody else's. Refused where the kernel has no keys.
-        libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0_usize);
-        if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) != 0
-            || libc::syscall(libc::SYS_setresgid, *gid, *gid, *gid) != 0
-        {
-            return Err(Stage::Group);
-        }
-        match libc::syscall(libc::SYS_setresuid, *uid, *uid, *uid) {
-            0 => Ok(()),
-            _ => Err(Stage::User),
-        }
-    }
-}
-
-/// Executes the first program that the path has, by the rules of `execvp`, but that a script without `#!` is refused; returns when none can be.
-unsafe fn execute(shared: &mut Shared) -> Stage {
-    // SAFETY: see `child`.
-    unsafe {
-        let (name, path) = (&*shared.name, &*shared.path);
-        let mut denied = false;
-        let mut buffer = [0_u8; PATH_MAX];
-        for place in candidates(name, path) {
-            shared.tried += 1;
-            shared.errno = match place.join(name, &mut buffer) {
-                true => {
-                    libc::execve(buffer.as_ptr().cast(), shared.argv, shared.env);
-                    errno()
-                }
-                false => libc::ENAMETOOLONG,
-            };
-            match shared.errno {
-                libc::EACCES => denied = true,
-                libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
-                _ => return Stage::Exec,
-            }
-        }
-        if denied {
-            shared.errno = libc::EACCES;
-        }
-    }
-    Stage::Exec
-}
-
-/// One place where a program may be.
-#[derive(Clone, Copy)]
-enum Place<'a> {
-    /// The name itself says where.
-    Direct,
-    /// This directory.
-    In(&'a [u8]),
-}
-
-impl Place<'_> {
-    /// Writes the path of `name` here, with its end; `false` when it does not fit.
-    fn join(self, name: &[u8], buffer: &mut [u8; PATH_MAX]) -> bool {
-        let parts = match self {
-            Place::Direct | Place::In(b"") => [b"".as_slice(), b"", name],
-            Place::In(directory) => [directory, b"/", name],
-        };
-        let mut length = 0;
-        for part in parts.iter().chain([&b"\0".as_slice()]) {
-            let Some(room) = buffer.get_mut(length..length + part.len()) else {
-                return false;
-            };
-            room.copy_from_slice(part);
-            length += part.len();
-        }
-        true
-    }
-}
-
-fn candidates<'a>(name: &[u8], path: &'a [u8]) -> impl Iterator<Item = Place<'a>> {
-    let direct = name.is_empty() || name.contains(&b'/');
-    let searched = path.split(|byte| *byte == b':').map(Place::In);
-    let searched = searched.take(if direct { 0 } else { usize::MAX });
-    direct.then_some(Place::Direct).into_iter().chain(searched)
-}
-
-/// The first `count` paths that were tried, as many as an answer holds.
-fn tried_paths(name: &[u8], path: &[u8], count: usize) -> Vec<BString> {
-    let mut room = MAX_TRIED;
-    let mut buffer = [0; PATH_MAX];
-    let mut tried = Vec::new();
-    for place in candidates(name, path).take(count) {
-        let whole = match place.join(name, &mut buffer) {
-            true => CStr::from_bytes_until_nul(&buffer).map_or(name, CStr::to_bytes),
-            false => name,
-        };
-        let Some(left) = room.checked_sub(whole.len()) else {
-            break;
-        };
-        room = left;
-        tried.push(whole.into());
-    }
-    tried
-}
-
-/// The program's own `PATH`; as for the program itself, the first one counts.
-fn search_path(env: &[CString]) -> &[u8] {
-    let path = env
-        .iter()
-        .find_map(|pair| pair.as_bytes().strip_prefix(b"PATH="));
-    path.unwrap_or(DEFAULT_PATH)
-}
-
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([null()]).collect()
 }
@@ -521,11 +287,6 @@ fn move_files(files: &[(OwnedFd, RawFd)]) -> io::Result<Moved> {
         moved.pairs.push((ours, *number));
     }
     Ok(moved)
-}
-
-fn errno() -> c_int {
-    // SAFETY: the address of this thread's own number.
-    unsafe { *libc::__errno_location() }
 }
 
 fn not_forked(error: &io::Error) -> NotStarted {
