@@ -100,14 +100,15 @@ fn not_started(stage: Stage) -> NotStarted {
     }
 }
 
+type Row = (Message, &'static str);
+
 /// One row a message, and one a variant of what it carries; channel 0x01020304.
-pub(crate) fn table() -> Vec<(Message, &'static str)> {
-    let fault = |kind| {
-        Message::Fault(Fault {
-            kind,
-            text: "no".into(),
-        })
-    };
+pub(crate) fn table() -> Vec<Row> {
+    [link(), streams(), requests(), answers(), ends()].concat()
+}
+
+/// What belongs to the link, not to a channel of it.
+fn link() -> Vec<Row> {
     vec![
         (
             Message::Hello(hello()),
@@ -119,14 +120,13 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
             "0000000a0102030403ffffffffffffffffff01",
         ),
         (Message::Noop, "000000000102030410"),
-        (
-            Message::Start(Start::new(["true"])),
-            "0000001501020304120104747275650000000000000000904e0000000000",
-        ),
-        (
-            Message::Start(full_start()),
-            "0000002e01020304120202736802ff0a0101042f746d70010141036220630112010203007f0101e0d4030101f403010000010361707000",
-        ),
+        (Message::Finish, "000000000102030404"),
+    ]
+}
+
+/// What goes along with the bytes of streams.
+fn streams() -> Vec<Row> {
+    vec![
         (
             Message::Credit(Credit {
                 stream: 1,
@@ -138,6 +138,20 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
         (
             Message::Closed(Stream { stream: 0 }),
             "00000001010203044200",
+        ),
+    ]
+}
+
+/// What a host is asked.
+fn requests() -> Vec<Row> {
+    vec![
+        (
+            Message::Start(Start::new(["true"])),
+            "0000001501020304120104747275650000000000000000904e0000000000",
+        ),
+        (
+            Message::Start(full_start()),
+            "0000002e01020304120202736802ff0a0101042f746d70010141036220630112010203007f0101e0d4030101f403010000010361707000",
         ),
         (
             Message::Operate(Operate {
@@ -188,6 +202,19 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
             }),
             "000000080102030416022f610301000000",
         ),
+        (Message::Kill, "000000000102030443"),
+    ]
+}
+
+/// What it answers.
+fn answers() -> Vec<Row> {
+    let fault = |kind| {
+        Message::Fault(Fault {
+            kind,
+            text: "no".into(),
+        })
+    };
+    vec![
         (
             Message::Opened(Box::new(stat())),
             "0000002c010203046505ff1f00ac0204726f6f740333303080808080802001ff93ebdc0301ff93ebdc0303040101022f6201000164",
@@ -208,8 +235,6 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
             }),
             "00000006010203046700022f610004",
         ),
-        (Message::Finish, "000000000102030404"),
-        (Message::Kill, "000000000102030443"),
         (Message::Done, "000000000102030460"),
         (fault(FaultKind::Unsupported), "00000004010203046100026e6f"),
         (fault(FaultKind::Invalid), "00000004010203046101026e6f"),
@@ -217,6 +242,12 @@ pub(crate) fn table() -> Vec<(Message, &'static str)> {
             Message::Started(Started { pid: 4_194_304 }),
             "00000004010203046280808002",
         ),
+    ]
+}
+
+/// What becomes of commands.
+fn ends() -> Vec<Row> {
+    vec![
         (
             Message::NotStarted(not_started(Stage::Cwd)),
             "0000000a0102030463000401062f62696e2f78",
