@@ -265,15 +265,21 @@ pub struct Failure {
     pub value: BString,
     /// What is wrong with it.
     pub reason: Reason,
+    /// The absolute path of what it was for, or of what had to be read, where the part is another one than a path
+    /// and the kernel refused it.
+    pub path: Option<BString>,
 }
 
 impl Failure {
-    /// How many bytes of a value a failure repeats: more than any path or name has that a kernel takes.
+    /// How many bytes of a value or path a failure repeats: more than any path or name has that a kernel takes.
     pub const MAX_VALUE: usize = 8 * 1024;
 
-    /// The same with no more of the value than that, so that it fits every message.
+    /// The same with no more of them than that, so that it fits every message.
     pub fn shortened(mut self) -> Self {
         self.value.truncate(Self::MAX_VALUE);
+        if let Some(path) = &mut self.path {
+            path.truncate(Self::MAX_VALUE);
+        }
         self
     }
 }
@@ -422,6 +428,7 @@ mod tests {
                 field: Field::Path,
                 value: "/b".into(),
                 reason: Reason::Errno(2),
+                path: None,
             }),
             Record::Last(Answer::Content(vec![7; MAX_CONTENT].into())),
         ];

@@ -266,6 +266,7 @@ fn failure() -> Failure {
         field: Field::Path,
         value: vec![b'/'; 100_000].into(),
         reason: Reason::Cancelled,
+        path: None,
     }
 }
 

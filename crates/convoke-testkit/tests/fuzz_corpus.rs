@@ -154,6 +154,7 @@ fn failed() -> Message {
         field: Field::Path,
         value: "/a".into(),
         reason: Reason::Errno(2),
+        path: None,
     })
 }
 

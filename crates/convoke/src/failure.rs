@@ -8,9 +8,15 @@ use serde::ser::SerializeMap;
 use crate::lossless;
 use crate::printable::printable;
 
+/// "Permission denied" on every Linux.
+const EACCES: i32 = 13;
+
 /// In words, safe to print: `"/etc/x": no such file or directory`.
 pub(crate) fn words(failure: &Failure) -> String {
     let value = printable(&failure.value);
+    if let (Some(path), Reason::Errno(errno)) = (&failure.path, failure.reason) {
+        return refused(path, Some((word(failure.field), &failure.value)), errno);
+    }
     let why = match failure.reason {
         Reason::Errno(number) => errno_words(number),
         Reason::Unknown => return format!("there is no {} \"{value}\"", noun(failure.field)),
@@ -23,6 +29,23 @@ pub(crate) fn words(failure: &Failure) -> String {
     match value.is_empty() && failure.field != Field::Path {
         true => why,
         false => format!("\"{value}\": {why}"),
+    }
+}
+
+/// What the kernel refused in words: about a path, or about a part of the request, a word and its value, that was for
+/// what stands there.
+pub(crate) fn refused(path: &[u8], part: Option<(&str, &[u8])>, errno: i32) -> String {
+    let (path, why) = (printable(path), errno_words(errno));
+    let Some((part, value)) = part else {
+        return format!("\"{path}\": {why}");
+    };
+    let value = printable(value);
+    match part {
+        // This is also said of a file that belongs to somebody else.
+        "owner" if errno != EACCES => format!("cannot give \"{path}\" to user \"{value}\": {why}"),
+        "group" => format!("cannot give \"{path}\" to group \"{value}\": {why}"),
+        "mode" => format!("cannot give \"{path}\" the mode {value}: {why}"),
+        part => format!("\"{path}\", {part} \"{value}\": {why}"),
     }
 }
 
@@ -55,7 +78,9 @@ pub(crate) fn entries<M: SerializeMap>(failure: &Failure, map: &mut M) -> Result
     map.serialize_entry("field", word(failure.field))?;
     lossless::field(map, "value", &failure.value)?;
     map.serialize_entry("reason", reason(failure.reason))?;
-    map.serialize_entry("errno", &errno)
+    map.serialize_entry("errno", &errno)?;
+    let path = failure.path.as_ref();
+    lossless::optional(map, "path", path.map(|path| path.as_slice()))
 }
 
 fn reason(reason: Reason) -> &'static str {
@@ -102,6 +127,7 @@ mod tests {
             field,
             value: value.into(),
             reason,
+            path: None,
         };
         for (failure, said) in [
             (
@@ -125,6 +151,50 @@ mod tests {
                 "\"/x\": input/output error",
             ),
         ] {
+            assert_eq!(words(&failure), said);
+        }
+    }
+
+    #[test]
+    fn what_was_refused_to_a_file_names_both() {
+        for (field, value, errno, said) in [
+            (
+                Field::Owner,
+                "root",
+                1,
+                "cannot give \"/x\\u{1b}\" to user \"root\": operation not permitted",
+            ),
+            (
+                Field::Owner,
+                "7",
+                13,
+                "\"/x\\u{1b}\", owner \"7\": permission denied",
+            ),
+            (
+                Field::Group,
+                "\u{202e}",
+                1,
+                "cannot give \"/x\\u{1b}\" to group \"\\u{202e}\": operation not permitted",
+            ),
+            (
+                Field::Mode,
+                "0644",
+                95,
+                "cannot give \"/x\\u{1b}\" the mode 0644: operation not supported",
+            ),
+            (
+                Field::User,
+                "root",
+                13,
+                "\"/x\\u{1b}\", user \"root\": permission denied",
+            ),
+        ] {
+            let failure = Failure {
+                field,
+                value: value.into(),
+                reason: Reason::Errno(errno),
+                path: Some("/x\x1b".into()),
+            };
             assert_eq!(words(&failure), said);
         }
     }

@@ -274,6 +274,7 @@ async fn expanded(
                 field: Field::Path,
                 value: path.0.clone(),
                 reason: Reason::Unknown,
+                path: None,
             }),
         },
     });

@@ -191,6 +191,7 @@ pub(crate) fn too_long() -> Failure {
         field: Field::Request,
         value: "".into(),
         reason: Reason::TooLong,
+        path: None,
     }
 }
 

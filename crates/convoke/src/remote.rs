@@ -11,7 +11,7 @@ use crate::link::Link;
 use crate::operate::{self, Reply};
 use crate::scope::Scope;
 
-pub use error::{Completed, CutShort, VerbError};
+pub use error::{Completed, CutShort, Part, VerbError};
 
 /// An open host.
 ///

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -43,10 +44,15 @@ pub struct Version {
 }
 
 /// Why a password's hash is not told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoHash {
-    /// The kernel refused to open the file, with this number.
-    Refused(i32),
+    /// The kernel refused to open the file.
+    Refused {
+        /// Which.
+        file: BString,
+        /// The kernel's number.
+        errno: i32,
+    },
     /// The name service did not answer.
     NoAnswer,
 }
@@ -109,7 +115,11 @@ impl NameService {
         };
         let lines = match self.read("shadow") {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(NoHash::Refused(error.raw_os_error().unwrap_or(libc::EIO)));
+                let file = self.files.join("shadow");
+                return Err(NoHash::Refused {
+                    file: file.into_os_string().into_vec().into(),
+                    errno: error.raw_os_error().unwrap_or(libc::EIO),
+                });
             }
             lines => lines.unwrap_or_default(),
         };

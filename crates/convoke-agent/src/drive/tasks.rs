@@ -407,6 +407,7 @@ fn too_many(path: BString) -> Failure {
         field: Field::Path,
         value: path,
         reason: Reason::Errno(libc::EMFILE),
+        path: None,
     }
 }
 
@@ -415,5 +416,6 @@ fn cancelled() -> Failure {
         field: Field::Request,
         value: "".into(),
         reason: Reason::Cancelled,
+        path: None,
     }
 }

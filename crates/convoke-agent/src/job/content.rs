@@ -61,6 +61,7 @@ impl Content {
             field: Field::Content,
             value: self.path.clone(),
             reason: Reason::Errno(error.raw_os_error().unwrap_or(libc::EIO)),
+            path: None,
         })? as u64;
         self.wanted -= read;
         self.ended = read < count || self.wanted == 0;

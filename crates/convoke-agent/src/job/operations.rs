@@ -160,5 +160,6 @@ fn too_long() -> Record {
         field: Field::Request,
         value: "".into(),
         reason: Reason::TooLong,
+        path: None,
     })
 }

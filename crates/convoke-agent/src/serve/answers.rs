@@ -58,6 +58,7 @@ impl Serve {
                     field: Field::Request,
                     value: "".into(),
                     reason: Reason::TooLong,
+                    path: None,
                 },
             );
         }

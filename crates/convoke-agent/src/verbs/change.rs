@@ -44,7 +44,7 @@ impl Verbs {
         follow: Follow,
     ) -> Result<Answer, Failure> {
         let place = self.place(path)?;
-        let owner = self.owner(ownership)?;
+        let owner = self.owner(ownership, &place)?;
         if owner.is_empty() {
             return Err(failure(Field::Owner, b"", Reason::Invalid));
         }
@@ -81,7 +81,7 @@ impl Verbs {
         let place = self.place(path)?;
         let times = time.map(timestamps).transpose()?;
         let bits = Bits::new(mode, PRIVATE)?;
-        let owner = self.owner(ownership)?;
+        let owner = self.owner(ownership, &place)?;
         let spot = place.spot(Hold::Reach)?;
         match spot.create(bits, &owner, times.as_ref()) {
             Err(failure) if failure.reason == exists() => touch_existing(&spot, times),
@@ -99,8 +99,8 @@ impl Spot {
         }
         let file = self.create_file(OFlags::WRONLY)?;
         let finish = || {
-            owner.give(&file)?;
-            bits.give(&file)?;
+            owner.give(&file, &self.place)?;
+            bits.give(&file, &self.place)?;
             let set = times.map_or(Ok(()), |times| futimens(&file, times));
             set.map_err(|errno| self.place.refused(errno))
         };

@@ -43,7 +43,7 @@ impl Verbs {
         let place = self.place(path)?;
         let shape = Shape {
             mode: mode.map(checked).transpose()?,
-            owner: self.owner(ownership)?,
+            owner: self.owner(ownership, &place)?,
         };
         match parents {
             Parents::Exist => {
@@ -124,7 +124,7 @@ fn make(above: impl AsFd, name: &[u8], place: &Place, shape: &Shape) -> Result<O
             return Err(refused(Errno::EXIST));
         }
         if !shape.is_that_of(&raw) {
-            shape.give(&made, Mode::from_raw_mode(raw.st_mode & 0o7777))?;
+            shape.give(&made, Mode::from_raw_mode(raw.st_mode & 0o7777), place)?;
         }
         Ok(made)
     };
@@ -152,11 +152,11 @@ impl Shape {
     }
 
     /// Changes a directory that is only held, which the kernel allows by a name of the descriptor alone.
-    fn give(&self, made: &OwnedFd, now: Mode) -> Result<(), Failure> {
+    fn give(&self, made: &OwnedFd, now: Mode, place: &Place) -> Result<(), Failure> {
         if !self.owner.is_empty() {
             let flags = AtFlags::EMPTY_PATH;
             let given = rustix::fs::chownat(made, c"", self.owner.uid(), self.owner.gid(), flags);
-            given.map_err(|errno| self.owner.refused(errno))?;
+            given.map_err(|errno| self.owner.refused(place, errno))?;
         }
         let wanted = self.mode.unwrap_or(now | Mode::RWXU);
         if wanted == now {
@@ -169,7 +169,7 @@ impl Shape {
                 .and_then(|made| rustix::fs::fchmod(&made, wanted)),
             set => set,
         };
-        set.map_err(|errno| mode_refused(wanted, errno))
+        set.map_err(|errno| mode_refused(wanted, place, errno))
     }
 }
 

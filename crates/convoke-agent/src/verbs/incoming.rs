@@ -76,7 +76,7 @@ impl Incoming {
     pub(super) fn begin(verbs: &Verbs, new: &NewFile) -> Result<Self, Failure> {
         let place = verbs.place(&new.path)?;
         let asked = new.mode.map(checked).transpose()?.map(Bits::Asked);
-        let owner = verbs.owner(&new.ownership)?;
+        let owner = verbs.owner(&new.ownership, &place)?;
         let (spot, is_readable) = find(place, new)?;
         let (bits, owner) = match spot.replaceable()? {
             None => (asked.unwrap_or(Bits::Usual(PRIVATE)), owner),
@@ -88,7 +88,7 @@ impl Incoming {
                 )
             }
         };
-        owner.check_privilege()?;
+        owner.check_privilege(&spot.place)?;
         let (file, beside) = make_beside(&spot, verbs)?;
         let incoming = Incoming {
             spot,
@@ -99,7 +99,7 @@ impl Incoming {
             is_readable,
             size: 0,
         };
-        owner.give(&incoming.file)?;
+        owner.give(&incoming.file, &incoming.spot.place)?;
         Ok(incoming)
     }
 
@@ -127,7 +127,7 @@ impl Incoming {
     /// The kernel's; something that may not be replaced stands there by now. The old file stands then,
     /// but for one case: the new one does when only its directory could not be synced.
     pub fn finish(mut self) -> Result<Stored, Failure> {
-        self.bits.give(&self.file)?;
+        self.bits.give(&self.file, &self.spot.place)?;
         if self.durability == Durability::Synced {
             fsync(&self.file).map_err(|errno| self.refused(errno))?;
         }

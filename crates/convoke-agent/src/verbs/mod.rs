@@ -255,5 +255,6 @@ fn cancelled() -> Failure {
         field: Field::Request,
         value: BString::default(),
         reason: Reason::Cancelled,
+        path: None,
     }
 }

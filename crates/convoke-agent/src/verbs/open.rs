@@ -58,7 +58,7 @@ impl Verbs {
 pub(super) fn open(verbs: &Verbs, open: &Open) -> Result<(File, Stat), Failure> {
     let place = verbs.place(&open.path)?;
     let bits = Bits::new(open.mode, PRIVATE)?;
-    let owner = verbs.owner(&open.ownership)?;
+    let owner = verbs.owner(&open.ownership, &place)?;
     let (file, raw) = match open.creation {
         Creation::Never => open_existing(&place, open.access)?,
         _ => open_or_make(&place, open, bits, &owner)?,
@@ -152,8 +152,8 @@ fn make(spot: &Spot, access: Access, bits: Bits, owner: &Owner) -> Result<(Owned
     }
     let file = spot.create_file(flags_of(access))?;
     let finish = || {
-        owner.give(&file)?;
-        bits.give(&file)?;
+        owner.give(&file, &spot.place)?;
+        bits.give(&file, &spot.place)?;
         fstat(&file).map_err(|errno| spot.place.refused(errno))
     };
     match finish() {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::Verbs;
-use super::path::failure;
+use super::path::{Place, failure};
 use crate::account::database::{Key, number};
 use crate::account::getent::NoAnswer;
 
@@ -26,8 +26,9 @@ pub(super) struct Owner {
 
 impl Verbs {
     /// The numbers of an ownership. A user alone brings its primary group along. A number without a name
-    /// is taken as it is, but for a user alone, whose group nobody knows then.
-    pub(super) fn owner(&self, asked: &Ownership) -> Result<Owner, Failure> {
+    /// is taken as it is, but for a user alone, whose group nobody knows then. What stands at `place` is to
+    /// be theirs.
+    pub(super) fn owner(&self, asked: &Ownership, place: &Place) -> Result<Owner, Failure> {
         let mut owner = Owner {
             asked: asked.clone(),
             ..Owner::default()
@@ -49,7 +50,7 @@ impl Verbs {
                 }
             }
         }
-        owner.check_privilege()?;
+        owner.check_privilege(place)?;
         Ok(owner)
     }
 
@@ -64,14 +65,14 @@ impl Verbs {
 
 impl Owner {
     /// Only the superuser gives files away: said before anything is touched.
-    pub(super) fn check_privilege(&self) -> Result<(), Failure> {
+    pub(super) fn check_privilege(&self, place: &Place) -> Result<(), Failure> {
         let Some(user) = self.user else {
             return Ok(());
         };
         let me = geteuid();
         match me.is_root() || user == me.as_raw() {
             true => Ok(()),
-            false => Err(self.refused(Errno::PERM)),
+            false => Err(self.refused(place, Errno::PERM)),
         }
     }
 
@@ -80,12 +81,12 @@ impl Owner {
         self.user.is_none() && self.group.is_none()
     }
 
-    /// Gives an open file to them. Comes before its mode: the kernel takes set-id bits away here.
-    pub(super) fn give(&self, file: impl AsFd) -> Result<(), Failure> {
+    /// Gives the open file of a place to them. Comes before its mode: the kernel takes set-id bits away here.
+    pub(super) fn give(&self, file: impl AsFd, place: &Place) -> Result<(), Failure> {
         if self.is_empty() {
             return Ok(());
         }
-        fchown(file, self.uid(), self.gid()).map_err(|errno| self.refused(errno))
+        fchown(file, self.uid(), self.gid()).map_err(|errno| self.refused(place, errno))
     }
 
     pub(super) fn uid(&self) -> Option<Uid> {
@@ -97,7 +98,7 @@ impl Owner {
     }
 
     /// What the kernel refused, as a failure of the field that was asked for.
-    pub(super) fn refused(&self, errno: Errno) -> Failure {
+    pub(super) fn refused(&self, place: &Place, errno: Errno) -> Failure {
         let me = geteuid().as_raw();
         let number = |number: Option<u32>| number.unwrap_or_default().to_string().into();
         let (field, value) = match (&self.asked.owner, &self.asked.group) {
@@ -109,7 +110,7 @@ impl Owner {
             }
             (None, None) => (Field::Owner, number(self.user)),
         };
-        failure(field, &value, Reason::Errno(errno.raw_os_error()))
+        place.refused_part(field, &value, errno)
     }
 
     /// These, or where one is absent that of a file that is there.
@@ -140,13 +141,13 @@ impl Bits {
         }
     }
 
-    /// Gives them to an open file. Some file systems have no such bits; that is an error only when they
+    /// Gives them to the open file of a place. Some file systems have no such bits; that is an error only when they
     /// were asked for.
-    pub(super) fn give(self, file: impl AsFd) -> Result<(), Failure> {
+    pub(super) fn give(self, file: impl AsFd, place: &Place) -> Result<(), Failure> {
         let (Bits::Asked(mode) | Bits::Usual(mode)) = self;
         match (self, fchmod(file, mode)) {
             (_, Ok(())) | (Bits::Usual(_), Err(Errno::PERM | Errno::OPNOTSUPP)) => Ok(()),
-            (_, Err(errno)) => Err(mode_refused(mode, errno)),
+            (_, Err(errno)) => Err(mode_refused(mode, place, errno)),
         }
     }
 }
@@ -164,11 +165,7 @@ pub(super) fn checked(mode: u16) -> Result<Mode, Failure> {
 }
 
 /// What the kernel refused about permission bits.
-pub(super) fn mode_refused(mode: Mode, errno: Errno) -> Failure {
+pub(super) fn mode_refused(mode: Mode, place: &Place, errno: Errno) -> Failure {
     let text = format!("{:04o}", mode.as_raw_mode());
-    failure(
-        Field::Mode,
-        text.as_bytes(),
-        Reason::Errno(errno.raw_os_error()),
-    )
+    place.refused_part(Field::Mode, text.as_bytes(), errno)
 }

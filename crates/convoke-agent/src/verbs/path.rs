@@ -73,6 +73,14 @@ impl Place {
         self.failure(Reason::Errno(errno.raw_os_error()))
     }
 
+    /// What the kernel refused to give to what stands at the path.
+    pub(super) fn refused_part(&self, field: Field, value: &[u8], errno: Errno) -> Failure {
+        Failure {
+            path: Some(self.path.clone()),
+            ..failure(field, value, Reason::Errno(errno.raw_os_error()))
+        }
+    }
+
     /// What is wrong with the path.
     pub(super) fn failure(&self, reason: Reason) -> Failure {
         failure(Field::Path, &self.path, reason)
@@ -137,6 +145,7 @@ pub(super) fn failure(field: Field, value: &[u8], reason: Reason) -> Failure {
         field,
         value: value.into(),
         reason,
+        path: None,
     }
 }
 

@@ -106,11 +106,11 @@ impl Spot {
         let is_shared = bits.contains(Mode::SVTX) && bits.intersects(Mode::WGRP | Mode::WOTH);
         match is_shared && old.st_uid != above.st_uid {
             false => Ok(()),
-            true => Err(failure(
-                Field::Owner,
-                old.st_uid.to_string().as_bytes(),
-                Reason::Errno(Errno::ACCESS.raw_os_error()),
-            )),
+            true => {
+                let owner = old.st_uid.to_string();
+                let owner = owner.as_bytes();
+                Err(self.place.refused_part(Field::Owner, owner, Errno::ACCESS))
+            }
         }
     }
 }

@@ -50,11 +50,12 @@ impl Verbs {
             PasswordHash::Hidden => None,
             PasswordHash::Shown => {
                 let hash = self.service.password_hash(&user);
-                hash.map_err(|why| {
-                    wrong(match why {
-                        NoHash::Refused(errno) => Reason::Errno(errno),
-                        NoHash::NoAnswer => Reason::NoAnswer,
-                    })
+                hash.map_err(|why| match why {
+                    NoHash::NoAnswer => wrong(Reason::NoAnswer),
+                    NoHash::Refused { file, errno } => Failure {
+                        path: Some(file),
+                        ..wrong(Reason::Errno(errno))
+                    },
                 })?
             }
         };

@@ -5,6 +5,7 @@
 mod accounts;
 mod batches;
 mod change;
+mod denied;
 mod files;
 mod look;
 mod names;
@@ -65,6 +66,8 @@ enum Needs {
 struct Ground {
     /// The host, in a directory that was just made.
     remote: Remote,
+    /// The same without a scope.
+    bare: Remote,
     /// The directory.
     directory: BString,
     /// A user whom only `getent` knows.
@@ -75,6 +78,16 @@ impl Ground {
     /// The absolute path of a name in the directory.
     fn at(&self, name: &str) -> BString {
         self.remote.scope().join(name.into())
+    }
+
+    /// A relative path of a name in the directory, from the login home.
+    async fn from_home(&self, name: &str) -> BString {
+        let home = self.said("cd && pwd -P").await;
+        let up = home.split('/').filter(|name| !name.is_empty());
+        let up = up.map(|_| "..").collect::<Vec<_>>().join("/");
+        let path = self.at(name);
+        let path = path.strip_prefix(b"/").unwrap_or(&path);
+        [up.as_bytes(), b"/", path].concat().into()
     }
 
     /// What a line of shell says on the host.
@@ -120,6 +133,7 @@ pub async fn verbs(site: &Site) -> Vec<Skipped> {
         look::CHECKS,
         names::CHECKS,
         change::CHECKS,
+        denied::CHECKS,
         files::CHECKS,
         open::CHECKS,
         run::CHECKS,
@@ -158,6 +172,7 @@ async fn one(site: &Site, remote: &Remote, check: Check) {
     let directory = remote.tempdir().await.unwrap();
     let ground = Ground {
         remote: remote.within(&Scope::new().cwd(directory.clone())),
+        bare: remote.clone(),
         directory: directory.clone(),
         ghost: site.ghost,
     };

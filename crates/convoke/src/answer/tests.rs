@@ -160,9 +160,11 @@ fn a_failure_takes_the_place_of_an_answer() {
         field: Field::Path,
         value: "/root/x".into(),
         reason: Reason::Errno(13),
+        path: None,
     };
     let expected = json!({
         "answer": "failed", "field": "path", "value": "/root/x", "reason": "errno", "errno": 13,
+        "path": null,
         "text": "\"/root/x\": permission denied",
     });
     assert_eq!(form(Err(failure)), expected);

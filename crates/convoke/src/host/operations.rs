@@ -82,6 +82,7 @@ impl Tally {
                     field: Field::Path,
                     value: subject.cloned().unwrap_or_default(),
                     reason: Reason::Errno(ENOENT),
+                    path: None,
                 };
                 Failed::note(&mut self.0, FailureCause::Host(failure));
             }

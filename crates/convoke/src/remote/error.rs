@@ -9,7 +9,7 @@ use convoke_proto::file::FileKind;
 use convoke_proto::operation::{Failure, Field, Reason};
 
 use crate::error::LinkError;
-use crate::failure::{errno_words, word};
+use crate::failure::{errno_words, refused, word};
 use crate::outcome::{Exited, NotStarted, Stage, TimedOut, Unreachable};
 use crate::printable::printable;
 use crate::process::Broken;
@@ -77,18 +77,22 @@ pub enum VerbError {
         path: BString,
     },
     /// The login may not do that.
-    #[error("\"{}\": {}", printable(.path), errno_words(*.errno))]
+    #[error("{}", refused(.path, .part.as_ref().map(Part::words), *.errno))]
     Permission {
         /// What it may not be done to.
         path: BString,
+        /// What is to blame when it is not the path: whose the file shall be, or is.
+        part: Option<Part>,
         /// `EPERM` or `EACCES`.
         errno: i32,
     },
     /// The host's kernel refused it for any other reason.
-    #[error("\"{}\": {}", printable(.path), errno_words(*.errno))]
+    #[error("{}", refused(.path, .part.as_ref().map(Part::words), *.errno))]
     Errno {
         /// What it was to be done to.
         path: BString,
+        /// What is to blame when it is not the path.
+        part: Option<Part>,
         /// Its number.
         errno: i32,
     },
@@ -153,6 +157,22 @@ pub enum VerbError {
         /// What the panic said.
         text: String,
     },
+}
+
+/// A part of what was asked for, beside its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Part {
+    /// Which: `owner`, `group`, `mode` or `user`.
+    pub field: &'static str,
+    /// Its value: that of the request, or the number of whom the file belongs to.
+    pub value: BString,
+}
+
+impl Part {
+    fn words(&self) -> (&str, &[u8]) {
+        (self.field, &self.value)
+    }
 }
 
 /// What came of a command that ended by itself.
@@ -238,6 +258,7 @@ impl VerbError {
             Stage::Exec if reason.errno == EACCES => {
                 return VerbError::Permission {
                     path: reason.tried.into_iter().next().unwrap_or(program.clone()),
+                    part: None,
                     errno: EACCES,
                 };
             }
@@ -292,11 +313,10 @@ impl From<Failure> for VerbError {
             field,
             value,
             reason,
+            path,
         } = failure;
         match reason {
-            Reason::Errno(ENOENT) => VerbError::NotFound { path: value },
-            Reason::Errno(errno @ (EPERM | EACCES)) => VerbError::Permission { path: value, errno },
-            Reason::Errno(errno) => VerbError::Errno { path: value, errno },
+            Reason::Errno(errno) => refusal(field, value, path, errno),
             Reason::Unknown if field == Field::Group => VerbError::UnknownGroup { name: value },
             Reason::Unknown if matches!(field, Field::Owner | Field::User) => {
                 VerbError::UnknownUser { name: value }
@@ -308,6 +328,22 @@ impl From<Failure> for VerbError {
             Reason::Invalid => VerbError::usage(word(field), value, "the host takes no such value"),
             Reason::Cancelled => VerbError::Cancelled,
         }
+    }
+}
+
+/// What the kernel refused.
+fn refusal(field: Field, value: BString, path: Option<BString>, errno: i32) -> VerbError {
+    let (path, part) = match path {
+        None => (value, None),
+        Some(path) => {
+            let field = word(field);
+            (path, Some(Part { field, value }))
+        }
+    };
+    match errno {
+        ENOENT => VerbError::NotFound { path },
+        EPERM | EACCES => VerbError::Permission { path, part, errno },
+        errno => VerbError::Errno { path, part, errno },
     }
 }
 

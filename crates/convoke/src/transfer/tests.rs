@@ -149,6 +149,7 @@ fn no_space() -> Failure {
         field: Field::Content,
         value: "/x".into(),
         reason: Reason::Errno(28),
+        path: None,
     }
 }
 

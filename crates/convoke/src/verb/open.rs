@@ -4,10 +4,11 @@ use std::io::SeekFrom;
 
 use bstr::BString;
 use convoke_proto::file::{Access, Creation, Open as Request, Ownership, Stat as FileStat};
-use convoke_proto::operation::{Answer, MAX_CONTENT, Operation};
+use convoke_proto::operation::{Answer, Failure, MAX_CONTENT, Operation};
 
 use crate::error::{LinkError, StartError};
 use crate::link::{Channel, Delivery};
+use crate::operate::Reply;
 use crate::process::Broken;
 use crate::remote::{Remote, VerbError};
 
@@ -111,18 +112,17 @@ impl Verb for Open {
             mode: field::mode(self.mode.or(scope.mode_of_files()))?,
             ownership: field::ownership(scope.ownership(&self.ownership))?,
         };
+        let path = request.path.clone();
         let opening = remote.link().open_file(request).await;
         let mut channel = opening.map_err(|error| match error {
             StartError::Lost(error) => Broken::unsent(error).into(),
-            StartError::Oversized(_) => VerbError::TooLong {
-                what: self.path.clone(),
-            },
+            StartError::Oversized(_) => VerbError::TooLong { what: path.clone() },
         })?;
         let error = match (channel.next().await, channel.number()) {
             (Delivery::Opened(_), Some(number)) => {
                 return Ok(RemoteFile {
                     remote: remote.clone(),
-                    path: self.path.clone(),
+                    path,
                     access: self.access,
                     most: self.most,
                     number,
@@ -143,7 +143,7 @@ impl Verb for Open {
 #[derive(Debug)]
 pub struct RemoteFile {
     remote: Remote,
-    /// What errors call it.
+    /// What errors call it; from the login home when it is relative.
     path: BString,
     access: Access,
     /// How much is read to the end at most, in bytes.
@@ -178,7 +178,7 @@ impl RemoteFile {
                 return Ok(all);
             }
             if piece.len() > self.most.saturating_sub(all.len()) {
-                let what = self.remote.scope().join(self.path.clone());
+                let what = self.absolute().await;
                 return Err(VerbError::TooLong { what });
             }
             all.extend_from_slice(&piece);
@@ -290,11 +290,35 @@ impl RemoteFile {
         }
     }
 
+    /// Asks for something that is done to the file. The host knows it by a number alone, which no error shall say.
     async fn ask(&self, operation: Operation) -> Result<Answer, VerbError> {
+        match self.operate(operation).await? {
+            Ok(answer) => Ok(answer),
+            Err(failure) => {
+                let value = self.absolute().await;
+                Err(Failure { value, ..failure }.into())
+            }
+        }
+    }
+
+    /// Where it stood when it was opened. Where a login's home is only the host knows; without an answer, the
+    /// path stays as it was given.
+    async fn absolute(&self) -> BString {
+        let path = self.path.clone();
+        if path.starts_with(b"/") {
+            return path;
+        }
+        match self.operate(Operation::Absolute { path }).await {
+            Ok(Ok(Answer::Path(Some(path)))) => path,
+            _ => self.path.clone(),
+        }
+    }
+
+    async fn operate(&self, operation: Operation) -> Result<Reply, VerbError> {
         let mut reply = None;
         self.remote
             .operate(vec![operation], |_, came| reply = Some(came))
             .await?;
-        Ok(reply.ok_or_else(VerbError::unreadable)??)
+        reply.ok_or_else(VerbError::unreadable)
     }
 }

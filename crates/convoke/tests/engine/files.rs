@@ -88,6 +88,7 @@ fn no_space(path: &str) -> Failure {
         field: Field::Content,
         value: path.into(),
         reason: Reason::Errno(28),
+        path: None,
     }
 }
 
@@ -345,6 +346,7 @@ async fn a_home_is_asked_for_before_the_files() {
         field: Field::User,
         value: "none".into(),
         reason: Reason::Unknown,
+        path: None,
     };
     let script = up().answers(&[
         Record::Last(Answer::Path(Some("/root/a".into()))),

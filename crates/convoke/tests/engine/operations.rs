@@ -33,6 +33,7 @@ fn failure(path: &str, errno: i32) -> Failure {
         field: Field::Path,
         value: path.into(),
         reason: Reason::Errno(errno),
+        path: None,
     }
 }
 

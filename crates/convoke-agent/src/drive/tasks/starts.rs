@@ -49,6 +49,7 @@ impl Worker {
                 field: Field::User,
                 value: name.unwrap_or_default(),
                 reason: Reason::Cancelled,
+                path: None,
             };
             self.serve
                 .not_started(channel, not_identified(errno, &failure));

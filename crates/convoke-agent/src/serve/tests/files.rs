@@ -67,6 +67,7 @@ fn failure(value: &str) -> Failure {
         field: Field::Path,
         value: value.into(),
         reason: Reason::Errno(2),
+        path: None,
     }
 }
 

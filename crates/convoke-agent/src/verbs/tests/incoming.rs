@@ -353,8 +353,11 @@ fn replace_what_others_own() {
     let scratch = PathBuf::from(std::env::var_os("SCRATCH").unwrap());
     let put_at = |name: &str| put(new(text(scratch.join(name))), b"new");
     let denied = Reason::Errno(libc::EPERM);
-    assert_eq!(host.wrong(put_at("theirs")), (Field::Owner, denied));
-    assert_eq!(host.wrong(put_at("group")), (Field::Group, denied));
+    for (name, field) in [("theirs", Field::Owner), ("group", Field::Group)] {
+        let refusal = host.refusal(put_at(name));
+        assert_eq!((refusal.field, refusal.reason), (field, denied));
+        assert_eq!(refusal.path, Some(text(scratch.join(name))));
+    }
     host.one(put_at("mine")).unwrap();
     host.one(put_at("mine")).unwrap();
     fs::create_dir(host.at("closed")).unwrap();

@@ -131,8 +131,13 @@ impl Host {
 
     /// What is wrong, and with what.
     fn wrong(&self, operation: Operation) -> (Field, Reason) {
-        let failure = self.all(operation).expect_err("this cannot be");
+        let failure = self.refusal(operation);
         (failure.field, failure.reason)
+    }
+
+    /// The one failure of an operation.
+    fn refusal(&self, operation: Operation) -> Failure {
+        self.all(operation).expect_err("this cannot be")
     }
 
     /// The names in a directory of the login home.

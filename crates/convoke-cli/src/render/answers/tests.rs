@@ -325,6 +325,7 @@ fn a_failure_has_no_lines() {
         field: Field::Path,
         value: "/a".into(),
         reason: Reason::Errno(13),
+        path: None,
     };
     let kind = Kind::Answer {
         operation: 0,

@@ -137,6 +137,7 @@ fn a_link_in_the_place_of_a_file_gets_the_hint_to_look_at_it() {
             field: Field::Path,
             value: "/etc/motd".into(),
             reason: Reason::Errno(errno),
+            path: None,
         })))
     };
     let text = |errno| recap(vec![("a", failed(errno))], "", Form::Words);
@@ -151,6 +152,7 @@ fn what_failed_together_has_a_line_each_and_equal_failures_are_told_once() {
             field: Field::Path,
             value: path.into(),
             reason: Reason::Errno(errno),
+            path: None,
         })
     };
     let failed = |count: usize| {

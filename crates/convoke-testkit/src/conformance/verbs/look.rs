@@ -69,7 +69,7 @@ async fn a_file_in_the_middle_of_a_path_is_an_error(ground: &Ground) {
     ground.remote.touch("file").await.unwrap();
     let path = ground.at("file/x");
     let answer = ground.remote.stat("file/x").await;
-    fails!(answer, Errno { path: said, errno: ENOTDIR } if said == path);
+    fails!(answer, Errno { path: said, errno: ENOTDIR, .. } if said == path);
     let answer = ground.remote.exists("file/x").await;
     fails!(answer, Errno { errno: ENOTDIR, .. });
 }

@@ -204,7 +204,7 @@ async fn a_program_that_does_not_exist_is_told_from_others(ground: &Ground) {
     let answer = remote.run(["no-such-program"]).await;
     fails!(answer, NoProgram { name, .. } if name == "no-such-program");
     remote.upload("file", "text").await.unwrap();
-    fails!(remote.run([ground.at("file")]).await, Permission { path, errno: 13 } if path == ground.at("file"));
+    fails!(remote.run([ground.at("file")]).await, Permission { path, errno: 13, .. } if path == ground.at("file"));
 }
 
 async fn a_limit_ends_a_command_and_keeps_what_it_said(ground: &Ground) {

@@ -1,5 +1,6 @@
 //! Scopes.
 
+use convoke::BString;
 use convoke::scope::Scope;
 use convoke::verb::{Mkdir, Open, Run, Upload, Verbs as _};
 
@@ -62,9 +63,21 @@ async fn two_tasks_never_see_each_others_scope(ground: &Ground) {
 }
 
 async fn without_a_directory_paths_begin_at_the_login_home(ground: &Ground) {
-    let home = ground.said("cd && pwd").await;
-    let at_home = ground.remote.within(&Scope::new().cwd(home.clone()));
-    assert_eq!(at_home.cwd().await.unwrap(), home);
+    let bare = &ground.bare;
+    let home = ground.said("printf %s \"$HOME\"").await;
+    assert_eq!(bare.cwd().await.unwrap(), home);
+    // Nobody else has this name, as nobody else has the directory.
+    let unique = ground.directory.rsplit(|byte| *byte == b'/').next();
+    let name = format!("{} at home", BString::from(unique.unwrap()));
+    let stored = bare.upload(name.as_str(), "at home").await.unwrap();
+    assert_eq!(stored.path, format!("{home}/{name}"));
+    assert_eq!(bare.stat(name.as_str()).await.unwrap().unwrap().size, 7);
+    let said = bare.run(["cat", &name]).await.unwrap();
+    assert_eq!(said.stdout, "at home");
+    let absolute = format!("{home}/{name}");
+    assert_eq!(ground.remote.read(absolute).await.unwrap(), "at home");
+    bare.remove(name.as_str()).await.unwrap();
+    fails!(bare.read(name.as_str()).await, NotFound { path } if path == stored.path);
 }
 
 async fn an_owner_of_new_files_is_a_default(ground: &Ground) {

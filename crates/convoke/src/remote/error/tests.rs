@@ -8,6 +8,7 @@ fn failure(field: Field, reason: Reason) -> VerbError {
         field,
         value,
         reason,
+        path: None,
     };
     failure.into()
 }
@@ -46,6 +47,36 @@ fn each_failure_of_a_host_is_a_kind_of_its_own() {
 }
 
 #[test]
+fn what_a_file_may_not_be_given_is_told_beside_its_path() {
+    let failure = |errno| Failure {
+        field: Field::Owner,
+        value: "root".into(),
+        reason: Reason::Errno(errno),
+        path: Some("/x".into()),
+    };
+    let owner = Part {
+        field: "owner",
+        value: "root".into(),
+    };
+    match VerbError::from(failure(1)) {
+        VerbError::Permission {
+            path,
+            part,
+            errno: 1,
+        } => assert_eq!((path, part), ("/x".into(), Some(owner.clone()))),
+        other => panic!("{other:?}"),
+    }
+    match VerbError::from(failure(22)) {
+        VerbError::Errno {
+            path,
+            part,
+            errno: 22,
+        } => assert_eq!((path, part), ("/x".into(), Some(owner))),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn what_a_host_says_is_shown_so_that_it_drives_no_terminal() {
     let value: BString = "\x1b[2J".into();
     for error in [
@@ -58,6 +89,7 @@ fn what_a_host_says_is_shown_so_that_it_drives_no_terminal() {
         },
         VerbError::Errno {
             path: value.clone(),
+            part: None,
             errno: 5,
         },
         VerbError::NoProgram {
@@ -124,7 +156,9 @@ fn a_command_that_cannot_start_is_told_by_the_field_that_is_to_blame() {
     }
     assert!(matches!(at(Stage::Exec, 2), VerbError::NoProgram { .. }));
     let denied = at(Stage::Exec, 13);
-    assert!(matches!(denied, VerbError::Permission { path, errno: 13 } if path == "/x"));
+    assert!(
+        matches!(denied, VerbError::Permission { path, part: None, errno: 13 } if path == "/x")
+    );
     assert!(matches!(at(Stage::Exec, 8), VerbError::NotStarted(_)));
     assert!(matches!(at(Stage::Fork, 11), VerbError::NotStarted(_)));
 }
