@@ -13,7 +13,7 @@ use convoke_proto::command::Start;
 use convoke_proto::credit::Budget;
 use convoke_proto::exit::{Cause, Exit, NotStarted, Stage, Status};
 use convoke_proto::file::{
-    Access, Creation, Durability, FileKind, Get, NewFile, Open, Ownership, Stat, Stored, Time,
+    Access, Creation, Durability, FileKind, Get, NewFile, Open, Ownership, Stat, Stored,
 };
 use convoke_proto::hello::{LinkId, Liveness};
 use convoke_proto::operation::{Failure, Field, Operation, Reason};
@@ -271,25 +271,10 @@ fn failure() -> Failure {
 }
 
 fn stat() -> Stat {
-    let time = Time {
-        seconds: 0,
-        nanoseconds: 0,
-    };
     Stat {
-        kind: FileKind::File,
         mode: 0o600,
-        uid: 0,
-        gid: 0,
-        owner: "root".into(),
-        group: "root".into(),
         size: 0,
-        modified: time,
-        changed: time,
-        inode: 1,
-        device: 1,
-        links: 1,
-        target: None,
-        digests: Vec::new(),
+        ..Stat::unknown(FileKind::File)
     }
 }
 

@@ -8,7 +8,7 @@ use convoke_proto::command::{Start, Stdin};
 use convoke_proto::exit::{Cause, Exit, Status};
 use convoke_proto::file::{
     Access, Creation, Digest, Durability, FileKind, Follow, Get, NewFile, Open, Ownership, Stat,
-    Stored, Time,
+    Stored,
 };
 use convoke_proto::frame::{Header, LINK_CHANNEL, Tag};
 use convoke_proto::hello::{Capabilities, Hello, Liveness, PROTOCOL};
@@ -119,25 +119,10 @@ fn open() -> Message {
 }
 
 fn stat() -> Stat {
-    let time = Time {
-        seconds: 1,
-        nanoseconds: 2,
-    };
     Stat {
-        kind: FileKind::File,
         mode: 0o600,
-        uid: 0,
-        gid: 0,
-        owner: "root".into(),
-        group: "root".into(),
         size: 4,
-        modified: time,
-        changed: time,
-        inode: 1,
-        device: 1,
-        links: 1,
-        target: None,
-        digests: Vec::new(),
+        ..Stat::unknown(FileKind::File)
     }
 }
 

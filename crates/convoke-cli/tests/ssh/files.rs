@@ -1,9 +1,7 @@
 //! Files to hosts and from them over ssh: byte for byte, and what is left when the way there breaks.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
-use std::process::Command;
 use std::time::Duration;
 
 use convoke_testkit::fleet::Fleet;
@@ -14,20 +12,8 @@ use crate::operator::{Operator, eventually};
 /// What the controller may take, whatever goes: the figure of the contract.
 const MEMORY_KIB: u64 = 64 << 10;
 
-/// `convoke` with a verb, on a fleet.
-fn with<A: AsRef<OsStr>>(
-    operator: &Operator,
-    fleet: &Fleet,
-    verb: &str,
-    words: impl IntoIterator<Item = A>,
-) -> Command {
-    let mut command = operator.convoke([verb, "-F"]);
-    command.arg(fleet.ssh_config()).args(words);
-    command
-}
-
 fn ok(operator: &Operator, fleet: &Fleet, verb: &str, words: &[&str]) -> Ran {
-    let ran = Live::start(with(operator, fleet, verb, words)).finish();
+    let ran = Live::start(operator.with(fleet, verb, words)).finish();
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{words:?}");
     ran
 }
@@ -141,12 +127,7 @@ fn a_connection_that_is_killed_leaves_the_old_file_and_nothing_else() {
     let kind = rustix::fs::FileType::Fifo;
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
-    let live = Live::start(with(
-        &operator,
-        &fleet,
-        "put",
-        ["--json", "pipe", "h1:place/file"],
-    ));
+    let live = Live::start(operator.with(&fleet, "put", ["--json", "pipe", "h1:place/file"]));
     // For reading, too, so that nobody waits for anybody.
     let mut source = fs::File::options();
     let mut source = source.read(true).write(true).open(&pipe).unwrap();
@@ -170,7 +151,7 @@ fn a_connection_that_is_cut_while_a_file_comes_leaves_the_old_one() {
     fs::create_dir(&here).unwrap();
     fs::write(here.join("big"), "old").unwrap();
     let words = ["--json", "h1:big", "here"];
-    let live = Live::start(with(&operator, &fleet, "get", words));
+    let live = Live::start(operator.with(&fleet, "get", words));
     live.until_said("\"progress\"", 1);
     fleet.kill_sessions();
     let ran = live.finish();

@@ -1,26 +1,12 @@
 //! The verbs that ask hosts, over ssh.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::process::Command;
 
 use convoke_testkit::fleet::Fleet;
 
 use crate::available;
 use crate::live::Live;
 use crate::operator::Operator;
-
-/// `convoke` with a verb, on a fleet.
-fn ask<A: AsRef<OsStr>>(
-    operator: &Operator,
-    fleet: &Fleet,
-    verb: &str,
-    words: impl IntoIterator<Item = A>,
-) -> Command {
-    let mut command = operator.convoke([verb, "-F"]);
-    command.arg(fleet.ssh_config()).args(words);
-    command
-}
 
 #[test]
 fn every_verb_answers_over_ssh_as_on_this_machine() {
@@ -38,7 +24,7 @@ fn every_verb_answers_over_ssh_as_on_this_machine() {
         let [verb, rest @ ..] = words else { continue };
         let run = |hosts: &str| {
             let words = [&["-b", hosts], rest].concat();
-            let ran = Live::start(ask(&operator, &fleet, verb, words)).finish();
+            let ran = Live::start(operator.with(&fleet, verb, words)).finish();
             assert_eq!(
                 (ran.code, ran.stderr.as_str()),
                 (Some(0), ""),
@@ -67,7 +53,7 @@ fn what_is_there_on_some_hosts_only_is_told_for_the_others() {
         fs::write(fleet.home(n).join("here"), "").unwrap();
     }
     for (verb, on_stdout) in [("stat", true), ("cat", false)] {
-        let ran = Live::start(ask(&operator, &fleet, verb, ["h[1-3]", "here"])).finish();
+        let ran = Live::start(operator.with(&fleet, verb, ["h[1-3]", "here"])).finish();
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
         assert!(
             ran.stderr
@@ -90,7 +76,7 @@ fn a_host_that_is_not_reached_and_one_that_is_lost_are_told_apart_from_failures(
     let (operator, fleet) = (Operator::new(), Fleet::start());
     let refusing = fleet.refusing();
     fleet.alias("refusing", refusing.address());
-    let ran = Live::start(ask(&operator, &fleet, "stat", ["h1,refusing", "/"])).finish();
+    let ran = Live::start(operator.with(&fleet, "stat", ["h1,refusing", "/"])).finish();
     assert_eq!(ran.code, Some(3));
     assert!(ran.text().starts_with("h1: dir  "), "{}", ran.text());
     assert!(ran.stderr.contains("1 ok, 1 unreachable"), "{}", ran.stderr);
@@ -101,7 +87,7 @@ fn a_host_that_is_not_reached_and_one_that_is_lost_are_told_apart_from_failures(
     let file = operator.path("file");
     fs::File::create(&file).unwrap().set_len(64 << 20).unwrap();
     let words = ["-b", "cut", file.to_str().unwrap()];
-    let ran = Live::start(ask(&operator, &fleet, "cat", words)).finish();
+    let ran = Live::start(operator.with(&fleet, "cat", words)).finish();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("cut: lost: "), "{}", ran.stderr);
     operator.end(&fleet);

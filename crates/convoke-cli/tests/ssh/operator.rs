@@ -92,7 +92,17 @@ impl Operator {
         fleet: &Fleet,
         words: impl IntoIterator<Item = A>,
     ) -> Command {
-        let mut command = self.convoke(["run", "-F"]);
+        self.with(fleet, "run", words)
+    }
+
+    /// `convoke` with any verb on a fleet, with some words.
+    pub(crate) fn with<A: AsRef<OsStr>>(
+        &self,
+        fleet: &Fleet,
+        verb: &str,
+        words: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut command = self.convoke([verb, "-F"]);
         command.arg(fleet.ssh_config()).args(words);
         command
     }

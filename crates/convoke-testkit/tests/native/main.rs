@@ -32,7 +32,7 @@ use convoke_connect::ssh::SshOptions;
 use convoke_connect::surroundings::Surroundings;
 use convoke_connect::trail::Trail;
 use convoke_testkit::fleet::Fleet;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
 /// How long a busy machine may take for what takes milliseconds.
@@ -156,6 +156,23 @@ async fn log_until(fleet: &Fleet, words: &str) -> String {
 /// Whether the log of a talkative sshd tells that somebody began to log in.
 fn asks_to_log_in(log: &str) -> bool {
     log.contains("userauth-request") || log.contains("service_request")
+}
+
+/// Sends so many bytes to a `cat` behind `host`, and sees that they come back, and that it ends.
+async fn there_and_back(client: &Client, host: &str, length: usize) {
+    let sent: Vec<u8> = (0..length).map(|n| (n * n % 251) as u8).collect();
+    let mut pipes = client.open(host, "cat").await.unwrap();
+    let mut came = Vec::with_capacity(length);
+    let writing = async {
+        pipes.writer.write_all(&sent).await.unwrap();
+        pipes.writer.shutdown().await.unwrap();
+    };
+    let both = async { tokio::join!(pipes.reader.read_to_end(&mut came), writing) };
+    let both = tokio::time::timeout(PATIENCE, both).await;
+    let (read, ()) = both.expect("it hangs");
+    read.unwrap();
+    assert!(came == sent, "{} of {length} bytes came", came.len());
+    assert_eq!(end(pipes).await, Ending::Exited { code: 0 });
 }
 
 async fn end(pipes: Pipes) -> Ending {

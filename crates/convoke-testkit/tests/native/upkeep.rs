@@ -7,45 +7,28 @@ use convoke_testkit::fleet::Fleet;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{Client, PATIENCE, end};
+use crate::{Client, PATIENCE, end, there_and_back};
 
 /// How often keys were exchanged.
 fn exchanges(fleet: &Fleet) -> usize {
     fleet.log().matches("rekey out after").count()
 }
 
-async fn echo(client: &Client, length: usize) {
-    let sent: Vec<u8> = (0..length).map(|n| (n * n % 251) as u8).collect();
-    let mut pipes = client.open("h1", "cat").await.unwrap();
-    let mut came = Vec::with_capacity(length);
-    let writing = async {
-        pipes.writer.write_all(&sent).await.unwrap();
-        pipes.writer.shutdown().await.unwrap();
-    };
-    let both = async { tokio::join!(pipes.reader.read_to_end(&mut came), writing) };
-    let (read, ()) = tokio::time::timeout(PATIENCE, both)
-        .await
-        .expect("it hangs");
-    read.unwrap();
-    assert!(came == sent, "{} of {length} bytes came", came.len());
-    assert_eq!(end(pipes).await, Ending::Exited { code: 0 });
-}
-
 #[tokio::test]
 async fn keys_are_exchanged_again_after_as_many_bytes_as_configured() {
     let fleet = Fleet::builder().option("LogLevel DEBUG1").start();
     let length = 10 * 1024 * 1024;
-    echo(&Client::new(&fleet), length).await;
+    there_and_back(&Client::new(&fleet), "h1", length).await;
     let usual = exchanges(&fleet);
     println!("{usual} exchanges of one connection");
-    echo(&Client::with(&fleet, &["RekeyLimit=1M"]), length).await;
+    there_and_back(&Client::with(&fleet, &["RekeyLimit=1M"]), "h1", length).await;
     let more = exchanges(&fleet) - usual;
     println!("{more} exchanges with RekeyLimit 1M");
     assert!(more > usual + 5, "{more}");
     // A server may want it, too, also at the same time.
     let fleet = Fleet::builder().option("RekeyLimit 1M").start();
-    echo(&Client::new(&fleet), length).await;
-    echo(&Client::with(&fleet, &["RekeyLimit=1M"]), length).await;
+    there_and_back(&Client::new(&fleet), "h1", length).await;
+    there_and_back(&Client::with(&fleet, &["RekeyLimit=1M"]), "h1", length).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use convoke_proto::codec::{Decoder, Incoming};
 use convoke_proto::credit::{Budget, CONTROLLER_BUDGET};
 use convoke_proto::fault::{Fault, FaultKind};
-use convoke_proto::file::{Durability, FileKind, Get, NewFile, Ownership, Stat, Stored, Time};
+use convoke_proto::file::{Durability, FileKind, Get, NewFile, Ownership, Stat, Stored};
 use convoke_proto::frame::{Header, LINK_CHANNEL, Tag};
 use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message, Stream};
@@ -154,25 +154,10 @@ fn no_space() -> Failure {
 }
 
 fn stat() -> Stat {
-    let time = Time {
-        seconds: 0,
-        nanoseconds: 0,
-    };
     Stat {
-        kind: FileKind::File,
         mode: 0o644,
-        uid: 0,
-        gid: 0,
-        owner: "root".into(),
-        group: "root".into(),
         size: 3,
-        modified: time,
-        changed: time,
-        inode: 1,
-        device: 1,
-        links: 1,
-        target: None,
-        digests: Vec::new(),
+        ..Stat::unknown(FileKind::File)
     }
 }
 

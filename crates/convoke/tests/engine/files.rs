@@ -13,7 +13,7 @@ use convoke::files::{Destination, Download, Tilde, Upload};
 use convoke::host::Work;
 use convoke::landing::Landing;
 use convoke::outcome::{CancelCause, Done, Failed, FailureCause, Outcome};
-use convoke::proto::file::{Durability, FileKind, NewFile, Ownership, Stat, Stored, Time};
+use convoke::proto::file::{Durability, FileKind, NewFile, Ownership, Stat, Stored};
 use convoke::proto::message::{Credit, Message, Stream as StreamNumber};
 use convoke::proto::operation::{Answer, Failure, Field, Operation, Reason, Record};
 use convoke_testkit::memory::{Gate, Memory, Script};
@@ -61,25 +61,10 @@ fn ends(script: Script) -> Script {
 }
 
 fn stat(size: u64, mode: u16) -> Stat {
-    let time = Time {
-        seconds: 0,
-        nanoseconds: 0,
-    };
     Stat {
-        kind: FileKind::File,
         mode,
-        uid: 0,
-        gid: 0,
-        owner: "root".into(),
-        group: "root".into(),
         size,
-        modified: time,
-        changed: time,
-        inode: 1,
-        device: 1,
-        links: 1,
-        target: None,
-        digests: Vec::new(),
+        ..Stat::unknown(FileKind::File)
     }
 }
 

@@ -8,7 +8,7 @@ use convoke::connect::connector::Ending;
 use convoke::event::Kind;
 use convoke::host::{Absence, Operations, Work};
 use convoke::outcome::{CancelCause, Done, Failed, FailureCause, Outcome};
-use convoke::proto::file::{Entry, FileKind, Follow, Stat, Time};
+use convoke::proto::file::{Entry, FileKind, Follow, Stat};
 use convoke::proto::frame::MAX_REQUEST;
 use convoke::proto::operation::{Answer, Failure, Field, Operation, Reason, Record};
 use convoke_testkit::memory::{Memory, Script};
@@ -38,25 +38,10 @@ fn failure(path: &str, errno: i32) -> Failure {
 }
 
 fn a_file() -> Stat {
-    let time = Time {
-        seconds: 0,
-        nanoseconds: 0,
-    };
     Stat {
-        kind: FileKind::File,
         mode: 0o600,
-        uid: 0,
-        gid: 0,
-        owner: "root".into(),
-        group: "root".into(),
         size: 0,
-        modified: time,
-        changed: time,
-        inode: 1,
-        device: 1,
-        links: 1,
-        target: None,
-        digests: Vec::new(),
+        ..Stat::unknown(FileKind::File)
     }
 }
 
