@@ -10,6 +10,7 @@ mod field;
 mod look;
 mod make;
 mod open;
+mod owned;
 mod run;
 mod system;
 mod upload;

@@ -7,6 +7,7 @@ use convoke_proto::operation::{Answer, Depth, Operation};
 use crate::remote::VerbError;
 use crate::scope::Scope;
 
+use super::owned::owned;
 use super::{Single, done, field};
 
 /// The end of a file, a link or a directory. Links are never followed.
@@ -132,25 +133,18 @@ impl Chown {
         }
     }
 
-    /// To whom it shall belong, by name or number. Alone, it also gives that user's primary group.
-    #[must_use]
-    pub fn owner(mut self, owner: impl Into<BString>) -> Self {
-        self.ownership.owner = Some(owner.into());
-        self
-    }
-
-    /// Which group shall have it, by name or number. Alone, it leaves the owner.
-    #[must_use]
-    pub fn group(mut self, group: impl Into<BString>) -> Self {
-        self.ownership.group = Some(group.into());
-        self
-    }
-
     /// Whether a link at the end of the path is followed.
     #[must_use]
     pub fn follow(self, follow: Follow) -> Self {
         Chown { follow, ..self }
     }
+}
+
+owned! { Chown:
+    /// To whom it shall belong, by name or number. Alone, it also gives that user's primary group.
+    owner,
+    /// Which group shall have it, by name or number. Alone, it leaves the owner.
+    group
 }
 
 impl Single for Chown {

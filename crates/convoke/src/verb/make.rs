@@ -7,6 +7,7 @@ use convoke_proto::operation::{Answer, Operation, Parents};
 use crate::remote::VerbError;
 use crate::scope::Scope;
 
+use super::owned::owned;
 use super::{Single, done, field, path};
 
 /// A new directory.
@@ -46,20 +47,13 @@ impl Mkdir {
             ..self
         }
     }
+}
 
+owned! { Mkdir:
     /// To whom it belongs, by name or number. Alone, it also gives that user's primary group.
-    #[must_use]
-    pub fn owner(mut self, owner: impl Into<BString>) -> Self {
-        self.ownership.owner = Some(owner.into());
-        self
-    }
-
+    owner,
     /// Which group has it, by name or number.
-    #[must_use]
-    pub fn group(mut self, group: impl Into<BString>) -> Self {
-        self.ownership.group = Some(group.into());
-        self
-    }
+    group
 }
 
 impl Single for Mkdir {
@@ -149,20 +143,13 @@ impl Touch {
             ..self
         }
     }
+}
 
+owned! { Touch:
     /// To whom a file that is made belongs.
-    #[must_use]
-    pub fn owner(mut self, owner: impl Into<BString>) -> Self {
-        self.ownership.owner = Some(owner.into());
-        self
-    }
-
+    owner,
     /// Which group a file that is made has.
-    #[must_use]
-    pub fn group(mut self, group: impl Into<BString>) -> Self {
-        self.ownership.group = Some(group.into());
-        self
-    }
+    group
 }
 
 impl Single for Touch {

@@ -13,6 +13,7 @@ use crate::process::Broken;
 use crate::remote::{Remote, VerbError};
 
 use super::download::KEPT;
+use super::owned::owned;
 use super::{Verb, done, field};
 
 /// How many bytes one write carries at most.
@@ -84,20 +85,13 @@ impl Open {
             ..self
         }
     }
+}
 
+owned! { Open:
     /// To whom a file that is made belongs.
-    #[must_use]
-    pub fn owner(mut self, owner: impl Into<BString>) -> Self {
-        self.ownership.owner = Some(owner.into());
-        self
-    }
-
+    owner,
     /// Which group a file that is made has.
-    #[must_use]
-    pub fn group(mut self, group: impl Into<BString>) -> Self {
-        self.ownership.group = Some(group.into());
-        self
-    }
+    group
 }
 
 impl Verb for Open {

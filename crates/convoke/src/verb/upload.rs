@@ -12,6 +12,7 @@ use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
 use crate::transfer::{self, INLINE, Undone};
 
+use super::owned::owned;
 use super::{Single, field, single};
 
 /// How many bytes an upload in a batch may have at most.
@@ -65,20 +66,6 @@ impl Upload {
         }
     }
 
-    /// To whom it belongs, by name or number. Alone, it also gives that user's primary group.
-    #[must_use]
-    pub fn owner(mut self, owner: impl Into<BString>) -> Self {
-        self.ownership.owner = Some(owner.into());
-        self
-    }
-
-    /// Which group has it, by name or number.
-    #[must_use]
-    pub fn group(mut self, group: impl Into<BString>) -> Self {
-        self.ownership.group = Some(group.into());
-        self
-    }
-
     /// Done as soon as the host's kernel has it: a power cut may lose it, or leave it empty.
     #[must_use]
     pub fn unsynced(self) -> Self {
@@ -120,6 +107,13 @@ impl Upload {
         let content = self.content.open().map_err(Undone::Here)?;
         Ok(transfer::put(remote.link(), file, content, progress).await?)
     }
+}
+
+owned! { Upload:
+    /// To whom it belongs, by name or number. Alone, it also gives that user's primary group.
+    owner,
+    /// Which group has it, by name or number.
+    group
 }
 
 impl Single for Upload {
