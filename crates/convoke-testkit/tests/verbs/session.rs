@@ -127,7 +127,7 @@ async fn what_is_read_once_is_the_input_of_one_host() {
     };
     assert_eq!(fed.stdout, "once");
     for (_, answer) in not {
-        assert!(matches!(answer, Err(VerbError::Content(_))), "{answer:?}");
+        assert!(matches!(answer, Err(VerbError::Input { .. })), "{answer:?}");
     }
     session.close().await;
     drop(reach);

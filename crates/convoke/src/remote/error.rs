@@ -127,6 +127,17 @@ pub enum VerbError {
     /// A command reached one of its limits, and was ended.
     #[error("the command was ended, as its {} limit was reached", .0.timed_out.limit.as_str())]
     TimedOut(Box<CutShort>),
+    /// What a command was to read could not be read on this machine, and it was ended or never started.
+    #[error("failed to read the input of the command: {error}")]
+    Input {
+        /// Why.
+        #[source]
+        error: Arc<io::Error>,
+        /// What it wrote to stdout until then.
+        stdout: BString,
+        /// What it wrote to stderr until then.
+        stderr: BString,
+    },
     /// There was no working link.
     #[error("unreachable: {}", .0.text)]
     Unreachable(Unreachable),
@@ -148,7 +159,7 @@ pub enum VerbError {
     /// It was stopped before it was done.
     #[error("it was stopped")]
     Cancelled,
-    /// What was to be sent could not be read on this machine.
+    /// What was to be in a file could not be read on this machine.
     #[error("failed to read what is to be sent: {0}")]
     Content(#[source] Arc<io::Error>),
     /// The verb panicked on this machine; only this host is concerned.

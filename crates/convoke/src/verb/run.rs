@@ -88,7 +88,7 @@ impl Run {
     }
 
     /// What it reads on stdin: bytes, or [`Input::reader`], or a source for many hosts. Input that cannot be read
-    /// to its end is [`VerbError::Content`], and the command is ended, or never started.
+    /// to its end is [`VerbError::Input`], and the command is ended, or never started.
     #[must_use]
     pub fn input(self, input: impl Into<Input>) -> Self {
         Run {
@@ -277,7 +277,11 @@ impl Verb for Run {
         };
         match ending {
             Ending::Outcome(outcome) => self.verdict(outcome, said),
-            Ending::Unread(error) => Err(VerbError::Content(Arc::new(error))),
+            Ending::Unread(error) => Err(VerbError::Input {
+                error: Arc::new(error),
+                stdout: said.stdout,
+                stderr: said.stderr,
+            }),
         }
     }
 }

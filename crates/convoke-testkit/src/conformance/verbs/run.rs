@@ -1,13 +1,16 @@
 //! Commands.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use convoke::outcome::{Limit, Status};
 use convoke::remote::VerbError;
 use convoke::scope::Scope;
 use convoke::verb::{Input, Run, Verb as _, Verbs as _};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
+use tokio::sync::oneshot;
 
 use super::{Ground, checks, fails};
 
@@ -18,6 +21,7 @@ checks! {
     Anybody a_command_without_input_finds_its_end_at_once
     Anybody input_of_any_kind_arrives
     Anybody part_of_an_input_is_never_taken_for_the_whole
+    Anybody input_that_breaks_off_keeps_what_the_command_said
     Anybody much_output_is_kept_or_thrown_away_and_the_next_command_runs
     Anybody more_output_than_is_wanted_ends_the_command
     Anybody a_command_runs_where_and_how_it_is_told
@@ -82,7 +86,7 @@ async fn input_of_any_kind_arrives(ground: &Ground) {
     let said = echoed(Input::reader(reader)).await.unwrap();
     assert_eq!(said.stdout.len(), 3_000_000);
     let broken = broken_reader();
-    fails!(echoed(Input::reader(broken)).await, Content(_));
+    fails!(echoed(Input::reader(broken)).await, Input { .. });
     // Whoever does not read it to its end is not waited for.
     let head = Run::new(["head", "-c", "1"]).input(vec![b'y'; 3_000_000]);
     assert_eq!(remote.ask(head).await.unwrap().stdout, "y");
@@ -93,29 +97,51 @@ async fn part_of_an_input_is_never_taken_for_the_whole(ground: &Ground) {
     let cat = || Run::line("cat; touch done", [""; 0]);
     let breaks_off = (&b"half"[..]).chain(broken_reader());
     let input = Input::reader(breaks_off);
-    fails!(remote.ask(cat().input(input)).await, Content(_));
+    fails!(remote.ask(cat().input(input)).await, Input { .. });
     assert!(!remote.exists("done").await.unwrap());
     let once = cat().input(Input::reader(&b"once"[..]));
     assert_eq!(remote.ask(once.clone()).await.unwrap().stdout, "once");
     remote.remove("done").await.unwrap();
     // What is read cannot be read again: nothing is started.
-    fails!(remote.ask(once).await, Content(_));
+    fails!(remote.ask(once).await, Input { .. });
     assert!(!remote.exists("done").await.unwrap());
 }
 
+async fn input_that_breaks_off_keeps_what_the_command_said(ground: &Ground) {
+    let remote = &ground.remote;
+    let (breaks, told) = oneshot::channel();
+    let input = Input::reader((&b"half"[..]).chain(broken_when(told)));
+    let line = "head -c 4; echo hm >&2; touch heard; exec cat";
+    let asked = remote.ask(Run::line(line, [""; 0]).input(input));
+    let heard = async {
+        while !remote.exists("heard").await.unwrap() {}
+        breaks.send(()).unwrap();
+    };
+    let (answer, ()) = tokio::join!(asked, heard);
+    fails!(answer, Input { stdout, stderr, error }
+        if stdout == "half" && stderr == "hm\n" && error.to_string() == "broken");
+    remote.remove("heard").await.unwrap();
+}
+
 /// A reader that fails at once.
-fn broken_reader() -> impl convoke::AsyncRead + Send + Unpin + 'static {
-    struct Broken;
-    impl convoke::AsyncRead for Broken {
+fn broken_reader() -> impl AsyncRead + Send + Unpin + 'static {
+    broken_when(oneshot::channel().1)
+}
+
+/// A reader that fails when it is told, or cannot be any more.
+fn broken_when(told: oneshot::Receiver<()>) -> impl AsyncRead + Send + Unpin + 'static {
+    struct Broken(oneshot::Receiver<()>);
+    impl AsyncRead for Broken {
         fn poll_read(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-            _: &mut tokio::io::ReadBuf<'_>,
-        ) -> std::task::Poll<io::Result<()>> {
-            std::task::Poll::Ready(Err(io::Error::other("broken")))
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let told = Pin::new(&mut self.0).poll(context);
+            told.map(|_| Err(io::Error::other("broken")))
         }
     }
-    Broken
+    Broken(told)
 }
 
 async fn much_output_is_kept_or_thrown_away_and_the_next_command_runs(ground: &Ground) {
