@@ -1,29 +1,37 @@
 //! How far the files of one host are, and what became of them.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::event::{Emitter, Kind, Progress};
 use crate::outcome::{Done, Failed, FailureCause, Outcome};
 
-/// How many bytes move between two words on how far it is.
+/// How many bytes move between two words on how far it is, unless they take longer than [`PAUSE`].
 const STEP: u64 = 256 * 1024;
 
+/// How long after a word there is one about fewer bytes: whoever waits for a slow host sees that it goes on.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// What became of the files so far.
-#[derive(Default)]
 pub(super) struct Tally {
     /// The bytes of files that arrived.
     bytes: u64,
     failed: Option<Failed>,
     /// How many bytes there are, when that is known.
     total: Option<u64>,
-    /// How many were told of last.
-    told: u64,
+    /// How many were told of last, and when.
+    told: (u64, Instant),
 }
 
 impl Tally {
     /// Nothing yet, of so many bytes.
     pub(super) fn of(total: Option<u64>) -> Self {
         Tally {
+            bytes: 0,
+            failed: None,
             total,
-            ..Tally::default()
+            told: (0, Instant::now()),
         }
     }
 
@@ -45,9 +53,11 @@ impl Tally {
     /// So many bytes of the file that moves have moved. Who is busy showing something else is told later.
     pub(super) fn at(&mut self, bytes: u64, events: &mut Emitter) {
         let bytes = self.bytes + bytes;
+        let (told, when) = self.told;
+        let is_slow = || bytes > told && when.elapsed() >= PAUSE;
         // Those of a file that failed count no more.
-        if bytes < self.told || bytes >= self.told + STEP {
-            self.told = bytes;
+        if bytes < told || bytes >= told + STEP || is_slow() {
+            self.told = (bytes, Instant::now());
             let total = self.total;
             events.offer(Kind::Progress(Progress { bytes, total }));
         }

@@ -4,6 +4,7 @@ mod small;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use convoke::action::Action;
 use convoke::cancel::Cancel;
@@ -169,6 +170,16 @@ fn moved(ran: &Ran) -> Vec<&Moved> {
     moved.collect()
 }
 
+/// How far it was said to be.
+fn progress(ran: &Ran) -> Vec<(u64, Option<u64>)> {
+    let events = ran.events.iter();
+    let told = events.filter_map(|event| match &event.kind {
+        Kind::Progress(progress) => Some((progress.bytes, progress.total)),
+        _ => None,
+    });
+    told.collect()
+}
+
 async fn on(script: Script, action: Action) -> Ran {
     run(&Memory::new(script), action, &Cancel::new()).await
 }
@@ -283,7 +294,7 @@ async fn a_source_that_changes_is_thrown_away_on_the_host() {
             tokio::task::yield_now().await;
         }
     };
-    let heard = tokio::time::timeout(std::time::Duration::from_secs(10), heard).await;
+    let heard = tokio::time::timeout(Duration::from_secs(10), heard).await;
     assert!(heard.is_ok(), "the host was not told");
 }
 
@@ -317,6 +328,29 @@ async fn a_link_that_ends_in_the_middle_is_lost() {
         let ran = on(script, put(vec![upload("/x", stream("x"))])).await;
         assert!(matches!(only(&ran), Outcome::Lost(_)), "{:?}", ran.report);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_far_a_slow_file_is_is_told_now_and_then() {
+    let script = (0..4).fold(up().takes_request(), |script, _| {
+        let script = script.delay(Duration::from_millis(300));
+        script.say(Message::Credit(Credit {
+            stream: 0,
+            bytes: 20_000,
+        }))
+    });
+    let script = script.until_stdin_ends().say(Message::Stored(Stored {
+        path: "/x".into(),
+        size: 80_000,
+        replaced: false,
+    }));
+    let content = vec![0; 80_000];
+    let ran = on(script, put(vec![upload("/x", content.into())])).await;
+    assert!(ran.report.is_ok(), "{:?}", ran.report);
+    assert_eq!(
+        progress(&ran),
+        [(40_000, Some(80_000)), (80_000, Some(80_000))]
+    );
 }
 
 #[tokio::test]
