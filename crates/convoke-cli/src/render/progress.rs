@@ -1,9 +1,9 @@
 //! One line on a terminal that says how far a run is.
 
 mod bytes;
+mod pace;
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,8 @@ impl Progress {
         match &event.kind {
             // A host that is connected begins anew: a slow way there is no slow command.
             Kind::Connecting { attempt: 1 } => self.enter(event, now, Stage::Connecting),
-            Kind::Connected(_) => self.enter(event, now, Stage::Running),
+            // One whose files move is not slow either.
+            Kind::Connected(_) | Kind::Progress(_) => self.enter(event, now, Stage::Running),
             Kind::Ended(outcome) => {
                 self.working.remove(&event.host);
                 match outcome.is_ok() {
@@ -77,26 +78,16 @@ impl Progress {
     }
 
     /// The line, of fewer than `width` columns, once there is something to say.
-    pub(crate) fn line(&self, now: Instant, width: usize) -> Option<String> {
+    pub(crate) fn line(&mut self, now: Instant, width: usize) -> Option<String> {
         if now.duration_since(self.began) < QUIET_AT_FIRST {
             return None;
         }
-        let (done, total) = (self.ok + self.failed, self.total);
-        let mut line = self.bytes.line(now).unwrap_or_default();
-        let counts = format!(
-            "{done}/{total} done, {} ok, {} failed, {} running",
-            self.ok,
-            self.failed,
-            self.count(Stage::Running)
-        );
-        line.push_str(&counts);
-        match self.count(Stage::Connecting) {
-            0 => {}
-            // Writing to a string cannot fail.
-            hosts => drop(write!(line, ", {hosts} connecting")),
-        }
         // One column stays free: a full line makes some terminals scroll.
         let room = width.saturating_sub(1);
+        let mut line = match self.bytes.said(now) {
+            Some(said) => said.line(&self.short_counts(), room),
+            None => self.counts(),
+        };
         if columns(&line) > room {
             line = line.chars().take(room.saturating_sub(1)).collect();
             line.push('…');
@@ -104,6 +95,32 @@ impl Progress {
         }
         push_slow(&mut line, &self.slow(now), room);
         Some(line)
+    }
+
+    /// How many hosts are how far.
+    fn counts(&self) -> String {
+        let (done, total) = (self.ok + self.failed, self.total);
+        let (ok, failed) = (self.ok, self.failed);
+        let running = self.count(Stage::Running);
+        let connecting = self.connecting();
+        format!("{done}/{total} done, {ok} ok, {failed} failed, {running} running{connecting}")
+    }
+
+    /// The same beside bytes, which say how far the others are; nothing of a single host.
+    fn short_counts(&self) -> String {
+        let (done, total) = (self.ok + self.failed, self.total);
+        match (total, self.failed) {
+            (1, _) => String::new(),
+            (_, 0) => format!("{done}/{total} done{}", self.connecting()),
+            (_, failed) => format!("{done}/{total} done, {failed} failed{}", self.connecting()),
+        }
+    }
+
+    fn connecting(&self) -> String {
+        match self.count(Stage::Connecting) {
+            0 => String::new(),
+            hosts => format!(", {hosts} connecting"),
+        }
     }
 
     /// The slow hosts, those first that have run longest.

@@ -120,9 +120,9 @@ pub(crate) fn volume(report: &Report, took: Duration) -> String {
     });
     match bytes.flatten().reduce(u64::saturating_add) {
         Some(sum) => format!(
-            "{} in {:.1?}, {}\n",
+            "{} in {:.1} s, {}\n",
             words::bytes(sum),
-            took,
+            took.as_secs_f64(),
             rate(sum, took)
         ),
         None => String::new(),

@@ -1,5 +1,7 @@
 //! A real terminal: what a host writes cannot drive it, and its keys work.
 
+mod files;
+
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command};

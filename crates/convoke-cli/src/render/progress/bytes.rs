@@ -1,4 +1,4 @@
-//! How many bytes of files have moved, of how many, and how fast.
+//! How many bytes of files have moved, of how many, how fast, and how long it will take.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,19 +8,35 @@ use convoke::event::{Event, Kind};
 use convoke::outcome::Outcome;
 
 use super::super::words;
+use super::columns;
+use super::pace::Pace;
 
-/// How many columns a bar takes between its ends.
-const BAR: u64 = 20;
+/// How many columns a bar takes at most between its ends, and at least, or there is none.
+const BAR: usize = 20;
+const SHORT_BAR: usize = 5;
 
 /// The bytes of all hosts.
 pub(super) struct Bytes {
     /// How many each host gets, when that is known beforehand.
     each: Option<u64>,
     hosts: u64,
-    began: Option<Instant>,
     /// What is known of the hosts that have begun: bytes so far, and of how many.
     known: HashMap<Arc<str>, (u64, Option<u64>)>,
     moved: u64,
+    /// How many will not move: those that hosts still wanted that failed.
+    lost: u64,
+    pace: Pace,
+}
+
+/// What a line says of bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    /// How much of all, in percent.
+    share: Option<usize>,
+    /// In words.
+    long: String,
+    /// In fewer words.
+    short: String,
 }
 
 impl Bytes {
@@ -28,28 +44,35 @@ impl Bytes {
         Bytes {
             each,
             hosts: hosts as u64,
-            began: None,
             known: HashMap::new(),
             moved: 0,
+            lost: 0,
+            pace: Pace::default(),
         }
     }
 
     pub(super) fn note(&mut self, event: &Event, now: Instant) {
-        let (bytes, total) = match &event.kind {
+        let (moved, _) = self.known.get(&event.host).copied().unwrap_or_default();
+        let host = match &event.kind {
             Kind::Progress(progress) => (progress.bytes, progress.total),
             Kind::Ended(Outcome::Done(done)) => (done.bytes, Some(done.bytes)),
+            Kind::Ended(_) => {
+                self.lost += self.each.unwrap_or_default().saturating_sub(moved);
+                (moved, Some(moved))
+            }
             _ => return,
         };
-        self.began.get_or_insert(now);
-        let host = self.known.entry(Arc::clone(&event.host)).or_default();
-        self.moved = self.moved - host.0 + bytes;
-        *host = (bytes, total);
+        self.known.insert(Arc::clone(&event.host), host);
+        self.moved = self.moved - moved + host.0;
+        if self.moved > 0 {
+            self.pace.note(now, self.moved);
+        }
     }
 
     /// How many bytes there are, when that is known.
     fn total(&self) -> Option<u64> {
         match self.each {
-            Some(each) => each.checked_mul(self.hosts),
+            Some(each) => Some(each.checked_mul(self.hosts)?.saturating_sub(self.lost)),
             None if self.known.len() as u64 == self.hosts => {
                 self.known.values().map(|(_, total)| *total).sum()
             }
@@ -57,26 +80,83 @@ impl Bytes {
         }
     }
 
-    /// It as the begin of a line, once a byte has moved.
-    pub(super) fn line(&self, now: Instant) -> Option<String> {
-        let time = now.duration_since(self.began?);
-        let rate = rate(self.moved, time);
+    /// What there is to say, once a byte has moved.
+    pub(super) fn said(&mut self, now: Instant) -> Option<Said> {
+        if self.moved == 0 {
+            return None;
+        }
+        self.pace.note(now, self.moved);
+        let pace = self.pace.per_second(now, self.moved);
         let moved = words::bytes(self.moved);
-        Some(match self.total() {
-            Some(total) => {
-                let share = self.moved.min(total).saturating_mul(100) / total.max(1);
-                let filled = (share * BAR / 100) as usize;
-                let bar = "=".repeat(filled) + &" ".repeat(BAR as usize - filled);
-                let total = words::bytes(total);
-                format!("[{bar}] {share}% {moved} of {total}, {rate}; ")
-            }
-            None => format!("{moved}, {rate}; "),
+        let Some(total) = self.total() else {
+            let text = [Some(moved), pace.map(a_second)];
+            let text = text.into_iter().flatten().collect::<Vec<_>>().join(", ");
+            return Some(Said {
+                share: None,
+                long: text.clone(),
+                short: text,
+            });
+        };
+        let left = total.saturating_sub(self.moved);
+        let how = [
+            pace.map(a_second),
+            pace.and_then(|pace| time_left(left, pace)),
+        ];
+        let how: String = how
+            .into_iter()
+            .flatten()
+            .map(|how| format!(", {how}"))
+            .collect();
+        let share = (self.moved.min(total) as u128 * 100 / u128::from(total.max(1))) as usize;
+        Some(Said {
+            share: Some(share),
+            long: format!("{share}% {moved} of {}{how}", words::bytes(total)),
+            short: format!("{share}%{how}"),
         })
+    }
+}
+
+impl Said {
+    /// It with `counts` behind it, in so much room if possible: the bar gives way first, then what can be missed.
+    pub(super) fn line(&self, counts: &str, room: usize) -> String {
+        let with = |text: &str| match counts {
+            "" => text.to_owned(),
+            counts => format!("{text}; {counts}"),
+        };
+        let line = with(&self.long);
+        let Some(left) = room.checked_sub(columns(&line)) else {
+            return with(&self.short);
+        };
+        let ends = "[] ".len();
+        match (self.share, left.saturating_sub(ends).min(BAR)) {
+            (Some(share), bar @ SHORT_BAR..) => {
+                let filled = share * bar / 100;
+                let (done, rest) = ("=".repeat(filled), " ".repeat(bar - filled));
+                format!("[{done}{rest}] {line}")
+            }
+            _ => line,
+        }
     }
 }
 
 /// So many bytes in that time, as bytes a second.
 pub(crate) fn rate(bytes: u64, time: Duration) -> String {
     let seconds = time.as_secs_f64().max(0.001);
-    format!("{}/s", words::bytes((bytes as f64 / seconds) as u64))
+    a_second((bytes as f64 / seconds) as u64)
+}
+
+fn a_second(bytes: u64) -> String {
+    format!("{}/s", words::bytes(bytes))
+}
+
+/// How long so many bytes take at a pace: the coarser, the longer.
+fn time_left(bytes: u64, pace: u64) -> Option<String> {
+    if bytes == 0 || pace == 0 {
+        return None;
+    }
+    Some(match bytes.div_ceil(pace) {
+        seconds @ 0..120 => format!("{seconds} s left"),
+        seconds @ 120..7200 => format!("{} min left", seconds.div_ceil(60)),
+        seconds => format!("{} h left", seconds.div_ceil(3600)),
+    })
 }
