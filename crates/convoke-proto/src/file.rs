@@ -1,7 +1,11 @@
 //! What is said about files: what they are, who owns them, and how a new one shall be.
 
+mod time;
+
 use bstr::BString;
 use serde::{Deserialize, Serialize};
+
+pub use time::Time;
 
 /// What the host's file system says about a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +36,7 @@ pub struct Stat {
     pub links: u64,
     /// Where it points, when it is a symbolic link that was not followed.
     pub target: Option<BString>,
-    /// The digests that were asked for, of a regular file.
+    /// The digests that were asked for, of a regular file, as bytes; [`Stat::hex_digest`] has one in digits.
     pub digests: Vec<(Digest, BString)>,
 }
 
@@ -66,15 +70,12 @@ impl Stat {
     pub fn is_known(&self) -> bool {
         !self.owner.is_empty()
     }
-}
 
-/// A time of the host's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Time {
-    /// Whole seconds since 1970, UTC; negative before.
-    pub seconds: i64,
-    /// Nanoseconds beyond them, below 1,000,000,000.
-    pub nanoseconds: u32,
+    /// A digest that was asked for, as `sha256sum` and its like print it.
+    pub fn hex_digest(&self, digest: Digest) -> Option<String> {
+        let (_, bytes) = self.digests.iter().find(|(which, _)| *which == digest)?;
+        Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
 }
 
 /// What a path leads to.

@@ -21,6 +21,9 @@ const EPERM: i32 = 1;
 
 const EACCES: i32 = 13;
 
+/// A symbolic link where none is followed, or links that lead round.
+const ELOOP: i32 = 40;
+
 /// How much of a complaint is shown, in bytes.
 const MAX_COMPLAINT: usize = 200;
 
@@ -225,6 +228,9 @@ impl VerbError {
             VerbError::NoProgram { name, .. } if name.contains(&b' ') => {
                 Some("`Run::line` gives a line to the host's shell".into())
             }
+            VerbError::Errno { errno: ELOOP, .. } => Some(
+                "a symbolic link is in the way; none is followed where something is written".into(),
+            ),
             VerbError::NotRoot { .. } => {
                 Some("log in as root, or run `sudo` or `su` as a command".into())
             }

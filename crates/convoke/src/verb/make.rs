@@ -128,9 +128,9 @@ impl Touch {
 
     /// When it was modified and read, instead of now.
     #[must_use]
-    pub fn time(self, time: Time) -> Self {
+    pub fn time(self, time: impl Into<Time>) -> Self {
         Touch {
-            time: Some(time),
+            time: Some(time.into()),
             ..self
         }
     }

@@ -82,13 +82,9 @@ async fn files_of_all_sizes_go_and_come_unchanged(ground: &Ground) {
         let stat = Stat::of("file").digests([Digest::Sha256]);
         let stat = remote.ask(stat).await.unwrap().unwrap();
         assert_eq!((stat.size, stat.mode), (size as u64, 0o600));
-        let digest: String = stat.digests[0]
-            .1
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = stat.hex_digest(Digest::Sha256);
         let said = ground.said("sha256sum < file").await;
-        assert_eq!(said.split(' ').next(), Some(digest.as_str()), "{size}");
+        assert_eq!(said.split(' ').next(), digest.as_deref(), "{size}");
         let came = remote.download("file").await.unwrap();
         assert!(came == content, "{size}: {} bytes came", came.len());
     }

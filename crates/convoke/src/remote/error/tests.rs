@@ -182,6 +182,12 @@ fn whoever_may_not_become_somebody_else_is_told_what_it_takes() {
 }
 
 #[test]
+fn a_link_that_is_in_the_way_is_hinted_at() {
+    let hint = |errno| failure(Field::Path, Reason::Errno(errno)).hint().is_some();
+    assert!(hint(40) && !hint(28));
+}
+
+#[test]
 fn a_request_that_is_refused_costs_no_host() {
     let text = "more requests wait\x1b".to_owned();
     let refused = VerbError::from(Broken::unsent(LinkError::Refused { text }));
