@@ -113,15 +113,52 @@ impl Login {
         pair.as_bytes().get(name.len() + 1..)
     }
 
-    /// What a command in `directory` gets besides its mark.
-    pub fn variables(&self, directory: &[u8]) -> Vec<(BString, BString)> {
-        let inherited = self.environment.iter().map(|(name, pair)| {
+    /// Where a command runs that asks for `cwd`: a relative one begins at this login's home, whoever the
+    /// command runs as; none is the home of `person`.
+    pub fn directory(
+        &self,
+        cwd: Option<&BString>,
+        service: &NameService,
+        person: Option<&Person>,
+    ) -> Vec<u8> {
+        let own = || &self.account(service).home;
+        match cwd {
+            None => person
+                .map_or_else(own, |person| &person.account.home)
+                .to_vec(),
+            Some(path) if path.starts_with(b"/") || path.is_empty() => path.to_vec(),
+            Some(path) => {
+                let home = own().as_slice();
+                [home.strip_suffix(b"/").unwrap_or(home), b"/", path].concat()
+            }
+        }
+    }
+
+    /// What a command in `directory` gets besides its mark; as `person` when it is not ourselves.
+    pub fn variables(&self, directory: &[u8], person: Option<&Person>) -> Vec<(BString, BString)> {
+        let mut set = person.map(Person::variables).unwrap_or_default();
+        set.push((b"PWD", directory));
+        let is_set = |name: &[u8]| set.iter().any(|(other, _)| *other == name);
+        let inherited = self.inherited(person, is_set).map(|(name, pair)| {
             let value = pair.as_bytes().get(name.len() + 1..).unwrap_or_default();
-            (name.as_slice().into(), value.into())
+            (name.as_slice(), value)
         });
-        inherited
-            .chain([("PWD".into(), directory.into())])
+        let all: Vec<_> = inherited.chain(set.iter().copied()).collect();
+        all.into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
             .collect()
+    }
+
+    /// The variables of this login that a command gets, but for those that are set otherwise.
+    fn inherited<'a>(
+        &'a self,
+        person: Option<&'a Person>,
+        is_set: impl Fn(&[u8]) -> bool + 'a,
+    ) -> impl Iterator<Item = &'a (Vec<u8>, CString)> {
+        self.environment
+            .iter()
+            .filter(move |(name, _)| person.is_none_or(|person| person.inherits(name)))
+            .filter(move |(name, _)| !is_set(name))
     }
 
     /// The program that a valid request asks for, without its descriptors; as `person` when it is not
@@ -148,11 +185,7 @@ impl Login {
             Shell::None => Words::plain(&request.argv),
             Shell::Login => Words::through(&account.shell, &request.argv),
         };
-        let path = match &request.cwd {
-            None => account.home.to_vec(),
-            Some(path) if path.starts_with(b"/") || path.is_empty() => path.to_vec(),
-            Some(path) => [account.home.as_slice(), b"/", path].concat(),
-        };
+        let path = self.directory(request.cwd.as_ref(), service, person);
         let directory = match &request.cwd {
             None => Directory::Home(text(&path)?),
             Some(_) => Directory::Given(text(&path)?),
@@ -189,11 +222,7 @@ impl Login {
         if let Some(line) = &line {
             set.insert(LINE.as_bytes(), line);
         }
-        let inherited = self
-            .environment
-            .iter()
-            .filter(|(name, _)| person.is_none_or(|person| person.inherits(name)))
-            .filter(|(name, _)| !set.contains_key(name.as_slice()));
+        let inherited = self.inherited(person, |name| set.contains_key(name));
         let mut all = vec![text(mark.to_string().as_bytes())?];
         all.extend(inherited.map(|(_, pair)| pair.clone()));
         for (name, value) in &set {

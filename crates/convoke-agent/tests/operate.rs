@@ -31,7 +31,10 @@ fn operations_are_answered_in_order_whatever_fails() {
         make,
         stat(path(&directory)),
         stat("/no/such"),
-        Operation::Environment,
+        Operation::Environment {
+            user: None,
+            cwd: None,
+        },
     ];
     let channel = operate(&mut agent, operations);
     let answers = answers(&mut agent, channel);

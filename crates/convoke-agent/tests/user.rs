@@ -127,6 +127,21 @@ fn a_directory_is_entered_as_that_user() {
 }
 
 #[test]
+fn a_relative_directory_begins_at_the_login_home() {
+    let mut agent = Agent::start();
+    let start = Start {
+        cwd: Some("tmp".into()),
+        ..sh("pwd; echo $HOME")
+    };
+    let said = agent.step_of(as_user(NOBODY, start)).stdout();
+    let mut lines = said.lines();
+    // The login home is the root.
+    assert_eq!(lines.next(), Some("/tmp"));
+    assert_ne!(lines.next(), Some("/"));
+    agent.close();
+}
+
+#[test]
 fn what_came_before_the_start_is_not_lost() {
     let mut agent = Agent::start();
     let start = Start {

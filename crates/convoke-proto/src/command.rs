@@ -26,7 +26,8 @@ pub struct Start {
     pub argv: Vec<BString>,
     /// Whether the command goes through the account's login shell.
     pub shell: Shell,
-    /// The working directory; the login home when absent.
+    /// The working directory, which begins at the login home when it is relative; when absent, the home of
+    /// `user`, or else of the login.
     pub cwd: Option<BString>,
     /// Variables set on top of the login environment; a later pair wins. At most [`MAX_WORDS`].
     #[serde(deserialize_with = "few::<_, _, MAX_WORDS>")]

@@ -167,8 +167,14 @@ pub enum Operation {
         /// By name or number; the primary one of the login when absent.
         who: Option<BString>,
     },
-    /// The environment that a command would get: [`Answer::Environment`].
-    Environment,
+    /// The environment that a command would get: [`Answer::Environment`]. Fails as the command would for whom it
+    /// is to run as.
+    Environment {
+        /// Who it runs as, by name or number; the login when absent.
+        user: Option<BString>,
+        /// Where it runs, as a process says it.
+        cwd: Option<BString>,
+    },
     /// What is true of the host: [`Answer::Facts`].
     Facts,
     /// Bytes of an open file: [`Answer::Content`], empty only at its end.

@@ -62,8 +62,8 @@ impl Scope {
     }
 
     /// Who commands run as, by name or number, with all groups of that user. Takes a login as root. Without a
-    /// [directory](Scope::cwd) they run in the home of that user; a relative one begins there for commands, and at
-    /// the login home for files.
+    /// [directory](Scope::cwd) they run in the home of that user; a relative one begins at the login home, for
+    /// commands as for files.
     #[must_use]
     pub fn user(self, user: impl Into<BString>) -> Self {
         let user = Some(user.into());

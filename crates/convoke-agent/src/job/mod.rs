@@ -17,11 +17,10 @@ use convoke_proto::file::{Get, NewFile, Open, Stat, Stored};
 use convoke_proto::operation::Failure;
 use rustix::process::Pid;
 
-use crate::account::Account;
 use crate::errand::Errands;
 use crate::order::Person;
-use crate::spawn::{Birth, Credentials, Program};
-use crate::verbs::{Identity, Incoming, Verbs};
+use crate::spawn::{Birth, Program};
+use crate::verbs::{Incoming, Verbs};
 
 pub use content::Content;
 pub use files::Files;
@@ -151,23 +150,12 @@ fn identify(
     user: Option<BString>,
     group: Option<BString>,
 ) -> Result<Option<Box<Person>>, Failure> {
+    // Where the login starts is asked for without waiting later on.
+    verbs.login().account(verbs.service());
     if user.is_none() && group.is_none() {
-        verbs.login().account(verbs.service());
         return Ok(None);
     }
-    let name = user.as_ref().map(|user| user.as_bstr());
-    let identity = verbs.identity(name, group.as_ref().map(|group| group.as_bstr()))?;
-    let Identity {
-        uid,
-        gid,
-        groups,
-        name,
-        home,
-        shell,
-    } = identity;
-    Ok(Some(Box::new(Person {
-        name: user.and(Some(name)),
-        account: Account { home, shell },
-        credentials: Credentials { uid, gid, groups },
-    })))
+    let user = user.as_ref().map(|user| user.as_bstr());
+    let group = group.as_ref().map(|group| group.as_bstr());
+    Ok(Some(Box::new(verbs.person(user, group)?)))
 }

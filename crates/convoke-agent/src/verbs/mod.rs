@@ -33,10 +33,12 @@ use bstr::{BStr, BString};
 use convoke_proto::file::{Get, NewFile, Open, Stat};
 use convoke_proto::operation::{Answer, Failure, Field, Operation, Reason, Record};
 
+use crate::account::Account;
 use crate::account::getent::Getent;
 use crate::account::service::NameService;
 use crate::errand::Errands;
-use crate::order::Login;
+use crate::order::{Login, Person};
+use crate::spawn::Credentials;
 
 use names::Names;
 use path::Place;
@@ -163,7 +165,7 @@ impl Verbs {
             Operation::Read { path, limit } => self.read_whole(&path, limit),
             Operation::User { who, hash } => self.user(bytes(&who), hash),
             Operation::Group { who } => self.group(bytes(&who)),
-            Operation::Environment => self.environment(say),
+            Operation::Environment { user, cwd } => self.environment(user, cwd, say),
             Operation::Facts => self.facts(say),
             Operation::ReadAt {
                 file,
@@ -213,6 +215,26 @@ impl Verbs {
     /// The user or the group is unknown, or the name service does not answer.
     pub fn identity(&self, user: Option<&BStr>, group: Option<&BStr>) -> Result<Identity, Failure> {
         user::identity(self, user, group)
+    }
+
+    /// The same as whom a program is started.
+    ///
+    /// # Errors
+    /// As [`Verbs::identity`].
+    pub fn person(&self, user: Option<&BStr>, group: Option<&BStr>) -> Result<Person, Failure> {
+        let identity = self.identity(user, group)?;
+        Ok(Person {
+            name: user.and(Some(identity.name)),
+            account: Account {
+                home: identity.home,
+                shell: identity.shell,
+            },
+            credentials: Credentials {
+                uid: identity.uid,
+                gid: identity.gid,
+                groups: identity.groups,
+            },
+        })
     }
 
     /// The place of a path in a request.

@@ -267,7 +267,10 @@ impl Asked {
                 anyone(who).map(user).collect()
             }
             Asked::Groups { who } => anyone(who).map(|who| Operation::Group { who }).collect(),
-            Asked::Environment { .. } => vec![Operation::Environment],
+            Asked::Environment { .. } => vec![Operation::Environment {
+                user: None,
+                cwd: None,
+            }],
         };
         Work::Operations(list.into())
     }

@@ -167,9 +167,13 @@ fn requests() -> Vec<Row> {
                         content: "x".into(),
                     },
                     Operation::Facts,
+                    Operation::Environment {
+                        user: Some("app".into()),
+                        cwd: None,
+                    },
                 ],
             }),
-            "0000001001020304130300022f610102010216ac0200017814",
+            "0000001701020304130400022f610102010216ac020001781413010361707000",
         ),
         (
             Message::Put(NewFile {

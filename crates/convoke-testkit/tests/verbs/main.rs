@@ -97,23 +97,26 @@ fn names(skipped: &[Skipped]) -> Vec<&'static str> {
 }
 
 /// What takes a login that is not root.
-const ORDINARY: [&str; 6] = [
+const ORDINARY: [&str; 7] = [
     "what_may_not_be_seen_is_a_matter_of_permission",
     "what_belongs_to_others_stays_theirs",
     "what_may_not_be_given_away_is_told_with_its_path",
     "what_is_closed_is_closed_to_every_verb",
     "only_root_runs_commands_as_others",
     "the_hash_of_a_password_takes_privileges",
+    "nobody_else_has_an_environment_here",
 ];
 
 /// What takes root.
-const ROOT: [&str; 6] = [
+const ROOT: [&str; 8] = [
     "an_owner_alone_brings_his_group_and_a_group_leaves_the_owner",
     "what_somebody_else_may_have_planted_is_told_with_its_owner",
     "an_upload_gives_the_file_to_whom_it_shall_belong",
     "a_command_runs_as_another_user",
     "the_hash_of_a_password_takes_asking",
+    "the_environment_of_somebody_else_is_what_their_command_gets",
     "an_owner_of_new_files_is_a_default",
+    "a_relative_directory_begins_at_the_login_home_whoever_runs_there",
 ];
 
 /// What is skipped, as our own account.

@@ -351,6 +351,11 @@ impl From<Failure> for VerbError {
 /// What the kernel refused.
 fn refusal(field: Field, value: BString, path: Option<BString>, errno: i32) -> VerbError {
     let (path, part) = match path {
+        // Nothing was to be read: it is a user whom the login cannot become.
+        None if (field, errno) == (Field::User, EPERM) => {
+            let field = word(field);
+            return VerbError::NotRoot { field, name: value };
+        }
         None => (value, None),
         Some(path) => {
             let field = word(field);

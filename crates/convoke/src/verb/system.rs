@@ -9,40 +9,41 @@ use crate::scope::Scope;
 
 use super::{Single, field};
 
-/// The environment that a command of the login would get, with the variables of the scope.
-///
-/// What it means for a command to run as another user (`HOME`, `USER`, `LOGNAME`, …) is not in it.
+/// The environment that a command in the scope would get: where the scope says, as whom it says, and with its
+/// variables. Fails as the command would for a user that is unknown, or whom the login may not become.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Environment;
 
 impl Single for Environment {
     type Output = Vec<(BString, BString)>;
 
-    fn operation(&self, _: &Scope) -> Result<Operation, VerbError> {
-        Ok(Operation::Environment)
+    fn operation(&self, scope: &Scope) -> Result<Operation, VerbError> {
+        let (user, _) = scope.identity();
+        let cwd = scope.directory();
+        if let Some(user) = user {
+            field::given("user", user)?;
+        }
+        if let Some(cwd) = cwd {
+            field::given("cwd", cwd)?;
+        }
+        Ok(Operation::Environment {
+            user: user.cloned(),
+            cwd: cwd.map(BString::from),
+        })
     }
 
     fn answer(&self, answer: Answer, scope: &Scope) -> Result<Self::Output, VerbError> {
         let Answer::Environment(mut all) = answer else {
             return Err(VerbError::unreadable());
         };
-        // What the host says is for a command in the login home.
-        if let (Some(directory), Some(home)) = (scope.directory(), value_of(&mut all, b"PWD")) {
-            *home = Scope::new().cwd(home.clone()).join(directory.into());
-        }
         for (name, value) in scope.variables() {
-            match value_of(&mut all, name) {
-                Some(old) => old.clone_from(value),
+            match all.iter_mut().find(|(other, _)| other == name) {
+                Some((_, old)) => old.clone_from(value),
                 None => all.push((name.clone(), value.clone())),
             }
         }
         Ok(all)
     }
-}
-
-fn value_of<'a>(all: &'a mut [(BString, BString)], name: &[u8]) -> Option<&'a mut BString> {
-    let found = all.iter_mut().find(|(other, _)| *other == name);
-    found.map(|(_, value)| value)
 }
 
 /// The value of a variable that a command would get, if any.
@@ -107,9 +108,7 @@ mod tests {
             pairs.join(" ")
         };
         assert_eq!(said(Scope::new()), "PWD=/root A=1");
-        assert_eq!(said(Scope::new().cwd("/srv")), "PWD=/srv A=1");
-        assert_eq!(said(Scope::new().cwd("x")), "PWD=/root/x A=1");
-        let scope = Scope::new().cwd("x").env("PWD", "/y").env("B", "2");
+        let scope = Scope::new().env("PWD", "/y").env("B", "2");
         assert_eq!(said(scope), "PWD=/y A=1 B=2");
         let getenv = |name: &str| {
             let answer = Answer::Environment(vec![("A".into(), "1".into())]);

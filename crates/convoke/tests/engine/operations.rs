@@ -68,7 +68,11 @@ async fn every_answer_is_an_event_in_the_order_of_the_operations() {
         Record::Last(Answer::Stat(None)),
         Record::Last(Answer::Environment(vec![("A".into(), "1".into())])),
     ]);
-    let list = vec![stat("/a"), stat("/b"), Operation::Environment];
+    let environment = Operation::Environment {
+        user: None,
+        cwd: None,
+    };
+    let list = vec![stat("/a"), stat("/b"), environment];
     let ran = operate(script.done(), list).await;
     assert_eq!(only(&ran), Outcome::Done(Done { bytes: 0 }));
     let words = [

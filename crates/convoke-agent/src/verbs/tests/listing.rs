@@ -122,13 +122,7 @@ fn nobody_who_listens_ends_a_listing() {
 #[test]
 fn an_environment_is_what_a_command_gets() {
     let host = Host::new();
-    let Ok(Answer::Environment(variables)) = host.one(Operation::Environment) else {
-        panic!("there is an environment");
-    };
-    let value = |name: &str| {
-        let found = variables.iter().find(|(own, _)| own == name);
-        found.map(|(_, value)| value.clone())
-    };
+    let value = |name| variable(&host, None, None, name);
     assert_eq!(
         value("HOME"),
         Some(text(host.at(""))).map(|mut home| {
@@ -139,6 +133,50 @@ fn an_environment_is_what_a_command_gets() {
     assert_eq!(value("PWD"), value("HOME"));
     assert_eq!(value("SHELL"), Some("/bin/sh".into()));
     assert_eq!(value("CONVOKE_STEP"), None);
+    let there = variable(&host, None, Some("there"), "PWD");
+    assert_eq!(there, Some(text(host.at("there"))));
+}
+
+/// A variable of a command as `user` in `cwd`.
+fn variable(host: &Host, user: Option<&str>, cwd: Option<&str>, name: &str) -> Option<BString> {
+    let environment = Operation::Environment {
+        user: user.map(BString::from),
+        cwd: cwd.map(BString::from),
+    };
+    let Ok(Answer::Environment(variables)) = host.one(environment) else {
+        panic!("there is an environment");
+    };
+    let mut named = variables.into_iter().filter(|(own, _)| own == name);
+    let value = named.next().map(|(_, value)| value);
+    assert_eq!(named.next(), None, "there are two");
+    value
+}
+
+#[test]
+fn the_environment_of_somebody_else_names_them() {
+    let host = Host::new();
+    host.etc("passwd", "ann:x:1001:1002::/home/ann:/bin/zsh\n");
+    host.etc("nsswitch.conf", "group: files [NOTFOUND=return]\n");
+    if !is_root() {
+        let user = Some("ann".into());
+        let wrong = host.wrong(Operation::Environment { user, cwd: None });
+        return assert_eq!(wrong, (Field::User, Reason::Errno(libc::EPERM)));
+    }
+    let value = |cwd, name| variable(&host, Some("1001"), cwd, name);
+    for (name, expected) in [
+        ("HOME", Some("/home/ann")),
+        ("USER", Some("ann")),
+        ("LOGNAME", Some("ann")),
+        ("SHELL", Some("/bin/zsh")),
+        ("PWD", Some("/home/ann")),
+        ("TMPDIR", None),
+    ] {
+        assert_eq!(value(None, name), expected.map(BString::from), "{name}");
+    }
+    assert_eq!(value(None, "PATH"), variable(&host, None, None, "PATH"));
+    assert_eq!(value(Some("/srv"), "PWD"), Some("/srv".into()));
+    // The login home, whoever runs there.
+    assert_eq!(value(Some("x"), "PWD"), Some(text(host.at("x"))));
 }
 
 #[test]

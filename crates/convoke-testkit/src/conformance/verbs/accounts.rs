@@ -1,7 +1,7 @@
 //! Users, groups, the environment and the facts of a host.
 
 use convoke::BString;
-use convoke::remote::VerbError;
+use convoke::remote::{Remote, VerbError};
 use convoke::scope::Scope;
 use convoke::verb::{QueryUser, Run, Upload, Verbs as _, Who};
 
@@ -15,6 +15,8 @@ checks! {
     Root the_hash_of_a_password_takes_asking
     Ordinary the_hash_of_a_password_takes_privileges
     Anybody the_environment_is_what_a_command_gets
+    Root the_environment_of_somebody_else_is_what_their_command_gets
+    Ordinary nobody_else_has_an_environment_here
     Anybody facts_are_what_the_host_says_of_itself
 }
 
@@ -109,6 +111,16 @@ async fn the_hash_of_a_password_takes_privileges(ground: &Ground) {
 async fn the_environment_is_what_a_command_gets(ground: &Ground) {
     let scope = Scope::new().env("ONE", "a\nb").env("PATH", "/usr/bin:/bin");
     let remote = ground.remote.within(&scope);
+    assert_environment_is_told(&remote).await;
+    assert_eq!(remote.getenv("ONE").await.unwrap().unwrap(), "a\nb");
+    assert_eq!(ground.remote.getenv("ONE").await.unwrap(), None);
+    let home = ground.said("printf %s \"$HOME\"").await;
+    assert_eq!(remote.getenv("HOME").await.unwrap().unwrap(), home);
+    fails!(remote.getenv("").await, Usage { field: "name", .. });
+}
+
+/// What a host tells of the environment is what a command gets.
+async fn assert_environment_is_told(remote: &Remote) {
     let mut ours = remote.environment().await.unwrap();
     let said = remote.run(["env", "-0"]).await.unwrap().stdout;
     let mut theirs: Vec<(BString, BString)> = said
@@ -122,11 +134,29 @@ async fn the_environment_is_what_a_command_gets(ground: &Ground) {
     ours.sort();
     theirs.sort();
     assert_eq!(ours, theirs);
-    assert_eq!(remote.getenv("ONE").await.unwrap().unwrap(), "a\nb");
-    assert_eq!(ground.remote.getenv("ONE").await.unwrap(), None);
-    let home = ground.said("printf %s \"$HOME\"").await;
-    assert_eq!(remote.getenv("HOME").await.unwrap().unwrap(), home);
-    fails!(remote.getenv("").await, Usage { field: "name", .. });
+}
+
+async fn the_environment_of_somebody_else_is_what_their_command_gets(ground: &Ground) {
+    let nobody = ground.remote.query_user("nobody").await.unwrap();
+    let by_number = Scope::new().user(nobody.uid.to_string());
+    for scope in [
+        Scope::new().user("nobody"),
+        Scope::new().user("nobody").group("0").cwd("/"),
+        by_number.cwd("/").env("HOME", "/tmp").env("ONE", "1"),
+    ] {
+        assert_environment_is_told(&ground.bare.within(&scope)).await;
+    }
+    let theirs = ground.remote.within(&Scope::new().user("nobody"));
+    let home = theirs.getenv("HOME").await.unwrap();
+    assert_eq!(home.unwrap(), nobody.home);
+    assert_eq!(theirs.getenv("USER").await.unwrap().unwrap(), "nobody");
+    let unknown = ground.remote.within(&Scope::new().user("no-such-user"));
+    fails!(unknown.environment().await, UnknownUser { name } if name == "no-such-user");
+}
+
+async fn nobody_else_has_an_environment_here(ground: &Ground) {
+    let other = ground.remote.within(&Scope::new().user("root"));
+    fails!(other.environment().await, NotRoot { field: "user", name } if name == "root");
 }
 
 async fn facts_are_what_the_host_says_of_itself(ground: &Ground) {

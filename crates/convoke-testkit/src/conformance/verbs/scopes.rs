@@ -11,6 +11,7 @@ checks! {
     Anybody two_tasks_never_see_each_others_scope
     Anybody without_a_directory_paths_begin_at_the_login_home
     Root an_owner_of_new_files_is_a_default
+    Root a_relative_directory_begins_at_the_login_home_whoever_runs_there
 }
 
 async fn defaults_hold_for_every_verb_of_their_scope(ground: &Ground) {
@@ -90,4 +91,16 @@ async fn an_owner_of_new_files_is_a_default(ground: &Ground) {
         let stat = remote.stat(path).await.unwrap().unwrap();
         assert_eq!((stat.uid, stat.gid), (nobody.uid, nobody.gid), "{path}");
     }
+}
+
+async fn a_relative_directory_begins_at_the_login_home_whoever_runs_there(ground: &Ground) {
+    let home = ground.bare.cwd().await.unwrap();
+    let name = "no such directory";
+    let scope = Scope::new().user("nobody").cwd(name);
+    let theirs = ground.bare.within(&scope);
+    let place = format!("{home}/{name}");
+    assert_eq!(theirs.cwd().await.unwrap(), place);
+    assert_eq!(theirs.getenv("PWD").await.unwrap().unwrap(), place);
+    fails!(theirs.read("file").await, NotFound { path } if path == format!("{place}/file"));
+    fails!(theirs.run(["true"]).await, Usage { field: "cwd", value, .. } if value == place);
 }
