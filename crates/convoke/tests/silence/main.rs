@@ -1,6 +1,8 @@
 //! A host that falls silent: what both ends make of it, with their limits set lower than usual.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
+mod files;
+
 use std::time::{Duration, Instant};
 
 use convoke::action::{Action, QUEUE};
