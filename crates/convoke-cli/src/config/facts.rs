@@ -53,9 +53,9 @@ pub(super) fn check(name: &str) -> Result<(), Usage> {
         (Some(_), Members::These(known)) => {
             let known = known.iter().map(|member| format!("{group}.{member}"));
             let known: Vec<String> = known.collect();
-            Err(no_fact().hint(format!("there are {}", known.join(", "))))
+            Err(no_fact().hint(format!("the facts are {}", known.join(", "))))
         }
-        (Some(_), Members::None) => Err(no_fact().hint(format!("there is {group}"))),
+        (Some(_), Members::None) => Err(no_fact().hint(format!("the fact is {group}"))),
     }
 }
 
@@ -71,9 +71,9 @@ mod tests {
         for (name, hint) in [
             ("weather", "the facts are os, kernel, "),
             ("", "the facts are os, kernel, "),
-            ("os.", "there are os.pretty_name, os.id, os.version_id"),
-            ("memory.totl", "there are memory.total, "),
-            ("uptime.days", "there is uptime"),
+            ("os.", "the facts are os.pretty_name, os.id, os.version_id"),
+            ("memory.totl", "the facts are memory.total, "),
+            ("uptime.days", "the fact is uptime"),
         ] {
             let usage = check(name).unwrap_err();
             assert_eq!(usage.what, format!("there is no fact {name:?}"));

@@ -190,7 +190,7 @@ fn check_ownership(ownership: &Ownership) -> Result<(), Usage> {
         .find(|(_, name)| name.as_ref().is_some_and(|name| name.is_empty()))
     {
         Some((option, _)) => Err(Usage::new(format!("{option} names nobody"))
-            .hint("without it a file keeps whom it belongs to; is a variable empty?")),
+            .hint("without it a file keeps whom it belongs to; is a shell variable empty?")),
         None => Ok(()),
     }
 }
@@ -202,7 +202,7 @@ impl Source {
         }
         if word.is_empty() {
             return Err(Usage::new("one of the files has no name")
-                .hint("`-` is stdin; is a variable empty?"));
+                .hint("`-` is stdin; is a shell variable empty?"));
         }
         let path = PathBuf::from(word);
         let kind = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
@@ -326,7 +326,7 @@ impl Target {
         }
         if word.is_empty() {
             return Err(Usage::new("the last argument names no file here")
-                .hint("`.` is the current directory; is a variable empty?"));
+                .hint("`.` is the current directory; is a shell variable empty?"));
         }
         Ok(match word.as_bytes().ends_with(b"/") {
             true => Target::Directory(path),

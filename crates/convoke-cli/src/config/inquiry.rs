@@ -304,17 +304,17 @@ fn paths(words: Vec<OsString>) -> Result<Vec<BString>, Usage> {
             .hint("write the paths after the hosts, as words of their own: `HOSTS /PATH`"));
     }
     match words.iter().any(|word| word.is_empty()) {
-        true => {
-            Err(Usage::new("a path is empty").hint("does a variable of your shell hold nothing?"))
-        }
+        true => Err(Usage::new("a path is empty").hint("is a shell variable empty?")),
         false => Ok(words.into_iter().map(bytes).collect()),
     }
 }
 
 fn names(words: Vec<OsString>, what: &str) -> Result<Vec<BString>, Usage> {
     match words.iter().any(|word| word.is_empty()) {
-        true => Err(Usage::new(format!("the name of a {what} is empty"))
-            .hint("does a variable of your shell hold nothing?")),
+        true => {
+            Err(Usage::new(format!("the name of a {what} is empty"))
+                .hint("is a shell variable empty?"))
+        }
         false => Ok(words.into_iter().map(bytes).collect()),
     }
 }

@@ -62,8 +62,9 @@ impl Work {
                 .first()
                 .is_some_and(|word| word.is_empty())
         {
-            return Err(Usage::new("the program has no name")
-                .hint("the first word after the hosts names the program; is a variable empty?"));
+            return Err(Usage::new("the program has no name").hint(
+                "the first word after the hosts names the program; is a shell variable empty?",
+            ));
         }
         if run.outdir.as_ref().is_some_and(|dir| dir.is_empty()) {
             return Err(Usage::new("--outdir names no directory")

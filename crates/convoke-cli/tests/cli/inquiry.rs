@@ -327,11 +327,11 @@ fn the_environment_is_the_one_that_a_command_gets() {
 #[test]
 fn every_fact_that_is_shown_can_be_asked_for_by_its_name() {
     let scene = Scene::new();
-    let all = scene.ask(&["facts", "local:a"]);
+    let all = scene.ask(["facts", "local:a"]);
     let names = all.text().lines().map(|line| line.split(' ').next());
     let names: Vec<&str> = names.map(Option::unwrap_or_default).collect();
     assert!(names.contains(&"kernel.release"), "{names:?}");
-    let named = scene.ask(&[&["facts", "local:a"], &names[..]].concat());
+    let named = scene.ask([&["facts", "local:a"], &names[..]].concat());
     assert_eq!((named.code, named.stderr.as_str()), (Some(0), ""));
     assert_eq!(named.text().lines().count(), names.len());
     scene.end();
