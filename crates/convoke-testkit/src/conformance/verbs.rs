@@ -81,7 +81,7 @@ impl Ground {
     }
 
     /// A relative path of a name in the directory, from the login home.
-    async fn from_home(&self, name: &str) -> BString {
+    async fn beneath_home(&self, name: &str) -> BString {
         let home = self.said("cd && pwd -P").await;
         let up = home.split('/').filter(|name| !name.is_empty());
         let up = up.map(|_| "..").collect::<Vec<_>>().join("/");

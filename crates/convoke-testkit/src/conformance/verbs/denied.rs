@@ -165,7 +165,7 @@ async fn an_open_file_is_called_by_its_path(ground: &Ground) {
     fails!(long, TooLong { what } if what == path);
 
     // The same when its path begins at the login home, which only the host knows.
-    let relative = ground.from_home("file").await;
+    let relative = ground.beneath_home("file").await;
     let bare = &ground.bare;
     let mut file = bare.open(Open::reading(relative.clone())).await.unwrap();
     let path = bare.expand(relative).await.unwrap();
