@@ -1,19 +1,19 @@
 //! What the agent does over one link: empty requests, short commands, and a flood of lines.
 //!
-//! Prints rates, and beside the short commands the bare spawn loop of the same process. The agent
-//! measured is the bench's own build, or the one that `CONVOKE_AGENT` names.
+//! Prints rates, and beside the short commands the bare spawn loop of the same process.
 #![allow(clippy::unwrap_used)]
 
+mod controller;
+
 use std::ffi::CString;
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
+use controller::Link;
 use convoke_agent::spawn::{Directory, Program, Spawner};
-use convoke_proto::codec::{Decoder, Incoming};
+use convoke_proto::codec::Incoming;
 use convoke_proto::command::Start;
 use convoke_proto::frame::{HEADER_LEN, Header, Tag};
-use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitOptions, waitpid};
@@ -26,6 +26,11 @@ const LINES: &str =
 
 fn main() {
     let mut link = Link::open();
+    println!(
+        "{:34} {:>10}",
+        "resident memory of the idle worker",
+        link.resident()
+    );
     println!(
         "{:34} {:10.0} /s",
         "empty requests, one by one",
@@ -74,81 +79,11 @@ fn compare(
     }
 }
 
-struct Link {
-    child: Child,
-    decoder: Decoder,
-    chunk: Vec<u8>,
-    channel: u32,
-}
-
 impl Link {
-    fn open() -> Self {
-        let binary = std::env::var_os("CONVOKE_AGENT")
-            .unwrap_or_else(|| env!("CARGO_BIN_EXE_convoke-agent").into());
-        let child = Command::new(binary)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut link = Link {
-            child,
-            decoder: Decoder::new(),
-            chunk: vec![0; 256 * 1024],
-            channel: 0,
-        };
-        let hello = Hello {
-            protocol: PROTOCOL,
-            capabilities: Capabilities::default(),
-            platform: "bench".into(),
-            link: LinkId([7; 16]),
-            liveness: Liveness::default(),
-        };
-        link.send(&[(0, Message::Hello(hello))]);
-        link.next();
-        println!(
-            "{:34} {:>10}",
-            "resident memory of the idle worker",
-            link.resident()
-        );
-        link
-    }
-
-    fn send(&mut self, messages: &[(u32, Message)]) {
-        let mut bytes = Vec::new();
-        for (channel, message) in messages {
-            message.encode(*channel, &mut bytes).unwrap();
-        }
-        self.child
-            .stdin
-            .as_mut()
-            .unwrap()
-            .write_all(&bytes)
-            .unwrap();
-    }
-
-    fn next(&mut self) -> Incoming {
-        loop {
-            if let Some((_, incoming)) = self.decoder.next().unwrap() {
-                return incoming;
-            }
-            let count = self
-                .child
-                .stdout
-                .as_mut()
-                .unwrap()
-                .read(&mut self.chunk)
-                .unwrap();
-            assert!(count > 0, "the agent ended");
-            self.decoder.feed(&self.chunk[..count]);
-        }
-    }
-
     fn sequential(&mut self) -> f64 {
         let start = Instant::now();
         for _ in 0..SEQUENTIAL {
-            self.channel += 1;
-            self.send(&[(self.channel, Message::Noop)]);
-            self.next();
+            self.noop();
         }
         f64::from(SEQUENTIAL) / start.elapsed().as_secs_f64()
     }
@@ -170,12 +105,8 @@ impl Link {
 
     fn start(&mut self, start: Start) {
         self.channel += 1;
-        let credit = |stream| {
-            Message::Credit(Credit {
-                stream,
-                bytes: 4 << 20,
-            })
-        };
+        let bytes = 4 << 20;
+        let credit = |stream| Message::Credit(Credit { stream, bytes });
         let channel = self.channel;
         self.send(&[
             (channel, Message::Start(start)),
@@ -199,22 +130,11 @@ impl Link {
         let (mut total, mut owed) = (0, 0);
         let mut skimmer = Skimmer::default();
         while !skimmer.saw_exit {
-            let count = self
-                .child
-                .stdout
-                .as_mut()
-                .unwrap()
-                .read(&mut self.chunk)
-                .unwrap();
-            let data = skimmer.skim(&self.chunk[..count]);
+            let data = skimmer.skim(self.read());
             total += data;
             owed += data;
             if owed >= 1 << 20 {
-                let credit = Credit {
-                    stream: 1,
-                    bytes: owed as u32,
-                };
-                self.send(&[(self.channel, Message::Credit(credit))]);
+                self.credit(1, owed);
                 owed = 0;
             }
         }
@@ -240,19 +160,6 @@ impl Link {
                 .to_owned()
         };
         format!("{}, at most {}", line("VmRSS:"), line("VmHWM:"))
-    }
-
-    fn worker(&self) -> String {
-        let guard = self.child.id();
-        let of_guard = |pid: &String| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            stat.rsplit_once(')')
-                .is_some_and(|(_, rest)| rest.split_whitespace().nth(1) == Some(&guard.to_string()))
-        };
-        let names = std::fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names.into_iter().find(of_guard).unwrap()
     }
 }
 

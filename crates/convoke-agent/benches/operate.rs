@@ -1,17 +1,15 @@
 //! What an operation costs beside an empty request, and what files cost, over one link in the same run.
-//!
-//! The agent measured is the bench's own build, or the one that `CONVOKE_AGENT` names.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+mod controller;
+
 use std::time::{Duration, Instant};
 
-use convoke_proto::codec::{Decoder, Incoming};
+use controller::Link;
+use convoke_proto::codec::Incoming;
 use convoke_proto::credit::MAX_WINDOW;
 use convoke_proto::file::{Durability, Follow, Get, NewFile, Ownership};
 use convoke_proto::frame::{Header, MAX_DATA, Tag};
-use convoke_proto::hello::{Capabilities, Hello, LinkId, Liveness, PROTOCOL};
 use convoke_proto::message::{Credit, Message, Stream};
 use convoke_proto::operation::{Operate, Operation};
 
@@ -73,70 +71,7 @@ fn median(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
-struct Link {
-    child: Child,
-    decoder: Decoder,
-    chunk: Vec<u8>,
-    channel: u32,
-}
-
 impl Link {
-    fn open() -> Self {
-        let binary = std::env::var_os("CONVOKE_AGENT")
-            .unwrap_or_else(|| env!("CARGO_BIN_EXE_convoke-agent").into());
-        let child = Command::new(binary)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut link = Link {
-            child,
-            decoder: Decoder::new(),
-            chunk: vec![0; 256 * 1024],
-            channel: 0,
-        };
-        let hello = Hello {
-            protocol: PROTOCOL,
-            capabilities: Capabilities::default(),
-            platform: "bench".into(),
-            link: LinkId([7; 16]),
-            liveness: Liveness::default(),
-        };
-        link.send(&[(0, Message::Hello(hello))]);
-        link.next();
-        link
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.child.stdin.as_mut().unwrap().write_all(bytes).unwrap();
-    }
-
-    fn send(&mut self, messages: &[(u32, Message)]) {
-        let mut bytes = Vec::new();
-        for (channel, message) in messages {
-            message.encode(*channel, &mut bytes).unwrap();
-        }
-        self.write(&bytes);
-    }
-
-    fn next(&mut self) -> Incoming {
-        loop {
-            if let Some((_, incoming)) = self.decoder.next().unwrap() {
-                return incoming;
-            }
-            let output = self.child.stdout.as_mut().unwrap();
-            let count = output.read(&mut self.chunk).unwrap();
-            assert!(count > 0, "the agent ended");
-            self.decoder.feed(&self.chunk[..count]);
-        }
-    }
-
-    fn noop(&mut self) {
-        self.channel += 1;
-        self.send(&[(self.channel, Message::Noop)]);
-        self.next();
-    }
-
     /// Asks with credit for all that can come.
     fn ask(&mut self, message: Message) {
         self.channel += 1;
@@ -232,11 +167,7 @@ impl Link {
                 other => panic!("{other:?}"),
             }
             if owed >= MAX_WINDOW / 2 {
-                let credit = Credit {
-                    stream: 1,
-                    bytes: owed as u32,
-                };
-                self.send(&[(self.channel, Message::Credit(credit))]);
+                self.credit(1, owed);
                 owed = 0;
             }
         }
@@ -256,16 +187,7 @@ impl Link {
     }
 
     fn switches(&self) -> u64 {
-        let guard = self.child.id().to_string();
-        let processes = std::fs::read_dir("/proc").unwrap().flatten();
-        let ours = processes.filter(|entry| {
-            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            let parent = stat
-                .rsplit_once(')')
-                .and_then(|(_, rest)| rest.split_whitespace().nth(1));
-            parent == Some(&guard)
-        });
-        let tasks = ours.flat_map(|entry| std::fs::read_dir(entry.path().join("task")).unwrap());
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.worker())).unwrap();
         let of_task = |task: std::fs::DirEntry| {
             let status = std::fs::read_to_string(task.path().join("status")).unwrap();
             let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
@@ -274,12 +196,5 @@ impl Link {
             counts.sum::<u64>()
         };
         tasks.flatten().map(of_task).sum()
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
     }
 }
