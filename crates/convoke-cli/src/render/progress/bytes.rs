@@ -98,10 +98,8 @@ impl Bytes {
             });
         };
         let left = total.saturating_sub(self.moved);
-        let how = [
-            pace.map(a_second),
-            pace.and_then(|pace| time_left(left, pace)),
-        ];
+        let seconds = self.pace.seconds(now, self.moved, left);
+        let how = [pace.map(a_second), seconds.map(time_left)];
         let how: String = how
             .into_iter()
             .flatten()
@@ -149,14 +147,11 @@ fn a_second(bytes: u64) -> String {
     format!("{}/s", words::bytes(bytes))
 }
 
-/// How long so many bytes take at a pace: the coarser, the longer.
-fn time_left(bytes: u64, pace: u64) -> Option<String> {
-    if bytes == 0 || pace == 0 {
-        return None;
+/// A time to come: the coarser, the longer.
+fn time_left(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s left"),
+        120..7200 => format!("{} min left", seconds.div_ceil(60)),
+        _ => format!("{} h left", seconds.div_ceil(3600)),
     }
-    Some(match bytes.div_ceil(pace) {
-        seconds @ 0..120 => format!("{seconds} s left"),
-        seconds @ 120..7200 => format!("{} min left", seconds.div_ceil(60)),
-        seconds => format!("{} h left", seconds.div_ceil(3600)),
-    })
 }

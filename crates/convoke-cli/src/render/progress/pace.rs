@@ -9,6 +9,9 @@ const SPAN: Duration = Duration::from_secs(5);
 /// How far apart two looks are at least: fewer are kept, and none is too close to tell anything.
 const GRAIN: Duration = Duration::from_millis(250);
 
+/// How long it takes until a pace says something of the time to come: hosts begin one after the other.
+const STEADY: Duration = Duration::from_secs(2);
+
 /// Looks at how much was done, of which the first is at least [`SPAN`] old once there are so old ones.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
@@ -27,6 +30,13 @@ impl Pace {
         {
             self.looks.pop_front();
         }
+    }
+
+    /// How many seconds so much more takes, once that can be guessed.
+    pub(super) fn seconds(&self, now: Instant, done: u64, more: u64) -> Option<u64> {
+        let (then, _) = self.looks.front()?;
+        let pace = self.per_second(now, done).filter(|pace| *pace > 0)?;
+        (more > 0 && now.duration_since(*then) >= STEADY).then(|| more.div_ceil(pace))
     }
 
     /// How much is done a second, once that can be said.
@@ -74,6 +84,11 @@ mod tests {
         );
         let later = began + Duration::from_millis(500);
         assert_eq!(pace.per_second(later, 6_000), Some(2_000));
+        assert_eq!(pace.seconds(later, 6_000, 9_000), None);
+        let steady = began + STEADY;
+        assert_eq!(pace.seconds(steady, 6_000, 9_000), Some(18));
+        assert_eq!(pace.seconds(steady, 6_000, 0), None);
+        assert_eq!(pace.seconds(steady, 5_000, 9_000), None);
         // What a host has lost again is no haste backwards.
         assert_eq!(pace.per_second(later, 0), Some(0));
     }
