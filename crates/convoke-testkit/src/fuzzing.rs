@@ -85,7 +85,7 @@ pub fn controller(bytes: &[u8]) {
         while let Ok(Some(_)) = machine.next() {}
     }
     assert!(machine.outgoing().len() <= MOST_UNREAD);
-    assert_whole(machine.outgoing());
+    assert_whole(&machine.outgoing().to_vec());
 }
 
 fn ask_for_files(machine: &mut Machine) {

@@ -11,6 +11,7 @@ mod drive;
 mod inbox;
 mod machine;
 mod order;
+mod outbox;
 mod request;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use tracing::Instrument as _;
 
 pub use inbox::Delivery;
 pub use machine::Machine;
+pub use outbox::Outbox;
 
 use crate::error::{LinkError, StartError};
 
@@ -38,7 +40,7 @@ use inbox::Inbox;
 use request::Request;
 
 /// How many bytes of stdin wait for the pipe to the host before [`Channel::room`] waits.
-const MAX_UNSENT: usize = 256 * 1024;
+const MAX_UNSENT: usize = 128 * 1024;
 
 /// How many channels of one link are open at once, with those whose owner has left; the next request
 /// waits.

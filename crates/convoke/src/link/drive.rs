@@ -17,11 +17,7 @@ use crate::error::LinkError;
 const FIRST_READ: usize = 2 * 1024;
 
 /// The room for a read of a link that keeps filling it: a few full frames at once.
-const MAX_READ: usize = 256 * 1024;
-
-/// Beyond so many bytes what was written is taken off the front of what waits: a piece at a time, that would move
-/// all that waits behind it again and again.
-const MAX_WRITTEN: usize = 512 * 1024;
+const MAX_READ: usize = 128 * 1024;
 
 /// How many requests are taken before the pipe is written to again.
 const REQUESTS_A_ROUND: usize = 256;
@@ -32,8 +28,6 @@ pub(super) struct Driver {
     open: HashMap<u32, Open>,
     requests: mpsc::UnboundedReceiver<Control>,
     shared: Shared,
-    /// How many bytes at the front of what waits to be written were.
-    head: usize,
     /// The bytes of stdin whose room was not given back yet.
     unsent_bytes: usize,
     /// Whether the last request was made.
@@ -72,7 +66,6 @@ impl Driver {
             open: HashMap::new(),
             requests,
             shared,
-            head: 0,
             unsent_bytes: 0,
             is_finished: false,
             mute: None,
@@ -111,7 +104,6 @@ impl Driver {
             }
             if self.mute.is_some() {
                 self.machine.outgoing().clear();
-                self.head = 0;
             }
             self.give_room_back();
             let now = Instant::now();
@@ -122,9 +114,9 @@ impl Driver {
             }
             // The buffers are taken out while they are used, since the machine lends only one.
             let mut buffer = std::mem::take(self.machine.buffer());
-            let outgoing = std::mem::take(self.machine.outgoing());
+            let mut outgoing = std::mem::take(self.machine.outgoing());
             let before = buffer.len();
-            let waiting = outgoing.get(self.head..).unwrap_or_default();
+            let waiting = outgoing.front();
             let step = tokio::select! {
                 read = reader.read_buf(&mut buffer) => Step::Read(read),
                 wrote = writer.write(waiting), if !waiting.is_empty() => Step::Wrote(wrote),
@@ -151,11 +143,19 @@ impl Driver {
 
     /// Writes what was asked for before the handles went, unless nobody takes it.
     async fn drain<W: AsyncWrite + Unpin>(&mut self, writer: &mut W) -> End {
-        let outgoing = std::mem::take(self.machine.outgoing());
-        let waiting = outgoing.get(self.head..).unwrap_or_default();
+        let mut outgoing = std::mem::take(self.machine.outgoing());
         // Nobody counts how much of it is taken: it may be all.
-        self.count(waiting.len());
-        match timeout(CLOSE_LIMIT, writer.write_all(waiting)).await {
+        self.count(outgoing.len());
+        let writing = async {
+            while !outgoing.is_empty() {
+                match writer.write(outgoing.front()).await? {
+                    0 => return Err(std::io::ErrorKind::WriteZero.into()),
+                    count => outgoing.wrote(count),
+                }
+            }
+            Ok(())
+        };
+        match timeout(CLOSE_LIMIT, writing).await {
             Ok(Err(error)) => End::Failed(broken(&error)),
             Ok(Ok(())) | Err(_) => End::Dropped,
         }
@@ -180,12 +180,7 @@ impl Driver {
             Ok(bytes) => {
                 self.count(bytes);
                 self.machine.said(Instant::now().into_std());
-                self.head += bytes;
-                let outgoing = self.machine.outgoing();
-                if self.head >= outgoing.len().min(MAX_WRITTEN) {
-                    outgoing.drain(..self.head);
-                    self.head = 0;
-                }
+                self.machine.outgoing().wrote(bytes);
             }
             Err(error) => self.mute = Some(broken(&error)),
         }
@@ -199,7 +194,7 @@ impl Driver {
     /// Gives back the room of all stdin that can no longer wait to be written: what waits is no more
     /// than all that waits. Stdin of a channel that is over never does.
     fn give_room_back(&mut self) {
-        let waiting = self.machine.outgoing().len() - self.head;
+        let waiting = self.machine.outgoing().len();
         let done = self.unsent_bytes.saturating_sub(waiting);
         self.unsent_bytes -= done;
         self.shared.unsent.add_permits(done);
@@ -227,7 +222,7 @@ impl Driver {
             Control::Send(inbox, stream, data) => {
                 self.unsent_bytes += data.len();
                 self.on(&inbox, |machine, channel| {
-                    machine.send(channel, stream, &data);
+                    machine.send(channel, stream, data);
                 });
             }
             Control::Consumed(inbox, stream, bytes) => self.on(&inbox, |machine, channel| {
@@ -246,7 +241,7 @@ impl Driver {
     }
 
     fn open(&mut self, asked: Asked, open: Open) {
-        let waiting = (self.machine.outgoing().len() - self.head) as u64;
+        let waiting = self.machine.outgoing().len() as u64;
         let begins_at = self.shared.written.load(Ordering::Relaxed) + waiting;
         let channel = match asked {
             Asked::For(request) => self.machine.ask(request),

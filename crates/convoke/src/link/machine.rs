@@ -17,6 +17,7 @@ use convoke_proto::operation::Operation;
 use super::Options;
 use super::inbox::Delivery;
 use super::order::{Channel, Inbound, refuse};
+use super::outbox::Outbox;
 use super::request::Request;
 use crate::error::LinkError;
 
@@ -37,7 +38,7 @@ pub struct Machine {
     id: LinkId,
     budget: Budget,
     decoder: Decoder,
-    outgoing: Vec<u8>,
+    outgoing: Outbox,
     hello: Option<Hello>,
     channels: HashMap<u32, Channel>,
     last_channel: u32,
@@ -75,7 +76,7 @@ impl Machine {
             id: options.id,
             budget: options.budget,
             decoder,
-            outgoing: Vec::new(),
+            outgoing: Outbox::default(),
             hello: None,
             channels: HashMap::new(),
             last_channel: LINK_CHANNEL,
@@ -105,7 +106,7 @@ impl Machine {
     }
 
     /// Bytes for the agent; whoever writes them takes them off the front.
-    pub fn outgoing(&mut self) -> &mut Vec<u8> {
+    pub fn outgoing(&mut self) -> &mut Outbox {
         &mut self.outgoing
     }
 
@@ -194,7 +195,7 @@ impl Machine {
         let (opened, grants) = Channel::asking(&request, &self.budget);
         let channel = self.open(opened);
         trace("out", channel, request.tag(), request.length());
-        request.append(channel, &mut self.outgoing);
+        request.append(channel, self.outgoing.messages());
         for grant in grants {
             self.say(channel, &Message::Credit(grant));
         }
@@ -203,7 +204,7 @@ impl Machine {
 
     /// Sends bytes of a stream, within the credit that was delivered; empty bytes end the stream.
     /// Does nothing on a channel that is over.
-    pub fn send(&mut self, channel: u32, stream: u8, data: &[u8]) {
+    pub fn send(&mut self, channel: u32, stream: u8, data: Bytes) {
         let Some(open) = self.channels.get_mut(&channel) else {
             return;
         };
@@ -220,8 +221,9 @@ impl Machine {
             tag: Tag::data(stream),
         };
         trace("out", channel, header.tag, data.len());
-        self.outgoing.extend_from_slice(&header.to_bytes());
-        self.outgoing.extend_from_slice(data);
+        let messages = self.outgoing.messages();
+        messages.extend_from_slice(&header.to_bytes());
+        self.outgoing.push(data);
     }
 
     /// Notes that the owner of a channel consumed bytes of a stream.
@@ -326,10 +328,11 @@ impl Machine {
     }
 
     fn say(&mut self, channel: u32, message: &Message) {
-        let before = self.outgoing.len();
+        let messages = self.outgoing.messages();
+        let before = messages.len();
         // Only a start request can be too long, and that one is checked in `start`.
-        let _ = message.encode(channel, &mut self.outgoing);
-        let length = self.outgoing.len().saturating_sub(before + HEADER_LEN);
+        let _ = message.encode(channel, messages);
+        let length = messages.len().saturating_sub(before + HEADER_LEN);
         trace("out", channel, message.tag(), length);
     }
 

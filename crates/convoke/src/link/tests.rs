@@ -133,7 +133,7 @@ impl Talk {
     /// The frames that the machine has for the agent.
     fn says(&mut self) -> Vec<(u32, Incoming)> {
         let mut decoder = Decoder::new();
-        decoder.feed(self.machine.outgoing());
+        decoder.feed(&self.machine.outgoing().to_vec());
         self.machine.outgoing().clear();
         std::iter::from_fn(|| decoder.next().unwrap()).collect()
     }

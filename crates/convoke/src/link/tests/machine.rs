@@ -1,5 +1,6 @@
 //! What the machine says and hands out when everybody keeps to the rules.
 
+use bytes::Bytes;
 use convoke_proto::codec::Incoming;
 use convoke_proto::command::{Direction, ExtraStream, Start};
 use convoke_proto::credit::FIRST_WINDOW;
@@ -144,8 +145,8 @@ fn stdin_goes_out_as_raw_frames_and_then_its_end() {
         bytes: 4,
     };
     talk.hears(&frame(1, &Message::Credit(credit))).unwrap();
-    talk.machine.send(1, 0, b"line");
-    talk.machine.send(1, 0, b"");
+    talk.machine.send(1, 0, "line".into());
+    talk.machine.send(1, 0, Bytes::new());
     let line = Incoming::Data {
         stream: 0,
         body: "line".into(),
@@ -158,7 +159,7 @@ fn stdin_goes_out_as_raw_frames_and_then_its_end() {
 fn a_channel_that_is_over_says_nothing_more() {
     let mut talk = Talk::with_process(with_stdin());
     talk.hears(&end(1)).unwrap();
-    talk.machine.send(1, 0, b"late");
+    talk.machine.send(1, 0, "late".into());
     talk.machine.consumed(1, 1, 0);
     talk.machine.kill(1);
     talk.machine.forget(1);

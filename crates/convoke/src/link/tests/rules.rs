@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use convoke_proto::command::Start;
 use convoke_proto::credit::{FIRST_WINDOW, MAX_WINDOW};
 use convoke_proto::exit::{NotStarted, Stage};
@@ -270,7 +270,7 @@ proptest! {
                 Act::Hear(bytes) => machine.buffer().extend_from_slice(&bytes),
                 Act::Noop => { machine.noop(); }
                 Act::Start => { machine.start(with_stdin()).unwrap(); }
-                Act::EndStdin(channel) => machine.send(channel, 0, b""),
+                Act::EndStdin(channel) => machine.send(channel, 0, Bytes::new()),
                 Act::Kill(channel) => machine.kill(channel),
                 Act::Forget(channel) => machine.forget(channel),
                 Act::Tick => { let _ = machine.tick(Instant::now()); }
