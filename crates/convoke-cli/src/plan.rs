@@ -76,7 +76,7 @@ impl Plan {
     pub(crate) fn new(parts: Parts<'_>, registry: &Registry) -> Result<Self, Usage> {
         let hosts = hosts(parts.hosts, registry)?;
         Ok(Plan {
-            crowd: Crowd::of(hosts.len(), parts.pace.fanout, parts.room),
+            crowd: Crowd::of(hosts.len(), parts.pace.fanout, DEFAULT_FANOUT, parts.room),
             hosts,
             folded: parts.hosts.fold(),
             work: parts.work,
@@ -124,9 +124,9 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Of so many hosts as many as the operator wished, if so many fit.
-    pub(crate) fn of(hosts: usize, wished: Option<usize>, room: usize) -> Self {
-        let wanted = wished.unwrap_or(DEFAULT_FANOUT).min(hosts).max(1);
+    /// Of so many hosts as many as the operator wished, or as usual for the work, if so many fit.
+    pub(crate) fn of(hosts: usize, wished: Option<usize>, usual: usize, room: usize) -> Self {
+        let wanted = wished.unwrap_or(usual).min(hosts).max(1);
         let fanout = wanted.min(room);
         let warning = (fanout < wanted).then(|| {
             format!(

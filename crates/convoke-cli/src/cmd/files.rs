@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use convoke::action::Action;
+use convoke::files::BUDGET;
 use convoke::host::{Host, Reach, Work};
+use convoke::proto::credit::Budget;
 use tokio::sync::mpsc;
 
 use super::conduct::{self, Undertaking};
@@ -58,7 +60,10 @@ pub(super) fn carry_out(
             .fanout(plan.crowd.fanout)
             .max_fail(pace.max_fail)
             .on_failure(pace.on_failure),
-        reach: means.reach,
+        reach: Reach {
+            budget: Budget::new(BUDGET),
+            ..means.reach
+        },
         operator,
         hosts: names,
         is_typed: means.stdin == Stdin::Sent && means.here.is_stdin_terminal,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoke::action::Action;
+use convoke::action::{Action, DEFAULT_FANOUT};
 use convoke::host::Work;
 use convoke::inventory::HostList;
 use tokio::sync::mpsc;
@@ -56,7 +56,7 @@ fn check(config: Check, here: &Environment, floor: Floor) -> Result<u8, Usage> {
         return Ok(exit::OK);
     }
     let room = descriptors::hosts_that_fit(&names, 0)?;
-    let crowd = plan::Crowd::of(hosts.len(), None, room);
+    let crowd = plan::Crowd::of(hosts.len(), None, DEFAULT_FANOUT, room);
     let terminal = here.operator(Stdin::Unread, hosts.len());
     let operator = Operator::new(
         terminal,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use bstr::BString;
+use convoke::action::TRANSFER_FANOUT;
 use convoke::connect::registry::Registry;
 use convoke::host::Host;
 use convoke::inventory::HostList;
@@ -58,7 +59,7 @@ impl Files {
     ) -> Result<Self, Usage> {
         let hosts = hosts(names, registry)?;
         Ok(Files {
-            crowd: Crowd::of(hosts.len(), moving.pace.fanout, room),
+            crowd: Crowd::of(hosts.len(), moving.pace.fanout, TRANSFER_FANOUT, room),
             mode: Mode::of(&moving.output, hosts.len()),
             folded: names.fold(),
             hosts,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use convoke::action::DEFAULT_FANOUT;
 use convoke::connect::registry::Registry;
 use convoke::host::Host;
 use convoke::inventory::HostList;
@@ -51,7 +52,7 @@ impl Questions {
     ) -> Result<Self, Usage> {
         let hosts = hosts(names, registry)?;
         Ok(Questions {
-            crowd: Crowd::of(hosts.len(), inquiry.pace.fanout, room),
+            crowd: Crowd::of(hosts.len(), inquiry.pace.fanout, DEFAULT_FANOUT, room),
             mode: Mode::of(&inquiry.output, hosts.len()),
             folded: names.fold(),
             hosts,
