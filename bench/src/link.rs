@@ -143,6 +143,7 @@ impl Bare {
                 directory: Directory::Home(c"/".into()),
                 umask: None,
                 files: Vec::new(),
+                dies_with_us: false,
             },
         }
     }
