@@ -1,5 +1,6 @@
 //! Verbs on many hosts at once.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +8,7 @@ use convoke::batch::Batch;
 use convoke::remote::{Remote, VerbError};
 use convoke::scope::Scope;
 use convoke::session::Session;
-use convoke::verb::{Cwd, Exists, Input, Run, Upload, Verb, Verbs as _};
+use convoke::verb::{Cwd, Exists, Input, Progress, Run, Upload, Verb, Verbs as _};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -128,6 +129,35 @@ async fn what_is_read_once_is_the_input_of_one_host() {
     assert_eq!(fed.stdout, "once");
     for (_, answer) in not {
         assert!(matches!(answer, Err(VerbError::Input { .. })), "{answer:?}");
+    }
+    session.close().await;
+    drop(reach);
+    leaks.end().await;
+}
+
+#[tokio::test]
+async fn each_host_says_by_its_name_how_far_it_is() {
+    let leaks = Leaks::begin();
+    let home = tempfile::tempdir().unwrap();
+    let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
+    let session = Session::open(local(&["a", "b", "c"]), &reach).await;
+    for size in [10, 1024 * 1024] {
+        // More hosts than the queue has room for.
+        let (told, mut hears) = convoke::mpsc::channel::<Progress>(1);
+        let upload = Upload::new("file", vec![b'x'; size]).unsynced();
+        let hearing = async {
+            let mut last = BTreeMap::<String, u64>::new();
+            while let Some(progress) = hears.recv().await {
+                last.insert(progress.host.to_string(), progress.sent);
+            }
+            last
+        };
+        let (answers, last) = tokio::join!(session.ask(upload.progress(told)), hearing);
+        let sizes = answers
+            .iter()
+            .map(|(host, stored)| (host.to_string(), stored.as_ref().unwrap().size));
+        assert_eq!(last, sizes.collect());
+        assert_eq!(last["local:b"], size as u64);
     }
     session.close().await;
     drop(reach);

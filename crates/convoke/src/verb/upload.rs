@@ -1,6 +1,6 @@
 //! Puts a file in place, as a whole or not at all.
 
-use std::sync::Arc;
+mod progress;
 
 use bstr::BString;
 use convoke_proto::file::{Durability, NewFile, Ownership, Stored};
@@ -14,6 +14,10 @@ use crate::transfer::{self, INLINE, Undone};
 
 use super::owned::owned;
 use super::{Single, field, single};
+
+use progress::Teller;
+
+pub use progress::Progress;
 
 /// How many bytes an upload in a batch may have at most.
 const MAX_BATCHED: usize = 3 * 1024 * 1024;
@@ -32,16 +36,6 @@ pub struct Upload {
     ownership: Ownership,
     durability: Durability,
     progress: Option<mpsc::Sender<Progress>>,
-}
-
-/// How far an upload is on one host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// The host's name.
-    pub host: Arc<str>,
-    /// How many bytes have left so far.
-    pub sent: u64,
 }
 
 impl Upload {
@@ -75,8 +69,11 @@ impl Upload {
         }
     }
 
-    /// Says how far it is, on every host. What finds the queue full is left out; short content leaves in one piece,
-    /// and says nothing.
+    /// Says how far it is, on every host; in a batch, nothing is said.
+    ///
+    /// What finds the queue full is left out, but for the last: once the file stands, its size is said in any case.
+    /// Room for that is kept from the begin, when there is some; else it is waited for. So whoever asks for more
+    /// uploads at once than the queue has room for listens meanwhile, or drops the receiver.
     #[must_use]
     pub fn progress(self, told: mpsc::Sender<Progress>) -> Self {
         Upload {
@@ -95,15 +92,9 @@ impl Upload {
         })
     }
 
-    async fn stream(&self, remote: &Remote) -> Result<Stored, VerbError> {
+    async fn stream(&self, remote: &Remote, teller: &Teller) -> Result<Stored, VerbError> {
         let file = self.file(remote.scope())?;
-        let progress = |sent| {
-            if let Some(told) = &self.progress {
-                let host = Arc::clone(remote.name());
-                // Nobody waits for whoever listens: what comes next says more.
-                let _ = told.try_send(Progress { host, sent });
-            }
-        };
+        let progress = |sent| teller.sent(sent);
         let content = self.content.open().map_err(Undone::Here)?;
         Ok(transfer::put(remote.link(), file, content, progress).await?)
     }
@@ -153,9 +144,12 @@ impl Single for Upload {
     }
 
     async fn alone(&self, remote: &Remote) -> Result<Stored, VerbError> {
-        match &self.content {
-            Content::Bytes(bytes) if bytes.len() <= INLINE => single(self, remote).await,
-            _ => self.stream(remote).await,
-        }
+        let teller = Teller::begin(self.progress.as_ref(), remote.name());
+        let stored = match &self.content {
+            Content::Bytes(bytes) if bytes.len() <= INLINE => single(self, remote).await?,
+            _ => self.stream(remote, &teller).await?,
+        };
+        teller.stands(stored.size).await;
+        Ok(stored)
     }
 }

@@ -19,6 +19,7 @@ checks! {
     Anybody an_upload_keeps_what_was_there_but_its_content
     Anybody a_field_that_cannot_be_leaves_the_file_alone
     Anybody what_is_no_regular_file_is_not_replaced
+    Anybody how_far_an_upload_is_ends_with_the_size
     Anybody an_upload_that_is_interrupted_leaves_the_old_file_and_nothing_else
     Anybody a_reader_that_fails_leaves_the_old_file_and_nothing_else
     Anybody whoever_reads_meanwhile_sees_the_old_file_or_the_new_one
@@ -172,6 +173,35 @@ async fn what_is_no_regular_file_is_not_replaced(ground: &Ground) {
     }
     assert_eq!(remote.list(".").await.unwrap().len(), 5);
     assert_eq!(remote.read("file").await.unwrap(), "");
+}
+
+async fn how_far_an_upload_is_ends_with_the_size(ground: &Ground) {
+    let remote = &ground.remote;
+    for size in [0, 1, 64 * 1024, 1024 * 1024] {
+        let reader = tokio::io::repeat(7).take(size as u64);
+        for content in [Content::from(bytes(size)), Content::reader(reader)] {
+            let (told, mut hears) = convoke::mpsc::channel(1024);
+            let upload = Upload::new("file", content).unsynced().progress(told);
+            remote.ask(upload).await.unwrap();
+            let mut heard = Vec::new();
+            while let Some(progress) = hears.recv().await {
+                assert_eq!(&progress.host, remote.name());
+                heard.push(progress.sent);
+            }
+            assert!(heard.is_sorted(), "{heard:?}");
+            assert_eq!(heard.last(), Some(&(size as u64)));
+        }
+    }
+    // Nobody listens, and there is room for one word only.
+    let (told, mut hears) = convoke::mpsc::channel(1);
+    let upload = Upload::new("file", bytes(1024 * 1024)).unsynced();
+    remote.ask(upload.progress(told)).await.unwrap();
+    assert_eq!(hears.recv().await.unwrap().sent, 1024 * 1024);
+    assert!(hears.recv().await.is_none());
+    let (told, hears) = convoke::mpsc::channel(1);
+    drop(hears);
+    let upload = Upload::new("file", "nobody ever listens").progress(told);
+    remote.ask(upload).await.unwrap();
 }
 
 async fn an_upload_that_is_interrupted_leaves_the_old_file_and_nothing_else(ground: &Ground) {
