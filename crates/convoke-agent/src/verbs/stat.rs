@@ -143,3 +143,26 @@ fn time(seconds: i64, nanoseconds: u32) -> Time {
         nanoseconds,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_the_kernel_has_a_word() {
+        for (bits, word) in [
+            (libc::S_IFDIR, "dir"),
+            (libc::S_IFCHR, "chr"),
+            (libc::S_IFBLK, "blk"),
+            (libc::S_IFREG, "file"),
+            (libc::S_IFIFO, "fifo"),
+            (libc::S_IFLNK, "link"),
+            (libc::S_IFSOCK, "sock"),
+            (0, "other"),
+            (libc::S_IFMT, "other"),
+        ] {
+            let kind = FileType::from_raw_mode(bits | 0o644);
+            assert_eq!(file_kind(kind).as_str(), word, "{bits:o}");
+        }
+    }
+}

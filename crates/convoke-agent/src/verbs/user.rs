@@ -1,5 +1,7 @@
 //! Users, groups, and as whom a process runs.
 
+use std::iter;
+
 use bstr::{BStr, BString};
 use convoke_proto::account::{Group, PasswordHash, User};
 use convoke_proto::operation::{Answer, Failure, Field, MAX_RECORD, Reason};
@@ -7,7 +9,7 @@ use rustix::process::{getegid, geteuid, getgroups};
 
 use super::Verbs;
 use super::path::failure;
-use crate::account::database::{Key, Passwd};
+use crate::account::database::{GroupLine, Key, Passwd};
 use crate::account::getent::NoAnswer;
 use crate::account::service::NoHash;
 
@@ -35,7 +37,7 @@ pub struct Identity {
 }
 
 impl Verbs {
-    /// A user by name, else by number; the one whom we are when nobody is named.
+    /// A user by name, else by number; the one whom we are when nobody is named, by number when it has no name.
     pub(super) fn user(&self, who: Option<&[u8]>, hash: PasswordHash) -> Result<Answer, Failure> {
         let me = geteuid().as_raw();
         let (key, text) = match who {
@@ -43,7 +45,10 @@ impl Verbs {
             None => (Key::Number(me), me.to_string().into()),
         };
         let wrong = |reason| failure(Field::User, &text, reason);
-        let user = self.passwd(key).map_err(wrong)?;
+        let user = match (self.passwd(key), who) {
+            (Err(Reason::Unknown), None) => return told(self.nameless()).map_err(wrong),
+            (found, _) => found.map_err(wrong)?,
+        };
         let groups = self.service.groups_of(&user);
         let groups = groups.map_err(|NoAnswer| wrong(Reason::NoAnswer))?;
         let password_hash = match hash {
@@ -60,15 +65,9 @@ impl Verbs {
             }
         };
         let name_of = |gid: &u32| self.names.group(&self.service, *gid);
-        let names: Vec<_> = groups.iter().map(name_of).collect();
-        let own = [&user.name, &user.gecos, &user.home, &user.shell];
-        let texts = own.into_iter().chain(&names).chain(&password_hash);
-        if texts.map(|text| text.len() + LENGTH).sum::<usize>() > MAX_TEXTS {
-            return Err(wrong(Reason::TooLong));
-        }
-        Ok(Answer::User(Box::new(User {
+        let user = User {
             group: name_of(&user.gid),
-            groups: names,
+            groups: groups.iter().map(name_of).collect(),
             name: user.name,
             uid: user.uid,
             gid: user.gid,
@@ -76,10 +75,32 @@ impl Verbs {
             home: user.home,
             shell: user.shell,
             password_hash,
-        })))
+        };
+        told(user).map_err(wrong)
     }
 
-    /// A group by name, else by number; our primary one when none is named.
+    /// Whom we are, of whom no name service knows: as in a container that runs under any number.
+    fn nameless(&self) -> User {
+        let identity = own(self);
+        let name_of = |gid: &u32| self.names.group(&self.service, *gid);
+        let others = identity.groups.iter().filter(|gid| **gid != identity.gid);
+        User {
+            group: name_of(&identity.gid),
+            groups: iter::once(&identity.gid)
+                .chain(others)
+                .map(name_of)
+                .collect(),
+            name: identity.name,
+            uid: identity.uid,
+            gid: identity.gid,
+            gecos: BString::default(),
+            home: identity.home,
+            shell: identity.shell,
+            password_hash: None,
+        }
+    }
+
+    /// A group by name, else by number; our primary one when none is named, by number when it has no name.
     pub(super) fn group(&self, who: Option<&[u8]>) -> Result<Answer, Failure> {
         let mine = getegid().as_raw();
         let (key, text) = match who {
@@ -88,8 +109,15 @@ impl Verbs {
         };
         let wrong = |reason| failure(Field::Group, &text, reason);
         let found = self.service.group(key);
-        let found = found.map_err(|NoAnswer| wrong(Reason::NoAnswer))?;
-        let group = found.ok_or_else(|| wrong(Reason::Unknown))?;
+        let group = match (found.map_err(|NoAnswer| wrong(Reason::NoAnswer))?, who) {
+            (Some(group), _) => group,
+            (None, Some(_)) => return Err(wrong(Reason::Unknown)),
+            (None, None) => GroupLine {
+                name: text.clone(),
+                gid: mine,
+                members: Vec::new(),
+            },
+        };
         let members = group.members.iter().map(|member| member.len() + LENGTH);
         if members.sum::<usize>() > MAX_TEXTS {
             return Err(wrong(Reason::TooLong));
@@ -107,6 +135,19 @@ impl Verbs {
             .user(key)
             .map_err(|NoAnswer| Reason::NoAnswer)?;
         found.ok_or(Reason::Unknown)
+    }
+}
+
+/// A user as an answer, if one holds all its texts.
+fn told(user: User) -> Result<Answer, Reason> {
+    let own = [&user.name, &user.gecos, &user.home, &user.shell];
+    let texts = own
+        .into_iter()
+        .chain(&user.groups)
+        .chain(&user.password_hash);
+    match texts.map(|text| text.len() + LENGTH).sum::<usize>() > MAX_TEXTS {
+        true => Err(Reason::TooLong),
+        false => Ok(Answer::User(Box::new(user))),
     }
 }
 

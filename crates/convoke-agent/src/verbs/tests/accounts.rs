@@ -88,6 +88,36 @@ fn all_of_a_user_is_told() {
 }
 
 #[test]
+fn a_login_without_a_name_is_told_by_its_number() {
+    let host = Host::new();
+    host.etc("passwd", "ann:x:1001:1002::/home/ann:/bin/sh\n");
+    host.etc("group", "ann:x:1002:\n");
+    let uid = rustix::process::geteuid().to_string();
+    let gid = rustix::process::getegid();
+    let hash = PasswordHash::Shown;
+    let me = found(&host, Operation::User { who: None, hash });
+    let number = BString::from(gid.to_string());
+    assert_eq!(
+        (me.name, me.uid.to_string()),
+        (uid.as_str().into(), uid.clone())
+    );
+    assert_eq!((me.groups.first(), me.gid), (Some(&number), gid.as_raw()));
+    assert_eq!(me.group, number);
+    assert_eq!(me.home, text(host.scratch.path().join("home")));
+    assert_eq!((me.shell, me.password_hash), ("/bin/sh".into(), None));
+    let mine = Answer::Group(Group {
+        name: number,
+        gid: gid.as_raw(),
+        members: Vec::new(),
+    });
+    assert_eq!(host.one(Operation::Group { who: None }), Ok(mine));
+    // Whoever is named has to be known.
+    assert_eq!(host.wrong(user(&uid)), (Field::User, Reason::Unknown));
+    let group = group(&gid.to_string());
+    assert_eq!(host.wrong(group), (Field::Group, Reason::Unknown));
+}
+
+#[test]
 fn a_group_is_told_with_its_members() {
     let host = host();
     let staff = Answer::Group(Group {

@@ -41,6 +41,22 @@ fn every_kind_of_file_is_told() {
 }
 
 #[test]
+fn a_block_device_is_told() {
+    let host = Host::new();
+    let device = rustix::fs::makedev(7, 250);
+    let kind = rustix::fs::FileType::BlockDevice;
+    let mode = rustix::fs::Mode::RUSR;
+    match rustix::fs::mknodat(rustix::fs::CWD, host.at("disk"), kind, mode, device) {
+        Err(rustix::io::Errno::PERM) => return eprintln!("skipped: no devices are made here"),
+        made => made.unwrap(),
+    }
+    let answer = host.one(stat("disk", Follow::No, &Digest::ALL)).unwrap();
+    let stat = stat_of(answer).unwrap();
+    assert_eq!((stat.kind, stat.mode), (FileKind::BlockDevice, 0o400));
+    assert_eq!(stat.digests, []);
+}
+
+#[test]
 fn all_that_the_kernel_says_is_told() {
     let host = Host::new();
     host.etc("passwd", "root:x:0:0::/root:/bin/sh\n");

@@ -1,7 +1,7 @@
 //! Users, groups, the environment and the facts of a host.
 
 use convoke::BString;
-use convoke::remote::{Remote, VerbError};
+use convoke::remote::Remote;
 use convoke::scope::Scope;
 use convoke::verb::{QueryUser, Run, Upload, Verbs as _, Who};
 
@@ -27,12 +27,12 @@ async fn we_are_who_the_host_says_we_are(ground: &Ground) {
         ground.said("id -un").await
     );
     let group = ground.said("id -gn 2>/dev/null || true").await;
-    match remote.resolve_group(Who::Login).await {
-        Ok(name) => assert_eq!(name, group),
-        // A group without a name: `id` shows its number.
-        Err(VerbError::UnknownGroup { name }) => assert_eq!(name, group),
-        other => panic!("{other:?}"),
-    }
+    assert_eq!(remote.resolve_group(Who::Login).await.unwrap(), group);
+    // Nobody is the same as whom the login is.
+    let none = None::<&str>;
+    assert_eq!(remote.resolve_group(none).await.unwrap(), group);
+    let name = remote.resolve_user(none).await.unwrap();
+    assert_eq!(name, remote.resolve_user(Who::Login).await.unwrap());
     let me = remote.query_user(Who::Login).await.unwrap();
     assert_eq!(me.uid.to_string(), ground.said("id -u").await);
     assert_eq!(me.gid.to_string(), ground.said("id -g").await);
