@@ -10,6 +10,7 @@ mod files;
 mod look;
 mod names;
 mod open;
+mod races;
 mod run;
 mod scopes;
 mod together;
@@ -42,6 +43,10 @@ pub struct Ghost {
     pub name: &'static str,
     /// The number.
     pub number: u32,
+    /// The home directory, which need not exist.
+    pub home: &'static str,
+    /// Who is in the group.
+    pub members: &'static [&'static str],
 }
 
 /// One thing that is true of the verbs on every host.
@@ -135,6 +140,7 @@ pub async fn verbs(site: &Site) -> Vec<Skipped> {
         change::CHECKS,
         denied::CHECKS,
         files::CHECKS,
+        races::CHECKS,
         open::CHECKS,
         run::CHECKS,
         accounts::CHECKS,

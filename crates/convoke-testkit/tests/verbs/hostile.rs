@@ -2,11 +2,12 @@
 
 use convoke::error::LinkError;
 use convoke::remote::{Remote, VerbError};
-use convoke::verb::{Download, FileKind, FileStat, Time, Verbs as _};
+use convoke::verb::{Download, FileKind, FileStat, Stream, Time, Verbs as _};
 use convoke_proto::file::Entry;
 use convoke_proto::message::Message;
 use convoke_proto::operation::{Answer, Record};
 use convoke_testkit::memory::{Memory, Script};
+use tokio::io::AsyncReadExt as _;
 
 use super::*;
 
@@ -88,6 +89,34 @@ async fn more_of_a_file_than_was_asked_for_is_not_taken() {
             true => assert_eq!(came.unwrap(), [0; 10]),
             false => unreadable(came),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_whose_link_breaks_says_so_after_what_came() {
+    let file = || {
+        let script = Script::new().have().hello().takes_request();
+        script.say(Message::Opened(Box::new(entry("x").stat)))
+    };
+    let head = b"what came";
+    let whole = file().stdout(*head).ends(1).say(Message::Done);
+    for (script, is_whole) in [(whole, true), (file().stdout(*head).absurd_length(), false)] {
+        let host = Host::new("memory:h1").unwrap();
+        let reach = Memory::new(script).reach();
+        let remote = Remote::open(&host, &reach).await.unwrap();
+        let incoming = remote.ask(Stream::of("x")).await.unwrap();
+        let mut reader = incoming.into_reader();
+        let mut came = Vec::new();
+        let ended = reader.read_to_end(&mut came).await;
+        assert_eq!(came, head);
+        let error = match ended {
+            Ok(_) if is_whole => continue,
+            Ok(_) => panic!("a file that was cut is not whole"),
+            Err(error) => error,
+        };
+        let error = error.get_ref().unwrap().downcast_ref::<VerbError>();
+        assert!(matches!(error, Some(VerbError::Lost { .. })), "{error:?}");
+        assert_eq!(reader.read(&mut [0; 10]).await.unwrap(), 0, "nothing more");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The verbs, as the same program over every connector, and on many hosts at once.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy does not see.
 
+mod everywhere;
 mod hostile;
 mod session;
 
@@ -25,13 +26,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const GHOST: Ghost = Ghost {
     name: "ghost",
     number: 70_123,
+    home: "/far/ghost",
+    members: &["ghost", "nobody"],
 };
 
 /// Asks the real one about all others.
 const GETENT: &str = "#!/bin/sh
 case \"$1 $2\" in
-    'passwd ghost' | 'passwd 70123') echo 'ghost:x:70123:70123:Known to few:/:/bin/sh' ;;
-    'group ghost' | 'group 70123') echo 'ghost:x:70123:' ;;
+    'passwd ghost' | 'passwd 70123') echo 'ghost:x:70123:70123:Known to few:/far/ghost:/bin/sh' ;;
+    'group ghost' | 'group 70123') echo 'ghost:x:70123:ghost,nobody' ;;
     'initgroups ghost') echo 'ghost 70123' ;;
     *) exec /usr/bin/getent \"$@\" ;;
 esac
@@ -182,13 +185,22 @@ async fn the_verbs_hold_over_the_native_client() {
     }
 }
 
+/// A fleet to which nobody logs in as root.
+fn ordinary(path: &str) -> Result<Fleet, Unavailable> {
+    let builder = Fleet::builder().environment("PATH", path);
+    builder.account("someone").try_start()
+}
+
 #[tokio::test]
 async fn the_verbs_hold_for_a_login_that_is_not_root() {
-    let start = |path: &str| {
-        let builder = Fleet::builder().environment("PATH", path);
-        builder.account("someone").try_start()
-    };
-    if let Some(skipped) = over_ssh("ssh+native", start).await {
+    if let Some(skipped) = over_ssh("ssh+native", ordinary).await {
+        assert_eq!(skipped, ROOT);
+    }
+}
+
+#[tokio::test]
+async fn the_verbs_hold_for_a_login_that_is_not_root_over_the_systems_ssh() {
+    if let Some(skipped) = over_ssh("openssh", ordinary).await {
         assert_eq!(skipped, ROOT);
     }
 }

@@ -74,9 +74,14 @@ async fn whom_only_getent_knows_is_a_user_like_any_other(ground: &Ground) {
         let user = remote.query_user(who.clone()).await.unwrap();
         assert_eq!((user.name, user.uid), (ghost.name.into(), ghost.number));
         assert_eq!(user.gid, ghost.number);
-        let group = remote.query_group(who).await.unwrap();
+        let group = remote.query_group(who.clone()).await.unwrap();
         assert_eq!((group.name, group.gid), (ghost.name.into(), ghost.number));
+        assert_eq!(group.members, ghost.members);
+        assert_eq!(remote.home(who.clone()).await.unwrap(), ghost.home);
+        assert_eq!(remote.resolve_user(who).await.unwrap(), ghost.name);
     }
+    let expanded = remote.expand(format!("~{}/a b", ghost.name)).await.unwrap();
+    assert_eq!(expanded, format!("{}/a b", ghost.home));
     let is_root = remote.query_user(Who::Login).await.unwrap().uid == 0;
     if is_root {
         remote
@@ -85,6 +90,11 @@ async fn whom_only_getent_knows_is_a_user_like_any_other(ground: &Ground) {
             .unwrap();
         let stat = remote.stat("file").await.unwrap().unwrap();
         assert_eq!((stat.uid, stat.owner), (ghost.number, ghost.name.into()));
+        remote.touch("touched").await.unwrap();
+        remote.chown("touched", ghost.name).await.unwrap();
+        let stat = remote.stat("touched").await.unwrap().unwrap();
+        assert_eq!((stat.uid, stat.gid), (ghost.number, ghost.number));
+        assert_eq!(stat.group, ghost.name);
         let id = Run::new(["id", "-u"]).user(ghost.name).cwd("/");
         let said = remote.ask(id).await.unwrap().stdout;
         assert_eq!(said, format!("{}\n", ghost.number));

@@ -10,6 +10,7 @@ use super::{Ground, checks, fails};
 checks! {
     Anybody a_thousand_small_files_go_in_one_flight
     Anybody failures_in_the_middle_do_not_matter_to_the_others
+    Anybody uploads_that_fail_leave_the_others_and_what_was_there
     Anybody verbs_of_different_kinds_are_done_in_order
     Anybody more_than_a_request_holds_goes_in_several
     Anybody what_cannot_be_in_a_batch_is_told
@@ -47,6 +48,54 @@ async fn failures_in_the_middle_do_not_matter_to_the_others(ground: &Ground) {
         })
         .collect();
     assert_eq!(words, ["some", "usage", "ENOTDIR", "none", "usage", "some"]);
+}
+
+async fn uploads_that_fail_leave_the_others_and_what_was_there(ground: &Ground) {
+    let remote = &ground.remote;
+    remote.upload("file", "old").await.unwrap();
+    remote.mkdir("directory").await.unwrap();
+    remote.symlink("file", "link").await.unwrap();
+    let upload = |path: &str| Upload::new(path, "new");
+    let uploads = [
+        upload("first"),
+        upload("file/x"),
+        upload("directory"),
+        upload("file").owner("no-such-user"),
+        upload("file").group("no-such-group"),
+        upload("file").mode(0o10000),
+        upload("link"),
+        upload("missing/x"),
+        upload("last"),
+    ];
+    let answers = remote.batch(uploads).await.unwrap();
+    let words: Vec<_> = answers
+        .iter()
+        .map(|answer| match answer {
+            Ok(stored) => stored.path.to_string(),
+            Err(VerbError::Errno { errno, path, .. }) => format!("{errno} {path}"),
+            Err(VerbError::UnknownUser { name }) => format!("no user {name}"),
+            Err(VerbError::UnknownGroup { name }) => format!("no group {name}"),
+            Err(VerbError::Usage { field, .. }) => format!("usage {field}"),
+            Err(VerbError::NotFound { path }) => format!("missing {path}"),
+            Err(other) => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = [
+        ground.at("first").to_string(),
+        format!("20 {}", ground.at("file/x")),
+        format!("21 {}", ground.at("directory")),
+        "no user no-such-user".to_owned(),
+        "no group no-such-group".to_owned(),
+        "usage mode".to_owned(),
+        format!("40 {}", ground.at("link")),
+        format!("missing {}", ground.at("missing/x")),
+        ground.at("last").to_string(),
+    ];
+    assert_eq!(words, expected);
+    assert_eq!(remote.read("file").await.unwrap(), "old");
+    let entries = remote.list(".").await.unwrap();
+    let names: Vec<_> = entries.iter().map(|entry| entry.name.to_string()).collect();
+    assert_eq!(names, ["directory", "file", "first", "last", "link"]);
 }
 
 async fn verbs_of_different_kinds_are_done_in_order(ground: &Ground) {

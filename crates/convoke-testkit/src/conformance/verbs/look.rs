@@ -54,6 +54,10 @@ async fn stat_says_what_stands_at_a_path(ground: &Ground) {
     );
     remote.run(["mkfifo", "fifo"]).await.unwrap();
     assert_eq!(stat(ground, "fifo").await.kind, FileKind::Fifo);
+    ground
+        .said("perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) && bind(S, sockaddr_un(\"socket\")) or die'")
+        .await;
+    assert_eq!(stat(ground, "socket").await.kind, FileKind::Socket);
     let null = stat(ground, "/dev/null").await;
     assert_eq!(null.kind, FileKind::CharacterDevice);
 }
