@@ -60,10 +60,15 @@ impl Budget {
 /// ran out of credit although most of what came had been consumed, up to [`MAX_WINDOW`]; so a slow
 /// consumer and a slow sender keep small windows. (At a grant half the window is free: a consumer
 /// that is slower than its sender has about the other half buffered.) Dropping it gives its share of the budget back.
+///
+/// On a long way the sender runs out while the next grant is still under way to it. That shows in what it
+/// sent: it ends just where the credit ends that it knew of.
 #[derive(Debug)]
 pub struct Window {
     size: usize,
     on_the_way: usize,
+    /// How much of that was granted before the last grant.
+    older: usize,
     buffered: usize,
     sender_ran_dry: bool,
     budget: Option<Budget>,
@@ -82,6 +87,7 @@ impl Window {
         let window = Window {
             size,
             on_the_way: size,
+            older: 0,
             buffered: 0,
             sender_ran_dry: false,
             budget,
@@ -107,7 +113,8 @@ impl Window {
         };
         self.on_the_way = left;
         self.buffered += bytes;
-        self.sender_ran_dry |= left == 0;
+        self.sender_ran_dry |= left == 0 || (bytes > 0 && bytes == self.older);
+        self.older = self.older.saturating_sub(bytes);
         true
     }
 
@@ -126,6 +133,7 @@ impl Window {
             self.grow();
         }
         let grant = self.free();
+        self.older = self.on_the_way;
         self.on_the_way += grant;
         Some(grant as u32)
     }

@@ -1,6 +1,7 @@
 //! Who may send how much.
 
 use convoke_proto::credit::{Allowance, Budget, FIRST_WINDOW, MAX_WINDOW, SHORT_WINDOW, Window};
+use convoke_proto::frame::MAX_DATA;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -127,16 +128,21 @@ proptest! {
     fn a_window_grows_only_when_the_sender_ran_dry_and_most_was_consumed(moves in moves()) {
         let budget = Budget::new(16 * MAX_WINDOW);
         let mut pair = Pair::open(&budget);
+        // What the sender had before the last grant and has not used: all that it may know of.
+        let mut older = 0;
         let mut ran_dry = false;
         for one in moves {
-            let size = pair.size();
+            let (size, left) = (pair.size(), pair.sender.left());
             match one {
                 Move::Send(_, bytes) => {
                     pair.send(bytes);
-                    ran_dry |= pair.sender.left() == 0;
+                    let sent = left - pair.sender.left();
+                    ran_dry |= pair.sender.left() == 0 || (sent > 0 && sent == older);
+                    older = older.saturating_sub(sent);
                 }
                 Move::Consume(_, bytes) => {
                     let granted = pair.consume(bytes).is_some();
+                    older = if granted { left } else { older };
                     if pair.size() > size {
                         prop_assert!(ran_dry && granted && pair.window.buffered() <= size / 4);
                         prop_assert_eq!(pair.size(), 2 * size);
@@ -166,6 +172,28 @@ fn a_stream_that_is_kept_up_with_doubles_to_4_mib() {
     }
     let doubled = (0..11).map(|n| (FIRST_WINDOW << n).min(MAX_WINDOW));
     assert!(doubled.eq(sizes));
+}
+
+/// Sends all that the credit allows in frames, whose bytes are consumed as they come; the grants arrive only then.
+fn round_trip(pair: &mut Pair) {
+    let mut on_their_way = Vec::new();
+    while pair.sender.left() > 0 {
+        pair.send(MAX_DATA);
+        on_their_way.extend(pair.window.consume(pair.window.buffered()));
+    }
+    assert!(!on_their_way.is_empty(), "nobody says that there is room");
+    for grant in on_their_way {
+        assert!(pair.sender.grant(grant));
+    }
+}
+
+#[test]
+fn a_stream_over_a_long_way_doubles_to_4_mib() {
+    let mut pair = Pair::open(&Budget::new(2 * MAX_WINDOW));
+    for _ in 0..16 {
+        round_trip(&mut pair);
+    }
+    assert_eq!(pair.size(), MAX_WINDOW);
 }
 
 #[test]
