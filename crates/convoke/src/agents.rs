@@ -203,7 +203,8 @@ mod tests {
     #[test]
     fn the_embedded_agents_keep_to_their_size() {
         for agent in Agents::embedded().iter() {
-            // A static gnu binary with an empty main has 1.12 MB already.
+            // A static gnu binary with an empty main has 1.12 MB already. Of the digests, BLAKE3 took 47 kB,
+            // SHA-512 20 kB and SHA-256 11 kB.
             assert!(agent.size() <= 1_800_000, "{} bytes", agent.size());
             assert!(
                 agent.gzip().len() <= 850_000,
