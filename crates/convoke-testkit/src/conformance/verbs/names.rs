@@ -2,12 +2,14 @@
 
 use convoke::BString;
 use convoke::scope::Scope;
-use convoke::verb::{Run, Verbs as _};
+use convoke::verb::{Open, Read, Run, Stream, Tempdir, Upload, Verbs as _, Who};
 
 use super::{Ground, checks, fails};
 
 checks! {
     Anybody a_name_may_hold_any_byte
+    Anybody every_verb_takes_any_name
+    Anybody a_batch_takes_any_name
     Anybody a_directory_may_be_called_anything
     Anybody what_can_be_no_name_is_refused_here
 }
@@ -52,13 +54,59 @@ async fn a_name_may_hold_any_byte(ground: &Ground) {
     }
 }
 
+async fn every_verb_takes_any_name(ground: &Ground) {
+    let remote = &ground.remote;
+    let me = remote.query_user(Who::Login).await.unwrap();
+    for name in NAMES {
+        let path = remote.scope().join(name.into());
+        remote.touch(name).await.unwrap();
+        remote.chmod(name, 0o700).await.unwrap();
+        remote.chown(name, me.uid.to_string()).await.unwrap();
+        let mut file = remote.open(Open::appending(name)).await.unwrap();
+        file.write_all(name).await.unwrap();
+        assert_eq!(remote.download(name).await.unwrap(), name);
+        assert_eq!(remote.download_or(name, "other").await.unwrap(), name);
+        let mut incoming = remote.ask(Stream::of(name)).await.unwrap();
+        assert_eq!(incoming.next().await.unwrap().unwrap(), name);
+        let search = Scope::new().env("PATH", ground.directory.clone());
+        let found = remote.within(&search).which(name).await.unwrap();
+        assert_eq!(found, Some(path.clone()));
+        assert_eq!(remote.expand(path.clone()).await.unwrap(), path);
+        let prefix = Tempdir::new().inside(ground.directory.clone()).prefix(name);
+        let made = remote.ask(prefix).await.unwrap();
+        assert!(made.starts_with(&path), "{made:?}");
+        remote.remove_tree(made).await.unwrap();
+        remote.remove(name).await.unwrap();
+        let missing = remote.read(name).await;
+        fails!(missing, NotFound { path: said } if said == path);
+    }
+    assert_eq!(remote.list(".").await.unwrap(), []);
+}
+
+async fn a_batch_takes_any_name(ground: &Ground) {
+    let remote = &ground.remote;
+    let uploads = NAMES.map(|name| Upload::new(name, name).unsynced());
+    for (name, stored) in NAMES.iter().zip(remote.batch(uploads).await.unwrap()) {
+        assert_eq!(stored.unwrap().path, remote.scope().join((*name).into()));
+    }
+    let reads = remote.batch(NAMES.map(Read::of)).await.unwrap();
+    for (name, read) in NAMES.iter().zip(reads) {
+        assert_eq!(read.unwrap(), *name);
+    }
+    let entries = remote.list(".").await.unwrap();
+    let mut names = NAMES.map(BString::from);
+    names.sort();
+    assert!(entries.iter().map(|entry| &entry.name).eq(&names));
+}
+
 async fn a_directory_may_be_called_anything(ground: &Ground) {
     for name in NAMES {
         ground.remote.mkdir(name).await.unwrap();
         let inside = ground.remote.within(&Scope::new().cwd(name));
         inside.upload("x", "inside").await.unwrap();
-        let said = inside.ask(Run::new(["cat", "x"]).env("A", name)).await;
-        assert_eq!(said.unwrap().stdout, "inside");
+        let line = Run::line("cat x; printf %s \"$A\"", [""; 0]).env("A", name);
+        let said = inside.ask(line).await.unwrap();
+        assert_eq!(said.stdout, [b"inside", name].concat());
         ground.remote.remove_tree(name).await.unwrap();
     }
 }
