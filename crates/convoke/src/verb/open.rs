@@ -1,20 +1,23 @@
 //! A remote file that is open: to read, to write, to append, anywhere in it.
 
+mod handle;
+
 use std::io::SeekFrom;
+use std::sync::Arc;
 
 use bstr::BString;
 use convoke_proto::file::{Access, Creation, Open as Request, Ownership, Stat as FileStat};
-use convoke_proto::operation::{Answer, Failure, MAX_CONTENT, Operation};
+use convoke_proto::operation::{MAX_CONTENT, Operation};
 
 use crate::error::{LinkError, StartError};
-use crate::link::{Channel, Delivery};
-use crate::operate::Reply;
+use crate::link::Delivery;
 use crate::process::Broken;
 use crate::remote::{Remote, VerbError};
 
 use super::download::KEPT;
 use super::owned::owned;
 use super::{Verb, done, field};
+use handle::Handle;
 
 /// How many bytes one write carries at most.
 const PIECE: usize = 1024 * 1024;
@@ -114,14 +117,17 @@ impl Verb for Open {
         })?;
         let error = match (channel.next().await, channel.number()) {
             (Delivery::Opened(_), Some(number)) => {
+                let remote = remote.clone();
                 return Ok(RemoteFile {
-                    remote: remote.clone(),
-                    path,
+                    handle: Arc::new(Handle {
+                        remote,
+                        path,
+                        number,
+                        _channel: channel,
+                    }),
                     access: self.access,
                     most: self.most,
-                    number,
                     position: 0,
-                    _channel: channel,
                 });
             }
             (Delivery::Failed(failure), _) => return Err(failure.into()),
@@ -136,17 +142,11 @@ impl Verb for Open {
 /// An open file of a host, with a position. Closed on drop.
 #[derive(Debug)]
 pub struct RemoteFile {
-    remote: Remote,
-    /// What errors call it; from the login home when it is relative.
-    path: BString,
+    handle: Arc<Handle>,
     access: Access,
     /// How much is read to the end at most, in bytes.
     most: usize,
-    /// The number of its channel, by which the host knows it.
-    number: u32,
     position: u64,
-    /// Its life is that of the file.
-    _channel: Channel,
 }
 
 impl RemoteFile {
@@ -155,7 +155,7 @@ impl RemoteFile {
     /// # Errors
     /// What the host says; so for all that follow.
     pub async fn read(&mut self, most: usize) -> Result<BString, VerbError> {
-        let read = self.piece(self.position, most).await?;
+        let read = self.handle.piece(self.position, most).await?;
         self.position += read.len() as u64;
         Ok(read)
     }
@@ -172,7 +172,7 @@ impl RemoteFile {
                 return Ok(all);
             }
             if piece.len() > self.most.saturating_sub(all.len()) {
-                let what = self.absolute().await;
+                let what = self.handle.absolute().await;
                 return Err(VerbError::TooLong { what });
             }
             all.extend_from_slice(&piece);
@@ -184,7 +184,7 @@ impl RemoteFile {
         let mut all = BString::default();
         while all.len() < length {
             let at = offset.saturating_add(all.len() as u64);
-            let piece = self.piece(at, length - all.len()).await?;
+            let piece = self.handle.piece(at, length - all.len()).await?;
             if piece.is_empty() {
                 break;
             }
@@ -197,7 +197,7 @@ impl RemoteFile {
     pub async fn write_all(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), VerbError> {
         for piece in bytes.as_ref().chunks(PIECE) {
             let offset = (self.access != Access::Append).then_some(self.position);
-            self.position = self.write(offset, piece).await?;
+            self.position = self.handle.write(offset, piece.into()).await?;
         }
         Ok(())
     }
@@ -206,7 +206,7 @@ impl RemoteFile {
     pub async fn write_at(&self, offset: u64, bytes: impl AsRef<[u8]>) -> Result<(), VerbError> {
         let mut at = offset;
         for piece in bytes.as_ref().chunks(PIECE) {
-            at = self.write(Some(at), piece).await?;
+            at = self.handle.write(Some(at), piece.into()).await?;
         }
         Ok(())
     }
@@ -214,7 +214,7 @@ impl RemoteFile {
     /// Writes at the end, wherever that is then. The position stays.
     pub async fn append(&self, bytes: impl AsRef<[u8]>) -> Result<(), VerbError> {
         for piece in bytes.as_ref().chunks(PIECE) {
-            self.write(None, piece).await?;
+            self.handle.write(None, piece.into()).await?;
         }
         Ok(())
     }
@@ -239,80 +239,22 @@ impl RemoteFile {
 
     /// Gives it another length; what is added is zero.
     pub async fn set_len(&self, length: u64) -> Result<(), VerbError> {
-        let file = self.number;
-        done(self.ask(Operation::SetLength { file, length }).await?)
+        let file = self.handle.number;
+        done(
+            self.handle
+                .ask(Operation::SetLength { file, length })
+                .await?,
+        )
     }
 
     /// Returns once the host's disk has what was written.
     pub async fn sync(&self) -> Result<(), VerbError> {
-        let file = self.number;
-        done(self.ask(Operation::Sync { file }).await?)
+        let file = self.handle.number;
+        done(self.handle.ask(Operation::Sync { file }).await?)
     }
 
     /// What is true of it now.
     pub async fn stat(&self) -> Result<FileStat, VerbError> {
-        let file = self.number;
-        match self.ask(Operation::StatOpen { file }).await? {
-            Answer::Stat(Some(stat)) => Ok(*stat),
-            _ => Err(VerbError::unreadable()),
-        }
-    }
-
-    async fn piece(&self, offset: u64, most: usize) -> Result<BString, VerbError> {
-        let most = most.min(MAX_CONTENT);
-        let read = Operation::ReadAt {
-            file: self.number,
-            offset,
-            limit: most as u32,
-        };
-        match self.ask(read).await? {
-            Answer::Content(content) if content.len() <= most => Ok(content),
-            _ => Err(VerbError::unreadable()),
-        }
-    }
-
-    /// Writes a piece, and says where it ends.
-    async fn write(&self, offset: Option<u64>, piece: &[u8]) -> Result<u64, VerbError> {
-        let write = Operation::WriteAt {
-            file: self.number,
-            offset,
-            content: piece.into(),
-        };
-        match self.ask(write).await? {
-            Answer::Position(end) => Ok(end),
-            _ => Err(VerbError::unreadable()),
-        }
-    }
-
-    /// Asks for something that is done to the file. The host knows it by a number alone, which no error shall say.
-    async fn ask(&self, operation: Operation) -> Result<Answer, VerbError> {
-        match self.operate(operation).await? {
-            Ok(answer) => Ok(answer),
-            Err(failure) => {
-                let value = self.absolute().await;
-                Err(Failure { value, ..failure }.into())
-            }
-        }
-    }
-
-    /// Where it stood when it was opened. Where a login's home is only the host knows; without an answer, the
-    /// path stays as it was given.
-    async fn absolute(&self) -> BString {
-        let path = self.path.clone();
-        if path.starts_with(b"/") {
-            return path;
-        }
-        match self.operate(Operation::Absolute { path }).await {
-            Ok(Ok(Answer::Path(Some(path)))) => path,
-            _ => self.path.clone(),
-        }
-    }
-
-    async fn operate(&self, operation: Operation) -> Result<Reply, VerbError> {
-        let mut reply = None;
-        self.remote
-            .operate(vec![operation], |_, came| reply = Some(came))
-            .await?;
-        reply.ok_or_else(VerbError::unreadable)
+        self.handle.stat().await
     }
 }
