@@ -1,6 +1,7 @@
 //! A remote file that is open: to read, to write, to append, anywhere in it.
 
 mod handle;
+mod polled;
 
 use std::io::SeekFrom;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use super::download::KEPT;
 use super::owned::owned;
 use super::{Verb, done, field};
 use handle::Handle;
+use polled::UnderWay;
 
 /// How many bytes one write carries at most.
 const PIECE: usize = 1024 * 1024;
@@ -128,6 +130,7 @@ impl Verb for Open {
                     access: self.access,
                     most: self.most,
                     position: 0,
+                    under_way: UnderWay::Nothing,
                 });
             }
             (Delivery::Failed(failure), _) => return Err(failure.into()),
@@ -140,6 +143,31 @@ impl Verb for Open {
 }
 
 /// An open file of a host, with a position. Closed on drop.
+///
+/// It is also what tokio reads, writes and seeks. Its own methods of those names are not theirs: they wait for the
+/// host's answer, and fail with a [`VerbError`].
+///
+/// ```no_run
+/// use convoke::remote::Remote;
+/// use convoke::verb::{Open, Verbs as _};
+/// use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+///
+/// # async fn example(remote: &Remote) -> Result<(), Box<dyn std::error::Error>> {
+/// let log = remote.open(Open::reading("/var/log/dmesg")).await?;
+/// let mut lines = BufReader::with_capacity(64 * 1024, log).lines();
+/// let mut errors = remote.open(Open::writing("errors")).await?;
+/// while let Some(line) = lines.next_line().await? {
+///     if line.contains("error") {
+///         errors.write_all(line + "\n").await?;
+///     }
+/// }
+/// let mut local: &[u8] = b"that was all\n";
+/// tokio::io::copy(&mut local, &mut errors).await?;
+/// // Without it, what was copied last may be lost.
+/// errors.flush().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RemoteFile {
     handle: Arc<Handle>,
@@ -147,6 +175,7 @@ pub struct RemoteFile {
     /// How much is read to the end at most, in bytes.
     most: usize,
     position: u64,
+    under_way: UnderWay,
 }
 
 impl RemoteFile {
@@ -155,6 +184,7 @@ impl RemoteFile {
     /// # Errors
     /// What the host says; so for all that follow.
     pub async fn read(&mut self, most: usize) -> Result<BString, VerbError> {
+        self.settle().await?;
         let read = self.handle.piece(self.position, most).await?;
         self.position += read.len() as u64;
         Ok(read)
@@ -195,9 +225,10 @@ impl RemoteFile {
 
     /// Writes at the position, and moves it; at the end when it was opened to append.
     pub async fn write_all(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), VerbError> {
+        self.settle().await?;
         for piece in bytes.as_ref().chunks(PIECE) {
-            let offset = (self.access != Access::Append).then_some(self.position);
-            self.position = self.handle.write(offset, piece.into()).await?;
+            let written = self.handle.write(self.offset(), piece.into()).await;
+            self.position = written?;
         }
         Ok(())
     }
@@ -221,19 +252,12 @@ impl RemoteFile {
 
     /// Moves the position, and says where it is then.
     pub async fn seek(&mut self, to: SeekFrom) -> Result<u64, VerbError> {
-        let (from, by) = match to {
-            SeekFrom::Start(offset) => (offset, 0),
-            SeekFrom::Current(by) => (self.position, by),
-            SeekFrom::End(by) => (self.stat().await?.size, by),
+        self.settle().await?;
+        self.position = match to {
+            SeekFrom::Start(offset) => offset,
+            SeekFrom::Current(by) => moved(self.position, by)?,
+            SeekFrom::End(by) => moved(self.stat().await?.size, by)?,
         };
-        let position = from.checked_add_signed(by);
-        self.position = position.ok_or_else(|| {
-            VerbError::usage(
-                "offset",
-                by.to_string(),
-                "it is before the begin of the file",
-            )
-        })?;
         Ok(self.position)
     }
 
@@ -257,4 +281,18 @@ impl RemoteFile {
     pub async fn stat(&self) -> Result<FileStat, VerbError> {
         self.handle.stat().await
     }
+
+    /// Where the next write goes; none at the end.
+    fn offset(&self) -> Option<u64> {
+        (self.access != Access::Append).then_some(self.position)
+    }
+}
+
+/// The position that is so far away from another.
+fn moved(from: u64, by: i64) -> Result<u64, VerbError> {
+    let position = from.checked_add_signed(by);
+    position.ok_or_else(|| {
+        let why = "it is before the begin of the file";
+        VerbError::usage("offset", by.to_string(), why)
+    })
 }

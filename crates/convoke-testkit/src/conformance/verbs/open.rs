@@ -2,7 +2,9 @@
 
 use std::io::SeekFrom;
 
-use convoke::verb::{Creation, Open, Verbs as _};
+use convoke::remote::VerbError;
+use convoke::verb::{Creation, Open, RemoteFile, Verbs as _};
+use tokio::io::{self, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
 use super::{Ground, checks, fails};
 
@@ -12,6 +14,9 @@ checks! {
     Anybody opening_makes_a_file_only_when_it_is_told_to
     Anybody what_may_not_be_done_with_an_open_file_fails
     Anybody much_goes_through_an_open_file
+    Anybody tokio_reads_and_writes_an_open_file_anywhere
+    Anybody tokio_hears_what_became_of_a_write
+    Anybody a_read_that_is_given_up_loses_nothing
     Anybody an_open_file_lives_as_long_as_its_handle
 }
 
@@ -104,6 +109,98 @@ async fn much_goes_through_an_open_file(ground: &Ground) {
     let mut file = remote.open(Open::reading("file")).await.unwrap();
     assert!(file.read_to_end().await.unwrap() == content);
     assert!(file.read_at(1_000_000, 300_000).await.unwrap() == content[1_000_000..1_300_000]);
+}
+
+async fn tokio_reads_and_writes_an_open_file_anywhere(ground: &Ground) {
+    let remote = &ground.remote;
+    let content: Vec<u8> = (0..3_000_000).map(|n| (n % 251) as u8).collect();
+    let mut file = remote.open(Open::writing("file")).await.unwrap();
+    let copied = io::copy(&mut content.as_slice(), &mut file).await.unwrap();
+    AsyncWriteExt::flush(&mut file).await.unwrap();
+    assert_eq!(copied, 3_000_000);
+    assert!(remote.download("file").await.unwrap() == content);
+
+    let mut file = remote.open(Open::editing("file")).await.unwrap();
+    let mut all = Vec::new();
+    AsyncReadExt::read_to_end(&mut file, &mut all)
+        .await
+        .unwrap();
+    assert!(all == content);
+    let at = AsyncSeekExt::seek(&mut file, SeekFrom::End(-2)).await;
+    assert_eq!(at.unwrap(), 2_999_998);
+    AsyncWriteExt::write_all(&mut file, b"abcd").await.unwrap();
+    // It waits for the write, as everything does that moves the position.
+    assert_eq!(file.stream_position().await.unwrap(), 3_000_002);
+    AsyncWriteExt::write_all(&mut file, b"ef").await.unwrap();
+    assert_eq!(file.seek(SeekFrom::Current(-4)).await.unwrap(), 3_000_000);
+    let mut four = [0; 4];
+    file.read_exact(&mut four).await.unwrap();
+    assert_eq!(&four, b"cdef");
+    let before = AsyncSeekExt::seek(&mut file, SeekFrom::Current(-4_000_000)).await;
+    let error = before.unwrap_err().downcast::<VerbError>().unwrap();
+    fails!(
+        Err::<(), _>(error),
+        Usage {
+            field: "offset",
+            ..
+        }
+    );
+    assert_eq!(file.read(4).await.unwrap(), "");
+
+    let mut one = remote.open(Open::appending("log")).await.unwrap();
+    let mut other = remote.open(Open::appending("log")).await.unwrap();
+    for text in ["1", "2"] {
+        AsyncWriteExt::write_all(&mut one, text.as_bytes())
+            .await
+            .unwrap();
+        AsyncWriteExt::flush(&mut one).await.unwrap();
+        AsyncWriteExt::write_all(&mut other, b"-").await.unwrap();
+        other.shutdown().await.unwrap();
+    }
+    assert_eq!(remote.read("log").await.unwrap(), "1-2-");
+}
+
+async fn tokio_hears_what_became_of_a_write(ground: &Ground) {
+    let remote = &ground.remote;
+    remote.upload("file", "content").await.unwrap();
+    let reading = || async { remote.open(Open::reading("file")).await.unwrap() };
+    let refused = |told: io::Result<()>| {
+        let error = told.unwrap_err().downcast::<VerbError>().unwrap();
+        fails!(Err::<(), _>(error), Errno { errno: EBADF, path, .. } if path == ground.at("file"));
+    };
+    let mut file: RemoteFile = reading().await;
+    let written = AsyncWriteExt::write_all(&mut file, b"x").await;
+    refused(written.and(AsyncWriteExt::flush(&mut file).await));
+    // What failed is over.
+    AsyncWriteExt::flush(&mut file).await.unwrap();
+    assert_eq!(file.read(100).await.unwrap(), "content");
+    let mut file = reading().await;
+    let written = AsyncWriteExt::write_all(&mut file, b"x").await;
+    refused(written.and(file.stream_position().await.map(drop)));
+    let mut file = reading().await;
+    if AsyncWriteExt::write_all(&mut file, b"x").await.is_ok() {
+        fails!(file.read(1).await, Errno { errno: EBADF, .. });
+    }
+}
+
+async fn a_read_that_is_given_up_loses_nothing(ground: &Ground) {
+    let remote = &ground.remote;
+    remote.upload("file", "0123456789").await.unwrap();
+    let mut file = remote.open(Open::editing("file")).await.unwrap();
+    let mut much = [0; 8];
+    // It has begun, and nobody waits for it.
+    tokio::select! {
+        biased;
+        read = AsyncReadExt::read(&mut file, &mut much) => assert_eq!(read.unwrap(), 8),
+        () = std::future::ready(()) => {
+            let mut little = [0; 2];
+            file.read_exact(&mut little).await.unwrap();
+            assert_eq!(&little, b"01");
+        }
+    }
+    let at = file.seek(SeekFrom::Current(0)).await.unwrap() as usize;
+    let rest = file.read_to_end().await.unwrap();
+    assert_eq!(rest, &b"0123456789"[at..]);
 }
 
 async fn an_open_file_lives_as_long_as_its_handle(ground: &Ground) {
