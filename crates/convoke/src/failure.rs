@@ -6,14 +6,14 @@ use convoke_proto::operation::{Failure, Field, Reason};
 use serde::ser::SerializeMap;
 
 use crate::lossless;
-use crate::printable::printable;
+use crate::printable::escaped;
 
 /// "Permission denied" on every Linux.
 const EACCES: i32 = 13;
 
 /// In words, safe to print: `"/etc/x": no such file or directory`.
 pub(crate) fn words(failure: &Failure) -> String {
-    let value = printable(&failure.value);
+    let value = escaped(&failure.value);
     if let (Some(path), Reason::Errno(errno)) = (&failure.path, failure.reason) {
         return refused(path, Some((word(failure.field), &failure.value)), errno);
     }
@@ -35,11 +35,11 @@ pub(crate) fn words(failure: &Failure) -> String {
 /// What the kernel refused in words: about a path, or about a part of the request, a word and its value, that was for
 /// what stands there.
 pub(crate) fn refused(path: &[u8], part: Option<(&str, &[u8])>, errno: i32) -> String {
-    let (path, why) = (printable(path), errno_words(errno));
+    let (path, why) = (escaped(path), errno_words(errno));
     let Some((part, value)) = part else {
         return format!("\"{path}\": {why}");
     };
-    let value = printable(value);
+    let value = escaped(value);
     match part {
         // This is also said of a file that belongs to somebody else.
         "owner" if errno != EACCES => format!("cannot give \"{path}\" to user \"{value}\": {why}"),
@@ -132,7 +132,7 @@ mod tests {
         for (failure, said) in [
             (
                 failure(Field::Path, "/x\x1b", Reason::Errno(2)),
-                "\"/x\\u{1b}\": no such file or directory",
+                "\"/x\\x1b\": no such file or directory",
             ),
             (
                 failure(Field::Owner, "nobody9", Reason::Unknown),
@@ -162,31 +162,31 @@ mod tests {
                 Field::Owner,
                 "root",
                 1,
-                "cannot give \"/x\\u{1b}\" to user \"root\": operation not permitted",
+                "cannot give \"/x\\x1b\" to user \"root\": operation not permitted",
             ),
             (
                 Field::Owner,
                 "7",
                 13,
-                "\"/x\\u{1b}\", owner \"7\": permission denied",
+                "\"/x\\x1b\", owner \"7\": permission denied",
             ),
             (
                 Field::Group,
                 "\u{202e}",
                 1,
-                "cannot give \"/x\\u{1b}\" to group \"\\u{202e}\": operation not permitted",
+                "cannot give \"/x\\x1b\" to group \"\\u{202e}\": operation not permitted",
             ),
             (
                 Field::Mode,
                 "0644",
                 95,
-                "cannot give \"/x\\u{1b}\" the mode 0644: operation not supported",
+                "cannot give \"/x\\x1b\" the mode 0644: operation not supported",
             ),
             (
                 Field::User,
                 "root",
                 13,
-                "\"/x\\u{1b}\", user \"root\": permission denied",
+                "\"/x\\x1b\", user \"root\": permission denied",
             ),
         ] {
             let failure = Failure {

@@ -20,7 +20,7 @@ use crate::landing::Landing;
 use crate::link::Link;
 use crate::operate::{Reply, operate};
 use crate::outcome::{FailureCause, Outcome};
-use crate::printable::printable;
+use crate::printable::escaped;
 use crate::process::Broken;
 use crate::transfer::{self, Arriving, Undone};
 
@@ -299,7 +299,7 @@ impl Destination {
 fn words(error: &io::Error, path: Option<PathBuf>) -> String {
     match path {
         Some(path) => {
-            let path = printable(path.as_os_str().as_encoded_bytes());
+            let path = escaped(path.as_os_str().as_encoded_bytes());
             format!("\"{path}\" here: {}", in_words(error))
         }
         None => in_words(error),

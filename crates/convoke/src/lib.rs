@@ -78,7 +78,7 @@ mod failure;
 mod hex;
 mod lossless;
 pub mod outcome;
-mod printable;
+pub mod printable;
 mod random;
 pub mod utc;
 

@@ -7,6 +7,8 @@
 
 use std::io::Write as _;
 
+use convoke::printable::is_invisible;
+
 use crate::config::{Paper, Safety};
 
 /// What is escaped.
@@ -120,24 +122,6 @@ impl Escaping {
             Escaping::Invisible => c != '\t' && c != '\n' && is_invisible(c),
         }
     }
-}
-
-/// Whether a terminal does not show a character as itself: control characters, what turns or hides the
-/// text around it. The joiners U+200C and U+200D stay: words and emoji are made with them.
-pub(crate) fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'
-                | '\u{200e}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// A text as one line that cannot drive a terminal: for messages of ours that quote foreign words.

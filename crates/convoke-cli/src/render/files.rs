@@ -3,7 +3,7 @@
 use convoke::event::{Event, Kind, Stream};
 
 use super::View;
-use super::escape::one_line;
+use super::quote::quote;
 use super::screen::{Broken, Screen};
 use super::words;
 use crate::config::{Output, Volume};
@@ -27,11 +27,11 @@ impl View for Files {
         if self.talk < Volume::Verbose {
             return Ok(());
         }
-        let path = one_line(&moved.path);
+        let path = quote(&moved.path);
         let bytes = words::bytes(moved.bytes);
         let line = match (&moved.here, moved.replaced) {
             (Some(here), None) => {
-                let here = one_line(here.as_os_str().as_encoded_bytes());
+                let here = quote(here.as_os_str().as_encoded_bytes());
                 format!("{}: {path} is in {here}, {bytes}\n", event.host)
             }
             (_, Some(true)) => format!("{}: {path} was replaced, {bytes}\n", event.host),

@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use convoke::event::{Event, Kind, Stream};
+use convoke::printable::is_invisible;
 use serde_json::ser::{CompactFormatter, Formatter};
 
 use super::View;
-use super::escape::{is_invisible, unfinished_tail};
+use super::escape::unfinished_tail;
 use super::screen::{Broken, Screen};
 use super::sink::Sink;
 use crate::config::{Output, Paper};

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use bstr::{BString, ByteSlice as _};
-
-use super::escape::is_invisible;
+use convoke::printable::is_invisible;
 
 /// Words with quotes where a shell needs them. What cannot be shown is written in the `$'…'` form.
 pub(crate) fn quoted<'a>(words: impl IntoIterator<Item = &'a BString>) -> String {

@@ -10,6 +10,7 @@ use convoke::outcome::{
     CancelCause, Cancelled, Exited, Failed, FailureCause, Fate, Killed, Limit, Lost, NotStarted,
     Outcome, SkipCause, Stage, Status, Survivor, TimedOut,
 };
+use convoke::printable::escaped;
 use convoke::proto::command::Limits;
 
 use super::escape::one_line;
@@ -118,12 +119,12 @@ fn not_started(start: &NotStarted) -> String {
 fn tried(paths: &[BString]) -> String {
     match paths {
         [] => String::new(),
-        [path] => format!(" \"{}\"", one_line(path)),
+        [path] => format!(" \"{}\"", escaped(path)),
         [path, ..] => {
             let name = path.rsplit_str("/").next().unwrap_or_default();
             format!(
                 " \"{}\", looked up in {} directories of PATH",
-                one_line(name),
+                escaped(name),
                 paths.len()
             )
         }

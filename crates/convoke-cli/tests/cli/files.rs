@@ -1,7 +1,9 @@
 //! `convoke put` and `convoke get`, as an operator sees them.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -9,6 +11,9 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::scene::{Ran, Scene};
+
+/// A name that would drive a terminal, end its line, look like another host's, and is no text.
+const HOSTILE: &[u8] = b"x\x1b[31m\nlocal:b: \xe2\x80\xae\xff";
 
 /// Bytes of which no piece is like another.
 fn content(size: usize) -> Vec<u8> {
@@ -434,10 +439,21 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
 }
 
 #[test]
-fn a_name_from_a_host_drives_no_terminal() {
+fn a_name_in_an_error_drives_no_terminal_and_looks_like_no_other() {
     let scene = Scene::new();
-    let ran = finish(&scene, &["get", "local:h:\x1b[31mred", "x"]);
-    assert_eq!(ran.code, Some(1));
-    assert!(!ran.stderr.contains('\x1b'), "{:?}", ran.stderr);
+    let home = scene.path("").display().to_string();
+    for (name, shown) in [
+        (HOSTILE, r#"x\x1b[31m\nlocal:b: \u{202e}\xff"#),
+        (b"a\nb", r"a\nb"),
+        (b"x\r", r"x\r"),
+        (b"a\\nb", r"a\\nb"),
+        (b"x\": is fine, \"y", r#"x\": is fine, \"y"#),
+    ] {
+        let wanted = [b"local:h:./", name].concat();
+        let words = ["get".into(), OsString::from_vec(wanted), "x".into()];
+        let ran = scene.start(scene.convoke(words)).finish();
+        let expected = format!("local:h: failed: \"{home}./{shown}\": no such file or directory\n");
+        assert_eq!((ran.code, ran.stderr), (Some(1), expected));
+    }
     scene.end();
 }

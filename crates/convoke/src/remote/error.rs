@@ -11,7 +11,7 @@ use convoke_proto::operation::{Failure, Field, Reason};
 use crate::error::LinkError;
 use crate::failure::{errno_words, refused, word};
 use crate::outcome::{Exited, NotStarted, Stage, TimedOut, Unreachable};
-use crate::printable::printable;
+use crate::printable::{escaped, printable};
 use crate::process::Broken;
 use crate::transfer::Undone;
 
@@ -35,7 +35,7 @@ const MAX_COMPLAINT: usize = 200;
 #[non_exhaustive]
 pub enum VerbError {
     /// Something that was asked for cannot be. Nothing was done, and the host is as good as before.
-    #[error("the {field} cannot be \"{}\": {why}", printable(.value))]
+    #[error("the {field} cannot be \"{}\": {why}", escaped(.value))]
     Usage {
         /// Which part of the request, such as `path`, `mode`, `cwd` or `user`.
         field: &'static str,
@@ -47,7 +47,7 @@ pub enum VerbError {
     /// The login may not run commands as somebody else: only root may.
     #[error(
         "the {field} cannot be \"{}\": only a login as root runs commands as somebody else",
-        printable(.name)
+        escaped(.name)
     )]
     NotRoot {
         /// `user` or `group`.
@@ -56,25 +56,25 @@ pub enum VerbError {
         name: BString,
     },
     /// The host knows no such user.
-    #[error("there is no user \"{}\"", printable(.name))]
+    #[error("there is no user \"{}\"", escaped(.name))]
     UnknownUser {
         /// The name or number.
         name: BString,
     },
     /// The host knows no such group.
-    #[error("there is no group \"{}\"", printable(.name))]
+    #[error("there is no group \"{}\"", escaped(.name))]
     UnknownGroup {
         /// The name or number.
         name: BString,
     },
     /// The name service of the host did not answer in time.
-    #[error("the name service of the host did not answer about \"{}\"", printable(.name))]
+    #[error("the name service of the host did not answer about \"{}\"", escaped(.name))]
     NoAnswer {
         /// Who was asked about.
         name: BString,
     },
     /// Nothing stands at the path.
-    #[error("\"{}\": no such file or directory", printable(.path))]
+    #[error("\"{}\": no such file or directory", escaped(.path))]
     NotFound {
         /// The path.
         path: BString,
@@ -100,7 +100,7 @@ pub enum VerbError {
         errno: i32,
     },
     /// Something stands at the path that is neither replaced nor read as a whole.
-    #[error("\"{}\": it is no regular file but of kind {}", printable(.path), .kind.as_str())]
+    #[error("\"{}\": it is no regular file but of kind {}", escaped(.path), .kind.as_str())]
     Kind {
         /// The path.
         path: BString,
@@ -108,7 +108,7 @@ pub enum VerbError {
         kind: FileKind,
     },
     /// There is more of it than was asked for, or than can be carried.
-    #[error("\"{}\": it is too long", printable(.what))]
+    #[error("\"{}\": it is too long", escaped(.what))]
     TooLong {
         /// The path, or the program that says so much.
         what: BString,
@@ -120,7 +120,7 @@ pub enum VerbError {
     #[error("failed to start: {} at stage {}", errno_words(.0.errno), .0.stage.as_str())]
     NotStarted(NotStarted),
     /// There is no such program.
-    #[error("there is no program \"{}\"", printable(.name))]
+    #[error("there is no program \"{}\"", escaped(.name))]
     NoProgram {
         /// Its name.
         name: BString,

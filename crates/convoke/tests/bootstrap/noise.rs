@@ -57,7 +57,7 @@ async fn a_shell_that_ends_is_quoted_without_its_escapes() {
     let error = fails(&host).await;
     assert_eq!(error.kind, UnreachableKind::NoShell);
     assert!(
-        error.text.ends_with("\\u{1b}[31mThis account is disabled."),
+        error.text.ends_with("\\x1b[31mThis account is disabled."),
         "{error}"
     );
 }

@@ -111,7 +111,7 @@ async fn a_request_that_the_agent_refuses_was_not_started_and_says_why() {
     for kind in [FaultKind::Invalid, FaultKind::Unsupported] {
         assert_eq!(
             outcome(up().fault(kind, "no \x1bsuch thing")).await,
-            refused(22, "no \\u{1b}such thing")
+            refused(22, "no \\x1bsuch thing")
         );
     }
 }

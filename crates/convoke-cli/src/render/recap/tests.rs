@@ -162,7 +162,7 @@ fn what_failed_together_has_a_line_each_and_equal_failures_are_told_once() {
     };
     assert_eq!(
         recap(vec![("a", failed(2)), ("b", failed(2))], "", Form::Words),
-        "2 hosts: 2 failed\n  a,b (2): failed: \"/a\\u{1b}\": no such file or directory\n    \
+        "2 hosts: 2 failed\n  a,b (2): failed: \"/a\\x1b\": no such file or directory\n    \
          \"/1\": permission denied\n"
     );
     let text = recap(vec![("a", failed(15))], "", Form::Words);

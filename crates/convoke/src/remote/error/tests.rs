@@ -103,7 +103,7 @@ fn what_a_host_says_is_shown_so_that_it_drives_no_terminal() {
         })),
     ] {
         let text = error.to_string();
-        assert!(!text.contains('\x1b') && text.contains("u{1b}"), "{text}");
+        assert!(!text.contains('\x1b') && text.contains("\\x1b"), "{text}");
     }
 }
 
