@@ -3,6 +3,7 @@
 mod ahead;
 mod flight;
 mod tally;
+mod tilde;
 
 use std::io;
 use std::mem;
@@ -10,7 +11,6 @@ use std::path::PathBuf;
 
 use bstr::BString;
 use convoke_proto::file::{NewFile, Stored};
-use convoke_proto::operation::{Answer, Failure, Field, Operation, Reason};
 use tokio::task::spawn_blocking;
 
 use crate::content::Content;
@@ -18,7 +18,6 @@ use crate::event::{Emitter, Kind, Moved, Stream};
 use crate::failure::in_words;
 use crate::landing::Landing;
 use crate::link::Link;
-use crate::operate::{Reply, operate};
 use crate::outcome::{FailureCause, Outcome};
 use crate::printable::escaped;
 use crate::process::Broken;
@@ -27,6 +26,9 @@ use crate::transfer::{self, Arriving, Undone};
 use ahead::{Ahead, Next};
 use flight::{Flight, Load};
 use tally::Tally;
+
+pub use tilde::Tilde;
+pub(crate) use tilde::expanded;
 
 /// What all links of a run that moves files had best buffer together, in bytes: a quarter of the
 /// [usual](convoke_proto::credit::CONTROLLER_BUDGET), and enough to fetch 2.5 Gbit/s over a way of 26 ms.
@@ -52,16 +54,6 @@ pub struct Download {
     pub tilde: Tilde,
     /// Where it goes.
     pub to: Destination,
-}
-
-/// What a `~` at the begin of a path means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tilde {
-    /// A name like any other.
-    #[default]
-    Verbatim,
-    /// As in a shell of the host, a home: that of the login, or of the user whose name follows.
-    Home,
 }
 
 /// Where a file from a host goes.
@@ -254,35 +246,6 @@ impl<'a> Moving<'a> {
         self.tally.fail(cause);
         Ok(())
     }
-}
-
-/// Asks the host what the paths with a `~` are; all paths, in order.
-async fn expanded(
-    link: &Link,
-    paths: Vec<(&BString, Tilde)>,
-) -> Result<Vec<Result<BString, Failure>>, Broken> {
-    let asks = |(path, tilde): &(&BString, Tilde)| *tilde == Tilde::Home && path.starts_with(b"~");
-    let wanted = paths.iter().filter(|path| asks(path));
-    let wanted = wanted.map(|(path, _)| Operation::Expand {
-        path: (*path).clone(),
-    });
-    let mut replies: Vec<Reply> = Vec::new();
-    operate(link, wanted.collect(), |_, reply| replies.push(reply)).await?;
-    let mut replies = replies.into_iter();
-    let expanded = paths.iter().map(|path| match asks(path) {
-        false => Ok(path.0.clone()),
-        true => match replies.next() {
-            Some(Ok(Answer::Path(Some(path)))) => Ok(path),
-            Some(Err(failure)) => Err(failure),
-            _ => Err(Failure {
-                field: Field::Path,
-                value: path.0.clone(),
-                reason: Reason::Unknown,
-                path: None,
-            }),
-        },
-    });
-    Ok(expanded.collect())
 }
 
 impl Destination {

@@ -244,12 +244,13 @@ impl Asked {
                 return Work::Operations(Operations {
                     list: paths.iter().map(stat).collect(),
                     absence: Absence::Failure,
+                    tilde: Tilde::Home,
                 });
             }
             Asked::Contents { paths } => {
                 let download = |path: &BString| Download {
                     path: path.clone(),
-                    tilde: Tilde::Verbatim,
+                    tilde: Tilde::Home,
                     to: Destination::Output,
                 };
                 return Work::Get(paths.iter().map(download).collect());
@@ -272,7 +273,10 @@ impl Asked {
                 cwd: None,
             }],
         };
-        Work::Operations(list.into())
+        Work::Operations(Operations {
+            tilde: Tilde::Home,
+            ..list.into()
+        })
     }
 }
 

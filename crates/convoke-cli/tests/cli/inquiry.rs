@@ -69,8 +69,10 @@ fn stat_shows_what_stands_at_paths_and_that_something_is_not_there() {
     assert!(of_link.starts_with("link  0777  ") && of_link.ends_with("  link -> 'a file'"));
     assert_eq!(missing, "no: does not exist");
     assert!(
-        ran.stderr
-            .contains("failed: \"no\": no such file or directory"),
+        ran.stderr.contains(&format!(
+            "failed: {:?}: no such file or directory",
+            scene.path("no")
+        )),
         "{}",
         ran.stderr
     );
@@ -93,6 +95,39 @@ fn stat_shows_what_stands_at_paths_and_that_something_is_not_there() {
         (&missing["exists"], &missing["subject"]),
         (&false.into(), &"no".into())
     );
+    scene.end();
+}
+
+#[test]
+fn a_home_is_the_one_that_a_shell_of_the_host_means() {
+    let scene = Scene::new();
+    fs::create_dir(scene.path("d")).unwrap();
+    scene.file("d/file", "text\n");
+    for (words, shown) in [
+        (&["ls", "local:a", "~/d"][..], "file\n"),
+        (&["cat", "local:a", "~/d/file"], "text\n"),
+        (&["ls", "local:a", "d", "~/d"], "d:\nfile\n\n'~/d':\nfile\n"),
+    ] {
+        let ran = scene.ask(words);
+        let told = (ran.code, ran.text(), ran.stderr.as_str());
+        assert_eq!(told, (Some(0), shown, ""), "{words:?}");
+    }
+    let ran = scene.ask(["stat", "local:a", "~/d", "~/no", "~nosuchuser/x"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.text().starts_with("dir  "), "{}", ran.text());
+    assert!(
+        ran.text().ends_with("'~/no': does not exist\n"),
+        "{}",
+        ran.text()
+    );
+    let expected = format!(
+        "local:a: failed: {:?}: no such file or directory\n  there is no user \"nosuchuser\"\n",
+        scene.path("no")
+    );
+    assert_eq!(ran.stderr, expected);
+    let ran = scene.ask(["cat", "local:a", "~nosuchuser/x"]);
+    let expected = "local:a: failed: there is no user \"nosuchuser\"\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), expected));
     scene.end();
 }
 

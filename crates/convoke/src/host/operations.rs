@@ -4,7 +4,9 @@ use bstr::BString;
 use convoke_proto::operation::{Answer, Failure, Field, Operation, Reason};
 
 use super::Connection;
+use crate::error::LinkError;
 use crate::event::{Emitter, Kind};
+use crate::files::{Tilde, expanded};
 use crate::operate::{Asked, Reply};
 use crate::outcome::{Done, Failed, FailureCause, Outcome};
 use crate::process::Broken;
@@ -19,6 +21,10 @@ pub struct Operations {
     pub list: Vec<Operation>,
     /// What it means that something is not there.
     pub absence: Absence,
+    /// What a `~` means at the begin of the path of what is looked at: by [`Operation::Stat`], [`Operation::List`],
+    /// [`Operation::Absolute`], [`Operation::ReadLink`] and [`Operation::Read`]. Homes are asked for beforehand, which
+    /// costs a round trip where there is one.
+    pub tilde: Tilde,
 }
 
 /// What it means for the outcome that a host answers "there is none".
@@ -36,6 +42,7 @@ impl From<Vec<Operation>> for Operations {
         Operations {
             list,
             absence: Absence::default(),
+            tilde: Tilde::default(),
         }
     }
 }
@@ -47,7 +54,8 @@ pub(super) async fn perform(
     operations: &Operations,
     events: &mut Emitter,
 ) -> Result<Outcome, Broken> {
-    let mut asked = Asked::begin(connection.link(), operations.list.clone()).await?;
+    let flight = Flight::of(connection, operations).await?;
+    let mut asked = Asked::begin(connection.link(), flight.list()).await?;
     if asked.is_last() {
         // The agent need not wait for us to say goodbye.
         connection.link().finish();
@@ -55,10 +63,18 @@ pub(super) async fn perform(
     let greeting = connection.greeting().await;
     let hello = greeting.map_err(|error| asked.broken(error))?;
     connection.introduce(&hello, events).await;
-    let mut tally = Tally::default();
-    while let Some((index, reply)) = asked.next().await? {
+    let mut tally = Tally::new(operations.absence);
+    let absolute = flight.absolute(&mut asked).await?;
+    for (index, (operation, absolute)) in flight.operations.iter().zip(absolute).enumerate() {
+        let reply = match operation {
+            Ok(_) => match asked.next().await? {
+                Some((_, reply)) => reply,
+                None => return Err(asked.broken(LinkError::Unreadable)),
+            },
+            Err(failure) => Err(failure.clone()),
+        };
         let subject = operations.list.get(index).and_then(subject).cloned();
-        tally.note(&reply, subject.as_ref(), operations.absence);
+        tally.note(&reply, absolute.as_ref().or(subject.as_ref()));
         let answer = Kind::Answer {
             operation: index,
             subject,
@@ -66,35 +82,131 @@ pub(super) async fn perform(
         };
         events.send(answer).await;
     }
+    // The end of the last answer.
+    asked.next().await?;
     Ok(tally.outcome())
 }
 
+/// Operations as a host is asked for them.
+struct Flight {
+    /// Each, or why its path leads nowhere.
+    operations: Vec<Result<Operation, Failure>>,
+    /// Whether a failure of ours is to say where a path leads that the host makes absolute.
+    absence: Absence,
+}
+
+impl Flight {
+    /// Only when a path begins with a `~` that means a home, the host is asked first what that is.
+    async fn of(connection: &Connection, operations: &Operations) -> Result<Self, Broken> {
+        let (tilde, absence) = (operations.tilde, operations.absence);
+        let mut list = operations.list.clone();
+        let typed = list
+            .iter_mut()
+            .filter_map(looked_at)
+            .map(|path| path.clone());
+        let typed: Vec<BString> = typed.collect();
+        let mut places = Vec::new();
+        if typed.iter().any(|path| tilde.is_in(path)) {
+            connection.greeting().await.map_err(Broken::unsent)?;
+            let paths = typed.iter().map(|path| (path, tilde)).collect();
+            places = expanded(connection.link(), paths).await?;
+        }
+        let mut places = places.into_iter();
+        let operations = list.into_iter().map(|mut operation| {
+            if let Some(path) = looked_at(&mut operation)
+                && let Some(place) = places.next()
+            {
+                *path = place?;
+            }
+            Ok(operation)
+        });
+        Ok(Flight {
+            operations: operations.collect(),
+            absence,
+        })
+    }
+
+    /// What goes out together: first what relative paths are, where a failure will say it.
+    fn list(&self) -> Vec<Operation> {
+        let relative = self.operations.iter().filter_map(|one| self.relative(one));
+        let absolute = relative.map(|path| Operation::Absolute { path: path.clone() });
+        let operations = self.operations.iter().flatten().cloned();
+        absolute.chain(operations).collect()
+    }
+
+    /// The paths as the host understands them, for those that are told when nothing is there.
+    async fn absolute(&self, asked: &mut Asked<'_>) -> Result<Vec<Option<BString>>, Broken> {
+        let mut absolute = Vec::new();
+        for operation in &self.operations {
+            let mut known = operation.as_ref().ok().and_then(subject).cloned();
+            if self.relative(operation).is_some()
+                && let Some((_, Ok(Answer::Path(Some(path))))) = asked.next().await?
+            {
+                known = Some(path);
+            }
+            absolute.push(known);
+        }
+        Ok(absolute)
+    }
+
+    fn relative<'a>(&self, operation: &'a Result<Operation, Failure>) -> Option<&'a BString> {
+        match operation {
+            Ok(Operation::Stat { path, .. })
+                if self.absence == Absence::Failure && !path.starts_with(b"/") =>
+            {
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What failed so far.
-#[derive(Default)]
-struct Tally(Option<Failed>);
+struct Tally {
+    absence: Absence,
+    failed: Option<Failed>,
+}
 
 impl Tally {
-    fn note(&mut self, reply: &Reply, subject: Option<&BString>, absence: Absence) {
+    fn new(absence: Absence) -> Self {
+        let failed = None;
+        Tally { absence, failed }
+    }
+
+    fn note(&mut self, reply: &Reply, subject: Option<&BString>) {
+        let failed = &mut self.failed;
         match reply {
-            Err(failure) => Failed::note(&mut self.0, FailureCause::Host(failure.clone())),
-            Ok(Answer::Stat(None) | Answer::Path(None)) if absence == Absence::Failure => {
+            Err(failure) => Failed::note(failed, FailureCause::Host(failure.clone())),
+            Ok(Answer::Stat(None) | Answer::Path(None)) if self.absence == Absence::Failure => {
                 let failure = Failure {
                     field: Field::Path,
                     value: subject.cloned().unwrap_or_default(),
                     reason: Reason::Errno(ENOENT),
                     path: None,
                 };
-                Failed::note(&mut self.0, FailureCause::Host(failure));
+                Failed::note(failed, FailureCause::Host(failure));
             }
             Ok(_) => {}
         }
     }
 
     fn outcome(self) -> Outcome {
-        match self.0 {
+        match self.failed {
             Some(failed) => Outcome::Failed(failed),
             None => Outcome::Done(Done::default()),
         }
+    }
+}
+
+/// The path of what an operation looks at.
+fn looked_at(operation: &mut Operation) -> Option<&mut BString> {
+    match operation {
+        Operation::Stat { path, .. }
+        | Operation::List { path }
+        | Operation::Absolute { path }
+        | Operation::ReadLink { path }
+        | Operation::Read { path, .. } => Some(path),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ use convoke::action::Action;
 use convoke::cancel::Cancel;
 use convoke::connect::connector::Ending;
 use convoke::event::Kind;
+use convoke::files::Tilde;
 use convoke::host::{Absence, Operations, Work};
 use convoke::outcome::{CancelCause, Done, Failed, FailureCause, Outcome};
 use convoke::proto::file::{Entry, FileKind, Follow, Stat};
@@ -121,13 +122,60 @@ async fn what_is_not_there_is_a_failure_for_those_who_want_it() {
     let work = Operations {
         list: vec![stat("b")],
         absence: Absence::Failure,
+        ..Operations::default()
     };
-    let script = up().answers(&[Record::Last(Answer::Stat(None))]).done();
+    // What the path is goes in the same flight, for the words.
+    let answers = [Answer::Path(Some("/h/b".into())), Answer::Stat(None)];
+    let script = up().answers(&answers.map(Record::Last)).done();
     let ran = operate(script, work).await;
-    let missing = Failed::new(FailureCause::Host(failure("b", 2)));
+    let missing = Failed::new(FailureCause::Host(failure("/h/b", 2)));
     assert_eq!(only(&ran), Outcome::Failed(missing));
     let is_answered = |kind: &Kind| matches!(kind, Kind::Answer { reply: Ok(_), .. });
     assert!(ran.events.iter().any(|event| is_answered(&event.kind)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_home_is_asked_for_beforehand_where_a_path_begins_with_one() {
+    let work = |tilde| Operations {
+        list: vec![stat("~/a"), stat("~no/b"), stat("/c")],
+        absence: Absence::Failure,
+        tilde,
+    };
+    let nobody = Failure {
+        field: Field::User,
+        value: "no".into(),
+        reason: Reason::Unknown,
+        path: None,
+    };
+    let homes = [
+        Record::Last(Answer::Path(Some("/h/a".into()))),
+        Record::Failed(nobody.clone()),
+    ];
+    let none = Record::Last(Answer::Stat(None));
+    let script = up().answers(&homes).done();
+    let script = script.answers(&[none.clone(), none.clone()]).done();
+    let ran = operate(script, work(Tilde::Home)).await;
+    let mut failed = Failed::new(FailureCause::Host(failure("/h/a", 2)));
+    failed.add(FailureCause::Host(nobody));
+    failed.add(FailureCause::Host(failure("/c", 2)));
+    assert_eq!(only(&ran), Outcome::Failed(failed));
+    let json = serde_json::to_value(&ran.events).unwrap();
+    for (event, subject, answer) in [
+        (2, "~/a", "stat"),
+        (3, "~no/b", "failed"),
+        (4, "/c", "stat"),
+    ] {
+        assert_eq!(json[event]["data"]["subject"], subject);
+        assert_eq!(json[event]["data"]["answer"], answer);
+    }
+    // A name like any other costs nothing.
+    let paths = ["/h/~/a", "/h/~no/b"].map(|path| Answer::Path(Some(path.into())));
+    let records: Vec<Record> = paths.map(Record::Last).into_iter().collect();
+    let script = up()
+        .answers(&[&records[..], &vec![none; 3]].concat())
+        .done();
+    let ran = operate(script, work(Tilde::Verbatim)).await;
+    assert_eq!(ran.words(), ["failed"]);
 }
 
 #[tokio::test(start_paused = true)]
