@@ -248,6 +248,13 @@ impl<'a> Moving<'a> {
     }
 }
 
+impl Download {
+    /// Whether it becomes a file of this machine.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.to.path().is_some()
+    }
+}
+
 impl Destination {
     /// The file of this machine.
     fn path(&self) -> Option<PathBuf> {

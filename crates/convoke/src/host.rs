@@ -18,7 +18,6 @@ use convoke_connect::endpoint::{Endpoint, EndpointError};
 use convoke_connect::registry::Registry;
 use convoke_connect::surroundings::Surroundings;
 use convoke_connect::terminal::Terminal;
-use convoke_proto::command::Limits;
 use convoke_proto::credit::{Budget, CONTROLLER_BUDGET};
 use convoke_proto::hello::Liveness;
 use tokio::time::Instant;
@@ -38,7 +37,7 @@ pub use look::look;
 pub use operations::{Absence, Operations};
 pub use places::Places;
 
-use aftermath::{Terms, gone};
+use aftermath::{Asked, Terms, gone};
 use attempt::Failure;
 
 /// How long a host may take from the first packet to the answer of its shell, all attempts together.
@@ -124,14 +123,13 @@ pub struct Reach {
 }
 
 impl Work {
-    /// When the host ends it by itself.
-    fn limits(&self) -> Limits {
+    /// What may have become of it is decided by its kind.
+    fn asked(&self, liveness: Liveness) -> Asked {
         match self {
-            Work::Process(command) => command.start.limits,
-            Work::Put(_) | Work::Get(_) | Work::Operations(_) | Work::Check => Limits {
-                grace_ms: 0,
-                ..Limits::default()
-            },
+            Work::Process(command) => Asked::Command(Terms::new(command.start.limits, liveness)),
+            Work::Put(_) => Asked::Put,
+            Work::Get(list) if list.iter().any(Download::is_placed) => Asked::Get,
+            Work::Get(_) | Work::Operations(_) | Work::Check => Asked::Questions,
         }
     }
 }
@@ -240,8 +238,8 @@ async fn with(
             (outcome, Some(connection))
         }
         Err(broken) => {
-            let terms = Terms::new(work.limits(), reach.liveness);
-            let outcome = match connection.aftermath(broken, terms, events).await {
+            let asked = work.asked(reach.liveness);
+            let outcome = match connection.aftermath(broken, asked, events).await {
                 // It was stopped, and not by the link.
                 Outcome::Unreachable(_) if cancel.is_fired() => cancelled(cancel),
                 outcome => outcome,

@@ -136,6 +136,8 @@ pub(crate) struct Broken {
     pub(crate) error: LinkError,
     /// Whether the request was sent; none when the link took no request any more.
     receipt: Option<Receipt>,
+    /// Whether the agent certainly lacks some of what belongs to the request.
+    is_half: bool,
 }
 
 impl Broken {
@@ -144,6 +146,7 @@ impl Broken {
         Broken {
             error,
             receipt: None,
+            is_half: false,
         }
     }
 
@@ -152,7 +155,21 @@ impl Broken {
         Broken {
             error,
             receipt: Some(receipt),
+            is_half: false,
         }
+    }
+
+    /// The request was made, and what belongs to it had not all left.
+    pub(crate) fn half(self) -> Self {
+        Broken {
+            is_half: true,
+            ..self
+        }
+    }
+
+    /// Whether the agent certainly lacks some of what belongs to the request.
+    pub(crate) fn is_half(&self) -> bool {
+        self.is_half
     }
 
     /// Whether the agent may know of the request. Final once the link is closed.

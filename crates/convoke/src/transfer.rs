@@ -159,6 +159,12 @@ impl Sending {
             {
                 Ok(Some(Step::Stored(stored)))
             }
+            last @ Delivery::Lost(_) if !matches!(self.next, Next::Nothing) => {
+                Err(match undone(&self.channel, last) {
+                    Undone::Broken(broken) => Undone::Broken(broken.half()),
+                    undone => undone,
+                })
+            }
             last => Err(undone(&self.channel, last)),
         }
     }

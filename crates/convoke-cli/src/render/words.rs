@@ -154,6 +154,9 @@ fn lost(lost: &Lost) -> String {
         Fate::EndsBy(time) => format!("lost: {text}; may still run until {}", clock(time)),
         Fate::Ended => format!("lost: {text}; what ran was ended"),
         Fate::Unknown => format!("lost: {text}; whether it still runs is unknown"),
+        Fate::NotPlaced => format!("lost: {text}; the file did not take its place"),
+        Fate::MaybePlaced => format!("lost: {text}; whether the file took its place is unknown"),
+        Fate::Unanswered => format!("lost: {text}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What may have become of a command whose exit never came: decided here, from facts that no longer
+//! What may have become of a command whose exit never came, or of files and questions: decided here, from facts that no longer
 //! change.
 
 use std::time::{Duration, SystemTime};
@@ -20,6 +20,21 @@ pub(super) struct Known {
     hello: Heard,
     error: LinkError,
     ending: Option<Ending>,
+    /// Whether some of what belongs to the request had not left.
+    is_half: bool,
+}
+
+/// What the host was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// To run a command, on these terms.
+    Command(Terms),
+    /// To take files.
+    Put,
+    /// To give files of this machine their content.
+    Get,
+    /// To answer.
+    Questions,
 }
 
 /// How far our request came.
@@ -68,15 +83,16 @@ impl Known {
                 true => Heard::Hello,
                 false => Heard::Nothing,
             },
+            is_half: broken.is_half(),
             error: broken.error,
             ending,
         }
     }
 
     /// Unreachable when nothing can have run, else lost.
-    pub(super) fn outcome(self, terms: Terms, now: SystemTime) -> Outcome {
+    pub(super) fn outcome(self, asked: Asked, now: SystemTime) -> Outcome {
         if self.may_have_run() {
-            let fate = self.fate(terms, now);
+            let fate = self.fate(asked, now);
             let text = match self.hello {
                 Heard::Hello => self.error.to_string(),
                 Heard::Nothing => no_hello(self.error).text,
@@ -105,8 +121,19 @@ impl Known {
         }
     }
 
+    fn fate(&self, asked: Asked, now: SystemTime) -> Fate {
+        match asked {
+            Asked::Command(terms) => self.fate_of_command(terms, now),
+            // An agent that lacks the end of a file throws it away.
+            Asked::Put if self.is_half => Fate::NotPlaced,
+            Asked::Put => Fate::MaybePlaced,
+            Asked::Get => Fate::NotPlaced,
+            Asked::Questions => Fate::Unanswered,
+        }
+    }
+
     /// What the command may still be doing.
-    fn fate(&self, terms: Terms, now: SystemTime) -> Fate {
+    fn fate_of_command(&self, terms: Terms, now: SystemTime) -> Fate {
         let once_noticed = now + terms.grace + EXIT_MARGIN;
         match (&self.ending, &self.error) {
             // An agent ends, or its guard in its place, when what it started is ended.
@@ -157,15 +184,15 @@ mod tests {
             ..Limits::default()
         };
         let now = SystemTime::UNIX_EPOCH;
-        match known.outcome(Terms::new(limits, Liveness::default()), now) {
+        let asked = Asked::Command(Terms::new(limits, Liveness::default()));
+        match known.outcome(asked, now) {
             Outcome::Unreachable(_) => "never".to_owned(),
             Outcome::Lost(lost) => match lost.fate {
-                Fate::Ended => "ended".to_owned(),
-                Fate::Unknown => "unknown".to_owned(),
                 Fate::EndsBy(time) => {
                     let left = time.duration_since(now).unwrap() - EXIT_MARGIN;
                     format!("within {} s", left.as_secs())
                 }
+                fate => fate.as_str().to_owned(),
             },
             other => panic!("{other:?}"),
         }
@@ -228,6 +255,7 @@ mod tests {
                 hello,
                 error: error.clone(),
                 ending: ending.clone(),
+                is_half: false,
             };
             assert_eq!(verdict(known.clone()), expected, "{known:?}");
         }

@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Unreachable, UnreachableKind};
 use crate::process::Broken;
 use crate::random;
 
-use super::aftermath::{Known, Terms, no_hello};
+use super::aftermath::{Asked, Known, no_hello};
 use super::attempt::{self, Failure, Reached, too_long};
 use super::noise::Noise;
 use super::{Host, Reach};
@@ -175,11 +175,11 @@ impl Connection {
         timeout(CLOSE_LIMIT, self.close.close()).await.ok()
     }
 
-    /// Ends a connection on which a command's exit did not come, and says what became of the command.
+    /// Ends a connection on which an answer did not come, and says what became of what was asked for.
     pub(super) async fn aftermath(
         self,
         broken: Broken,
-        terms: Terms,
+        asked: Asked,
         events: &mut Emitter,
     ) -> Outcome {
         let Connection {
@@ -191,7 +191,7 @@ impl Connection {
         let hello = link.close().await;
         let ending = timeout(ENDING_LIMIT, close.close()).await.ok();
         let known = Known::new(broken, hello.is_some(), ending);
-        match known.outcome(terms, SystemTime::now()) {
+        match known.outcome(asked, SystemTime::now()) {
             Outcome::Unreachable(unreachable) => {
                 let words = noise.last_words().await;
                 Outcome::Unreachable(Noise::explain(&words, unreachable))

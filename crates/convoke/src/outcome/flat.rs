@@ -108,7 +108,7 @@ impl Fate {
     fn time(self) -> Option<String> {
         match self {
             Fate::EndsBy(time) => Some(humantime::format_rfc3339_seconds(time).to_string()),
-            Fate::Ended | Fate::Unknown => None,
+            _ => None,
         }
     }
 }

@@ -40,19 +40,25 @@ pub enum UnreachableKind {
 pub struct Lost {
     /// Why, in words, safe to print.
     pub text: String,
-    /// What the command may still be doing.
+    /// What is known of what the host was asked for.
     pub fate: Fate,
 }
 
-/// What is known about a command whose link died.
+/// What is known about a command, a file or questions whose link died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// The agent ends it: by this time at the latest it no longer runs.
     EndsBy(SystemTime),
     /// The agent's guard has ended it.
     Ended,
-    /// Nothing is known.
+    /// Nothing is known of a command.
     Unknown,
+    /// The file did not take its place: if there was one before, that stands.
+    NotPlaced,
+    /// Whether the file took its place is not known. It is the old one, or, whole, the new one.
+    MaybePlaced,
+    /// Operations or questions: what was not answered may be done or not, and does not go on.
+    Unanswered,
 }
 
 impl UnreachableKind {
@@ -77,6 +83,9 @@ impl Fate {
             Fate::EndsBy(_) => "ends_by",
             Fate::Ended => "ended",
             Fate::Unknown => "unknown",
+            Fate::NotPlaced => "not_placed",
+            Fate::MaybePlaced => "maybe_placed",
+            Fate::Unanswered => "unanswered",
         }
     }
 }

@@ -13,7 +13,7 @@ use convoke::event::{Kind, Moved, Stream};
 use convoke::files::{Destination, Download, Tilde, Upload};
 use convoke::host::Work;
 use convoke::landing::Landing;
-use convoke::outcome::{CancelCause, Done, Failed, FailureCause, Outcome};
+use convoke::outcome::{CancelCause, Done, Failed, FailureCause, Fate, Outcome};
 use convoke::proto::file::{Durability, FileKind, NewFile, Ownership, Stat, Stored};
 use convoke::proto::message::{Credit, Message, Stream as StreamNumber};
 use convoke::proto::operation::{Answer, Failure, Field, Operation, Reason, Record};
@@ -320,14 +320,31 @@ async fn a_cancelled_file_is_thrown_away_on_the_host() {
 
 #[tokio::test(start_paused = true)]
 async fn a_link_that_ends_in_the_middle_is_lost() {
-    for script in [
-        takes(up()).close(),
-        takes(up()).until_stdin_ends().close(),
-        takes(up()).silence(),
+    let fate = |ran: &Ran| match only(ran) {
+        Outcome::Lost(lost) => lost.fate,
+        other => panic!("{other:?}"),
+    };
+    for (script, expected) in [
+        // The agent lets none of it come, and so has not all of it.
+        (up().takes_request().close(), Fate::NotPlaced),
+        (up().takes_request().silence(), Fate::NotPlaced),
+        (takes(up()).until_stdin_ends().close(), Fate::MaybePlaced),
+        (takes(up()).silence(), Fate::MaybePlaced),
     ] {
         let ran = on(script, put(vec![upload("/x", stream("x"))])).await;
-        assert!(matches!(only(&ran), Outcome::Lost(_)), "{:?}", ran.report);
+        assert_eq!(fate(&ran), expected);
     }
+    // A small one goes with its request.
+    let ran = on(
+        up().takes_request().close(),
+        put(vec![upload("/x", b"x".to_vec().into())]),
+    )
+    .await;
+    assert_eq!(fate(&ran), Fate::MaybePlaced);
+    let here = Here::new();
+    let ran = on(sends(up(), 8, 0o600, b"x").close(), here.get("old")).await;
+    assert_eq!(fate(&ran), Fate::NotPlaced);
+    here.is_untouched();
 }
 
 #[tokio::test(start_paused = true)]

@@ -97,6 +97,15 @@ fn outcomes_are_facts_in_words() {
             "lost: the link closed; what ran was ended",
         ),
         (
+            gone(Fate::NotPlaced),
+            "lost: the link closed; the file did not take its place",
+        ),
+        (
+            gone(Fate::MaybePlaced),
+            "lost: the link closed; whether the file took its place is unknown",
+        ),
+        (gone(Fate::Unanswered), "lost: the link closed"),
+        (
             Outcome::Skipped(Skipped {
                 why: SkipCause::MaxFail,
             }),
