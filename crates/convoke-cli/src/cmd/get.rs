@@ -18,7 +18,7 @@ use super::files::{self, Means};
 use crate::config::{Environment, Get, Rehearsal, Stdin, Target, Wanted};
 use crate::descriptors;
 use crate::error::Usage;
-use crate::plan::{Files, Move};
+use crate::plan::{FileForm, Files, Move, Moves};
 use crate::render::floor::Floor;
 use crate::render::outdir::directory_of;
 use crate::selection;
@@ -45,7 +45,14 @@ pub(crate) fn run(config: Get, here: &Environment, floor: Floor) -> Result<u8, U
         here: goal.shown(&wanted.name),
         there: wanted.path.clone(),
     });
-    let moves = ("get", moves.collect());
+    let moves = Moves {
+        verb: "get",
+        list: moves.collect(),
+        form: FileForm {
+            durability: config.durability,
+            ..FileForm::default()
+        },
+    };
     // A host takes at least one descriptor.
     let room = (descriptors::hosts_that_fit(&hosts, 0)? / (1 + LANDING)).max(1);
     let plan = Files::new(moves, &hosts, config.moving, room, &reach.registry)?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use convoke::content::{Content, LocalFile};
 use convoke::files::{Tilde, Upload};
 use convoke::host::Work;
+use convoke::proto::file::NewFile;
 use tokio::sync::mpsc;
 
 use super::conduct;
@@ -15,7 +16,7 @@ use super::files::{self, Means};
 use crate::config::{Environment, Put, Rehearsal, Source, unreadable};
 use crate::descriptors;
 use crate::error::{Usage, in_words};
-use crate::plan::{Files, Move};
+use crate::plan::{FileForm, Files, Move, Moves};
 use crate::render::floor::Floor;
 use crate::selection;
 use crate::stdin::{Alarm, Spool, Straight, Unread};
@@ -36,7 +37,11 @@ pub(crate) fn run(config: Put, here: &Environment, floor: Floor) -> Result<u8, U
         here: source.path().cloned(),
         there: file.path.clone(),
     });
-    let moves = ("put", moves.collect());
+    let moves = Moves {
+        verb: "put",
+        list: moves.collect(),
+        form: form(&config.files),
+    };
     let room = descriptors::hosts_that_fit(&hosts, config.files.len())?;
     let plan = Files::new(moves, &hosts, config.moving, room, &reach.registry)?;
     let (told, alarms) = mpsc::channel(1);
@@ -64,6 +69,16 @@ pub(crate) fn run(config: Put, here: &Environment, floor: Floor) -> Result<u8, U
         each: uploads.iter().map(|upload| upload.content.size()).sum(),
     };
     files::carry_out(plan, means, |_| Work::Put(uploads.clone()))
+}
+
+/// What all files are given: every one the same.
+fn form(files: &[(Source, NewFile)]) -> FileForm {
+    let first = files.first().map(|(_, file)| FileForm {
+        mode: file.mode,
+        ownership: file.ownership.clone(),
+        durability: file.durability,
+    });
+    first.unwrap_or_default()
 }
 
 /// Opens what is sent.

@@ -8,6 +8,7 @@ use convoke::action::TRANSFER_FANOUT;
 use convoke::connect::registry::Registry;
 use convoke::host::Host;
 use convoke::inventory::HostList;
+use convoke::proto::file::{Durability, Ownership};
 use serde::Serialize;
 
 use super::going::{Going, GoingSummary};
@@ -26,12 +27,34 @@ pub(crate) struct Files {
     folded: String,
     verb: &'static str,
     moves: Vec<Move>,
+    form: FileForm,
     /// How.
     pub(crate) moving: Moving,
     /// How many hosts at once.
     pub(crate) crowd: Crowd,
     /// The form of the output.
     pub(crate) mode: Mode,
+}
+
+/// What is said of all files that move.
+#[derive(Debug, Default)]
+pub(crate) struct FileForm {
+    /// Permission bits, when they are given.
+    pub(crate) mode: Option<u16>,
+    /// To whom they shall belong.
+    pub(crate) ownership: Ownership,
+    /// Whether they are on the disk before they take their places.
+    pub(crate) durability: Durability,
+}
+
+/// The files that will move, and how.
+pub(crate) struct Moves {
+    /// `put` or `get`.
+    pub(crate) verb: &'static str,
+    /// Each.
+    pub(crate) list: Vec<Move>,
+    /// What all of them are given.
+    pub(crate) form: FileForm,
 }
 
 /// One file that will move.
@@ -51,7 +74,7 @@ impl Files {
     /// # Errors
     /// A host has a scheme without a connector.
     pub(crate) fn new(
-        (verb, moves): (&'static str, Vec<Move>),
+        moves: Moves,
         names: &HostList,
         moving: Moving,
         room: usize,
@@ -63,8 +86,9 @@ impl Files {
             mode: Mode::of(&moving.output, hosts.len()),
             folded: names.fold(),
             hosts,
-            verb,
-            moves,
+            verb: moves.verb,
+            moves: moves.list,
+            form: moves.form,
             moving,
         })
     }
@@ -95,6 +119,7 @@ impl Files {
                 verb => line(verb, &format!("{here} to {there}")),
             }
         }
+        self.form.lines(&mut line);
         self.going().lines(&mut line);
         line("output", self.mode.as_str());
         match self.moving.exit_rule {
@@ -113,6 +138,10 @@ impl Files {
             verb: self.verb,
             hosts: names.map(|host| host.name().to_string()).collect(),
             files: self.moves.iter().map(MoveSummary::from).collect(),
+            mode: self.form.mode.map(octal),
+            owner: self.form.ownership.owner.as_ref().map(lossless),
+            group: self.form.ownership.group.as_ref().map(lossless),
+            sync: self.form.durability == Durability::Synced,
             going: self.going().summary(),
             output: self.mode.as_str(),
             exit_code: match self.moving.exit_rule {
@@ -123,6 +152,28 @@ impl Files {
     }
 }
 
+impl FileForm {
+    /// It as lines for people: what is left to the hosts has none.
+    fn lines(&self, mut line: impl FnMut(&str, &str)) {
+        if let Some(mode) = self.mode {
+            line("mode", &octal(mode));
+        }
+        if let Some(owner) = &self.ownership.owner {
+            line("owner", &quoted([owner]));
+        }
+        if let Some(group) = &self.ownership.group {
+            line("group", &quoted([group]));
+        }
+        if self.durability == Durability::Unsynced {
+            line("disk", "not waited for");
+        }
+    }
+}
+
+fn octal(mode: u16) -> String {
+    format!("{mode:04o}")
+}
+
 #[derive(Serialize)]
 struct Summary {
     schema: u32,
@@ -130,6 +181,10 @@ struct Summary {
     verb: &'static str,
     hosts: Vec<String>,
     files: Vec<MoveSummary>,
+    mode: Option<String>,
+    owner: Option<Text>,
+    group: Option<Text>,
+    sync: bool,
     #[serde(flatten)]
     going: GoingSummary,
     output: &'static str,

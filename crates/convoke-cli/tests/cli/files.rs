@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::scene::{Ran, Scene};
 
@@ -334,6 +335,34 @@ fn a_dry_run_moves_nothing() {
          stop at   1 failed host: everything is ended\n\
          output    files\n"
     );
+    let mode = ["--mode=755", "--owner=www data", "--group=0", "--no-sync"];
+    let words = [&["put", "--dry-run"], &mode[..], &["a b", "local:h:x"]].concat();
+    assert_eq!(
+        ok(&scene, &words).text(),
+        "hosts     local:h (1)\n\
+         put       'a b' to local:h:x\n\
+         mode      0755\n\
+         owner     'www data'\n\
+         group     0\n\
+         disk      not waited for\n\
+         at once   1 host\n\
+         output    files\n"
+    );
+    let ran = ok(&scene, &[&words[..], &["--json"]].concat());
+    let plan: Value = serde_json::from_str(ran.text()).unwrap();
+    assert_eq!(
+        (&plan["mode"], &plan["sync"]),
+        (&"0755".into(), &false.into())
+    );
+    assert_eq!(
+        (&plan["owner"]["text"], &plan["group"]["text"]),
+        (&"www data".into(), &"0".into())
+    );
+    let ran = ok(
+        &scene,
+        &["get", "--dry-run", "--no-sync", "local:h[1-2]:/x", "out"],
+    );
+    assert!(ran.text().contains("disk      not waited for\n"));
     let ran = ok(&scene, &["get", "--dry-run", "local:h[1-2]:/x", "out"]);
     assert!(
         ran.text()
