@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice as _};
 use convoke_proto::operation::{Failure, Field, Reason};
 use rustix::fs::{
     Access, AtFlags, CWD, FileType, Mode, OFlags, Stat as Raw, accessat, openat, statat,
@@ -40,14 +40,19 @@ pub(super) enum Hold {
 }
 
 impl Place {
-    /// The place of `path`, which begins at `home` when it is relative.
+    /// The place of `path`, which begins at `home` when it is relative. Of `a/./b` it is `a/b`, as people read it.
     pub(super) fn new(home: &[u8], path: &[u8]) -> Result<Self, Failure> {
         if path.is_empty() || path.contains(&0) {
             return Err(failure(Field::Path, path, Reason::Invalid));
         }
-        let path = joined(home, path);
+        let mut path = joined(home, path);
         match path.len() < PATH_MAX {
-            true => Ok(Place { path }),
+            true => {
+                while let Some(at) = path.find(b"/./") {
+                    path.drain(at..at + 2);
+                }
+                Ok(Place { path })
+            }
             // The kernel takes no longer one, and no answer shall repeat it.
             false => Err(failure(
                 Field::Path,
@@ -198,6 +203,12 @@ mod tests {
             ("/", "a", "/a"),
             ("/h", "/a/", "/a/"),
             ("/h", "~", "/h/~"),
+            ("/h", "./././a", "/h/a"),
+            ("/h", "a/./b/./", "/h/a/b/"),
+            // These lead to a directory, or nowhere.
+            ("/h", "a/.", "/h/a/."),
+            ("/h/", ".", "/h/."),
+            ("/h", "a/.b/.../", "/h/a/.b/.../"),
         ] {
             assert_eq!(place(home, path).unwrap().path, whole);
         }

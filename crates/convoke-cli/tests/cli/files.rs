@@ -481,7 +481,7 @@ fn a_name_in_an_error_drives_no_terminal_and_looks_like_no_other() {
         let wanted = [b"local:h:./", name].concat();
         let words = ["get".into(), OsString::from_vec(wanted), "x".into()];
         let ran = scene.start(scene.convoke(words)).finish();
-        let expected = format!("local:h: failed: \"{home}./{shown}\": no such file or directory\n");
+        let expected = format!("local:h: failed: \"{home}{shown}\": no such file or directory\n");
         assert_eq!((ran.code, ran.stderr), (Some(1), expected));
     }
     scene.end();
