@@ -56,9 +56,10 @@ pub(crate) fn run(config: Get, here: &Environment, floor: Floor) -> Result<u8, U
     // A host takes at least one descriptor.
     let room = (descriptors::hosts_that_fit(&hosts, 0)? / (1 + LANDING)).max(1);
     let plan = Files::new(moves, &hosts, config.moving, room, &reach.registry)?;
-    if plan.moving.rehearsal == Rehearsal::Wet && !plan.hosts.is_empty() {
-        goal.prepare()?;
-    }
+    let made = match plan.moving.rehearsal == Rehearsal::Wet && !plan.hosts.is_empty() {
+        true => goal.prepare()?,
+        false => Made::default(),
+    };
     let mut downloads: HashMap<String, Vec<Download>> = HashMap::new();
     for (hosts, wanted) in &wanted {
         for host in hosts {
@@ -85,9 +86,22 @@ pub(crate) fn run(config: Get, here: &Environment, floor: Floor) -> Result<u8, U
         alarms,
         each: None,
     };
-    files::carry_out(plan, means, |host| {
+    let code = files::carry_out(plan, means, |host| {
         Work::Get(downloads.get(&**host.name()).cloned().unwrap_or_default())
-    })
+    });
+    drop(made);
+    code
+}
+
+/// Directories that we have made, the deepest first. Dropping it removes those in which nothing landed.
+#[derive(Default)]
+struct Made(Vec<PathBuf>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // One that holds something is not removed, nor what is above it.
+        let _ = self.0.iter().try_for_each(std::fs::remove_dir);
+    }
 }
 
 /// The hosts of each file.
@@ -166,12 +180,16 @@ impl Goal {
         })
     }
 
-    /// Makes the directory when it is missing, and sees whether it can be written to.
-    fn prepare(&self) -> Result<(), Usage> {
+    /// Makes the directory when it is missing, and sees whether it can be written to. Returns what was made.
+    fn prepare(&self) -> Result<Made, Usage> {
+        let mut missing = Made::default();
         let directory = match self {
-            Goal::Stdout => return Ok(()),
+            Goal::Stdout => return Ok(missing),
             Goal::File { directory, .. } => directory,
             Goal::Directory { path, .. } => {
+                let above = path.ancestors().take_while(|path| !path.exists());
+                missing.0 = above.map(Path::to_owned).collect();
+                missing.0.retain(|path| !path.as_os_str().is_empty());
                 let mut builder = DirBuilder::new();
                 builder.recursive(true).mode(0o700);
                 let made = builder.create(path);
@@ -181,7 +199,8 @@ impl Goal {
         };
         let access = Access::WRITE_OK | Access::EXEC_OK;
         accessat(CWD, directory, access, AtFlags::EACCESS)
-            .map_err(|error| files::unusable(directory, &error.into()))
+            .map_err(|error| files::unusable(directory, &error.into()))?;
+        Ok(missing)
     }
 
     /// Where a file of a host lands.

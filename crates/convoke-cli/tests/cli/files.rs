@@ -316,6 +316,22 @@ fn events_say_what_moved() {
 }
 
 #[test]
+fn a_directory_that_was_made_for_nothing_is_removed_and_another_stays() {
+    let scene = Scene::new();
+    scene.file("there", "x");
+    fs::create_dir(scene.path("old")).unwrap();
+    for to in ["new", "new/deep", "old", "old/deep/"] {
+        let ran = finish(&scene, &["get", "local:h[1-2]:gone", to]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert_eq!(names(&scene, "."), ["old", "there"]);
+        assert_eq!(names(&scene, "old"), [""; 0]);
+    }
+    ok(&scene, &["get", "local:h[1-2]:there", "new/deep"]);
+    assert_eq!(names(&scene, "new/deep"), ["local%3Ah1", "local%3Ah2"]);
+    scene.end();
+}
+
+#[test]
 fn a_dry_run_moves_nothing() {
     let scene = Scene::new();
     scene.file("a b", "x");
