@@ -11,7 +11,7 @@ mod list;
 mod stat;
 mod table;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bstr::BString;
@@ -19,8 +19,9 @@ use bytes::Bytes;
 use convoke::event::{Event, Kind, Stream};
 use convoke::proto::operation::Answer;
 
+use super::quote::quote;
 use super::screen::{Broken, Screen};
-use super::{Mode, View};
+use super::{Mode, View, words};
 use crate::config::Asked;
 use list::Listing;
 use stat::Found;
@@ -35,6 +36,8 @@ pub(super) struct Answers {
     mode: Mode,
     inner: Box<dyn View>,
     hosts: HashMap<Arc<str>, Pending>,
+    /// What was asked for by a name that nothing has, and on which hosts.
+    missing: BTreeMap<String, Vec<Arc<str>>>,
 }
 
 /// What is known of one host.
@@ -54,6 +57,7 @@ impl Answers {
             mode,
             inner,
             hosts: HashMap::new(),
+            missing: BTreeMap::new(),
         }
     }
 
@@ -93,6 +97,15 @@ impl Answers {
         out.flush()
     }
 
+    /// Notes what the operator may have mistyped: a fact of which there is none has no line.
+    fn note_missing(&mut self, answer: &Answer, host: &Arc<str>) {
+        if let (Asked::Facts { names }, Answer::Facts(raw)) = (&self.asked, answer) {
+            for name in facts::missing(raw, names) {
+                self.missing.entry(name).or_default().push(Arc::clone(host));
+            }
+        }
+    }
+
     /// Shows the tables that nothing more is added to.
     fn end(&mut self, event: &Event, screen: &mut Screen) -> Result<(), Broken> {
         let Some(pending) = self.hosts.remove(&event.host) else {
@@ -115,7 +128,10 @@ impl View for Answers {
         match &mut event.kind {
             Kind::Answer {
                 reply: Ok(answer), ..
-            } => select(answer, &self.asked),
+            } => {
+                self.note_missing(answer, &event.host);
+                select(answer, &self.asked);
+            }
             Kind::Ended(_) => self.end(&event, screen)?,
             _ => {}
         }
@@ -135,7 +151,12 @@ impl View for Answers {
     }
 
     fn finish(&mut self, screen: &mut Screen) -> Result<(), Broken> {
-        self.inner.finish(screen)
+        self.inner.finish(screen)?;
+        for (name, hosts) in &self.missing {
+            let hosts = words::fold(hosts.iter().map(|host| &**host));
+            screen.say(&format!("{hosts}: has no {}\n", quote(name.as_bytes())));
+        }
+        Ok(())
     }
 
     fn is_silent(&self) -> bool {

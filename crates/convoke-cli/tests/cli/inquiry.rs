@@ -305,6 +305,33 @@ fn facts_are_those_of_this_machine() {
 }
 
 #[test]
+fn a_fact_that_a_host_has_no_such_thing_for_is_told() {
+    let scene = Scene::new();
+    let names = ["interfaces.lo", "interfaces.eth99", "mounts.nope"];
+    let told =
+        |hosts: &str| format!("{hosts}: has no interfaces.eth99\n{hosts}: has no mounts.nope\n");
+    for (words, hosts, lines) in [
+        (&["local:a"][..], "local:a", 1),
+        (&["local:a[1-2]"], "local:a[1-2]", 2),
+        (&["-b", "local:a[1-2]"], "local:a[1-2]", 2),
+    ] {
+        let ran = scene.ask([&["facts"], words, &names[..]].concat());
+        assert_eq!(
+            (ran.code, ran.text().lines().count()),
+            (Some(0), lines),
+            "{}",
+            ran.text()
+        );
+        assert_eq!(ran.stderr, told(hosts));
+    }
+    let ran = scene.ask([&["facts", "--json", "local:a"], &names[..]].concat());
+    assert_eq!(ran.stderr, told("local:a"));
+    let ran = scene.ask(["facts", "local:a", "interfaces", "mounts", "more"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    scene.end();
+}
+
+#[test]
 fn users_and_groups_are_found_by_name_and_number() {
     let scene = Scene::new();
     let ran = scene.ask(["user", "local:a", "root", "0"]);

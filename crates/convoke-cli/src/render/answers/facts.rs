@@ -15,6 +15,9 @@ use crate::render::screen::Broken;
 /// The groups of facts that are not shown unless they are named: they have many lines.
 const LONG: [&str; 1] = ["mounts"];
 
+/// The groups of facts whose members have names of the host.
+const OPEN: [&str; 3] = ["mounts", "interfaces", "more"];
+
 /// Which texts of a host a group of facts is made from. What is not here belongs to `more`.
 const SOURCES: [(&str, &str); 20] = [
     ("os", "os-release"),
@@ -60,6 +63,25 @@ pub(super) fn write(
         ])
     };
     table::write(&lines, row, out)
+}
+
+/// The names of which the host has nothing, among those that only a host can know to be none: `interfaces.eth9`.
+pub(super) fn missing(raw: &[(String, BString)], names: &[String]) -> Vec<String> {
+    let members = names.iter().filter(|name| {
+        let group = group_of(name);
+        name.contains('.') && OPEN.contains(&group)
+    });
+    let mut members = members.peekable();
+    if members.peek().is_none() {
+        return Vec::new();
+    }
+    let lines = lines(&Facts::of(raw.iter().cloned()));
+    let is_there = |name: &&String| {
+        lines
+            .iter()
+            .any(|line| is_wanted(&line.name, std::slice::from_ref(*name)))
+    };
+    members.filter(|name| !is_there(name)).cloned().collect()
 }
 
 /// Leaves the texts that the wanted groups are made from; all when nothing is named.
