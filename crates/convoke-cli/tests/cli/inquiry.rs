@@ -332,6 +332,17 @@ fn a_fact_that_a_host_has_no_such_thing_for_is_told() {
 }
 
 #[test]
+fn a_device_has_no_size() {
+    let scene = Scene::new();
+    let ran = scene.ask(["stat", "local:a", "/dev/null"]);
+    assert_eq!(columns(ran.text().trim_end())[4], "-", "{}", ran.text());
+    let ran = scene.ask(["ls", "--long", "local:a", "/dev"]);
+    let null = ran.text().lines().find(|line| line.ends_with("  null"));
+    assert_eq!(columns(null.unwrap())[4], "-", "{}", ran.text());
+    scene.end();
+}
+
+#[test]
 fn users_and_groups_are_found_by_name_and_number() {
     let scene = Scene::new();
     let ran = scene.ask(["user", "local:a", "root", "0"]);

@@ -4,7 +4,7 @@ use bstr::BString;
 use convoke::proto::file::Entry;
 
 use super::Lines;
-use super::stat::{clock, named, permissions};
+use super::stat::{clock, named, permissions, size};
 use super::table::{self, Cell, Row};
 use crate::config::{Hidden, ListForm};
 use crate::render::quote::quote;
@@ -48,7 +48,7 @@ fn long(entry: &Entry) -> Row {
         Cell::Number(stat.links.to_string()),
         Cell::Text(quote(&stat.owner)),
         Cell::Text(quote(&stat.group)),
-        Cell::Number(stat.size.to_string()),
+        Cell::Number(size(stat)),
         Cell::Text(clock(stat.modified)),
         Cell::Text(named(&quote(&entry.name), stat)),
     ])

@@ -32,7 +32,7 @@ fn row(found: &Found) -> Row {
         Cell::Text(format!("{:04o}", stat.mode)),
         Cell::Text(quote(&stat.owner)),
         Cell::Text(quote(&stat.group)),
-        Cell::Number(stat.size.to_string()),
+        Cell::Number(size(stat)),
         Cell::Text(clock(stat.modified)),
     ];
     let digests = stat.digests.iter();
@@ -42,6 +42,14 @@ fn row(found: &Found) -> Row {
     }));
     cells.push(Cell::Text(named(&path, stat)));
     Row::Cells(cells)
+}
+
+/// A size in bytes; a device has none.
+pub(super) fn size(stat: &Stat) -> String {
+    match stat.kind {
+        FileKind::CharacterDevice | FileKind::BlockDevice => "-".to_owned(),
+        _ => stat.size.to_string(),
+    }
 }
 
 /// A name that is quoted already, and where it points.
