@@ -27,6 +27,9 @@ use crate::render::words;
 pub(crate) use files::{FileForm, Files, Move, Moves};
 pub(crate) use inquiry::Questions;
 
+/// The scheme of this machine.
+const LOCAL: &str = "local";
+
 /// What will be done.
 pub(crate) struct Plan {
     /// The hosts, in order.
@@ -74,7 +77,7 @@ impl Plan {
     /// # Errors
     /// A host has a scheme without a connector.
     pub(crate) fn new(parts: Parts<'_>, registry: &Registry) -> Result<Self, Usage> {
-        let hosts = hosts(parts.hosts, registry)?;
+        let hosts = hosts(parts.hosts, registry, &parts.reaching)?;
         Ok(Plan {
             crowd: Crowd::of(hosts.len(), parts.pace.fanout, DEFAULT_FANOUT, parts.room),
             hosts,
@@ -142,13 +145,19 @@ impl Crowd {
 /// The hosts of these names, all of which the connectors of `registry` can reach.
 ///
 /// # Errors
-/// A host has a scheme without a connector, or one whose connector does not understand it.
-pub(crate) fn hosts(names: &HostList, registry: &Registry) -> Result<Vec<Host>, Usage> {
+/// A host has a scheme without a connector, or one whose connector does not understand it, or is this machine and
+/// somebody shall log in there.
+pub(crate) fn hosts(
+    names: &HostList,
+    registry: &Registry,
+    reaching: &Reaching,
+) -> Result<Vec<Host>, Usage> {
     let hosts = names
         .iter()
         .map(|name| Host::new(name.as_str()).map_err(|error| Usage::new(error.to_string())));
     let hosts: Vec<Host> = hosts.collect::<Result<_, _>>()?;
     check_schemes(&hosts, registry)?;
+    check_login(&hosts, reaching)?;
     for host in &hosts {
         let judged = registry.find(host.endpoint());
         let judged = judged.and_then(|connector| connector.check(host.endpoint()));
@@ -161,6 +170,21 @@ pub(crate) fn hosts(names: &HostList, registry: &Registry) -> Result<Vec<Host>, 
         })?;
     }
     Ok(hosts)
+}
+
+/// Refuses to let somebody log in on this machine, where everything is done as whoever we are.
+fn check_login(hosts: &[Host], reaching: &Reaching) -> Result<(), Usage> {
+    let mut ours = hosts
+        .iter()
+        .filter(|host| host.endpoint().scheme() == LOCAL);
+    match (&reaching.ssh.login, ours.next()) {
+        (Some(user), Some(host)) => Err(Usage::new(format!(
+            "-l {user:?}: {} is this machine, where nobody logs in",
+            host.name()
+        ))
+        .hint("there everything is done as you; `sudo -u USER convoke …` is somebody else")),
+        _ => Ok(()),
+    }
 }
 
 fn check_schemes(hosts: &[Host], registry: &Registry) -> Result<(), Usage> {

@@ -51,7 +51,7 @@ fn check(config: Check, here: &Environment, floor: Floor) -> Result<u8, Usage> {
     let names = selection::hosts(&config.selection, Stdin::Unread)?;
     let terminal = (names.len() == 1).then(|| here.terminal()).flatten();
     let reach = config.reaching.reach(terminal);
-    let hosts = plan::hosts(&names, &reach.registry)?;
+    let hosts = plan::hosts(&names, &reach.registry, &config.reaching)?;
     if hosts.is_empty() {
         return Ok(exit::OK);
     }

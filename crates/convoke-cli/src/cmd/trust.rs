@@ -34,7 +34,7 @@ type Looked = (Arc<str>, Result<Sight, Unreachable>);
 pub(crate) fn run(config: Trust, here: &Environment, floor: Floor) -> Result<u8, Usage> {
     let names = selection::hosts(&config.selection, Stdin::Unread)?;
     let reach = config.reaching.reach(None);
-    let hosts = plan::hosts(&names, &reach.registry)?;
+    let hosts = plan::hosts(&names, &reach.registry, &config.reaching)?;
     refuse_others(&hosts)?;
     if hosts.is_empty() {
         return Ok(exit::OK);

@@ -80,7 +80,7 @@ impl Files {
         room: usize,
         registry: &Registry,
     ) -> Result<Self, Usage> {
-        let hosts = hosts(names, registry)?;
+        let hosts = hosts(names, registry, &moving.reaching)?;
         Ok(Files {
             crowd: Crowd::of(hosts.len(), moving.pace.fanout, TRANSFER_FANOUT, room),
             mode: Mode::of(&moving.output, hosts.len()),

@@ -50,7 +50,7 @@ impl Questions {
         room: usize,
         registry: &Registry,
     ) -> Result<Self, Usage> {
-        let hosts = hosts(names, registry)?;
+        let hosts = hosts(names, registry, &inquiry.reaching)?;
         Ok(Questions {
             crowd: Crowd::of(hosts.len(), inquiry.pace.fanout, DEFAULT_FANOUT, room),
             mode: Mode::of(&inquiry.output, hosts.len()),

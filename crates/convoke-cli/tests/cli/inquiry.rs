@@ -343,6 +343,24 @@ fn a_device_has_no_size() {
 }
 
 #[test]
+fn nobody_logs_in_on_this_machine() {
+    let scene = Scene::new();
+    let word = "error: -l \"root\": local:a is this machine, where nobody logs in\n";
+    for words in [
+        &["run", "-l", "root", "local:a", "id"][..],
+        &["stat", "--user", "root", "web1,local:a", "/"],
+        &["put", "-l", "root", "/etc/passwd", "local:a:x"],
+        &["get", "-l", "root", "local:a:x", "y"],
+        &["hosts", "--check", "-l", "root", "local:a"],
+    ] {
+        let ran = scene.ask(words);
+        assert_eq!((ran.code, ran.text()), (Some(2), ""), "{words:?}");
+        assert!(ran.stderr.starts_with(word), "{}", ran.stderr);
+    }
+    scene.end();
+}
+
+#[test]
 fn users_and_groups_are_found_by_name_and_number() {
     let scene = Scene::new();
     let ran = scene.ask(["user", "local:a", "root", "0"]);
