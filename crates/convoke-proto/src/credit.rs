@@ -13,7 +13,7 @@ pub const FIRST_WINDOW: usize = 32 * 1024;
 /// The largest window of a stream, in bytes: 4 MiB fill a 1 Gbit/s path with 30 ms of round trip.
 pub const MAX_WINDOW: usize = 4 * 1024 * 1024;
 
-/// The window, for good, of a stream that is born when the budget is short, in bytes.
+/// The window of a stream that is born when the budget is short, for as long as it is, in bytes.
 pub const SHORT_WINDOW: usize = 8 * 1024;
 
 /// What a controller lets all its streams buffer together unless told otherwise, in bytes.
@@ -61,36 +61,36 @@ impl Budget {
 /// consumer and a slow sender keep small windows. (At a grant half the window is free: a consumer
 /// that is slower than its sender has about the other half buffered.) Dropping it gives its share of the budget back.
 ///
-/// On a long way the sender runs out while the next grant is still under way to it. That shows in what it
-/// sent: it ends just where the credit ends that it knew of.
+/// On a long way the sender runs out while the next grant is still under way to it, which cannot be told from
+/// here. So it says that by a frame of no bytes.
 #[derive(Debug)]
 pub struct Window {
     size: usize,
     on_the_way: usize,
-    /// How much of that was granted before the last grant.
-    older: usize,
     buffered: usize,
     sender_ran_dry: bool,
-    budget: Option<Budget>,
+    budget: Budget,
+    /// How much of the budget it has; nothing while that is short.
+    reserved: usize,
 }
 
 impl Window {
     /// A new stream's window and the credit to grant at once.
     ///
-    /// Born with [`FIRST_WINDOW`], or with [`SHORT_WINDOW`] for good when the budget is short.
+    /// Born with [`FIRST_WINDOW`], or with [`SHORT_WINDOW`] when the budget is short: then it grows to the first
+    /// one as soon as there is room, by the same rule.
     pub fn open(budget: &Budget) -> (Window, u32) {
-        let (size, budget) = if budget.reserve(FIRST_WINDOW) {
-            (FIRST_WINDOW, Some(budget.clone()))
-        } else {
-            (SHORT_WINDOW, None)
+        let (size, reserved) = match budget.reserve(FIRST_WINDOW) {
+            true => (FIRST_WINDOW, FIRST_WINDOW),
+            false => (SHORT_WINDOW, 0),
         };
         let window = Window {
             size,
             on_the_way: size,
-            older: 0,
             buffered: 0,
             sender_ran_dry: false,
-            budget,
+            budget: budget.clone(),
+            reserved,
         };
         (window, size as u32)
     }
@@ -105,7 +105,8 @@ impl Window {
         self.buffered
     }
 
-    /// Notes that `bytes` arrived. `false` when that is more than was granted.
+    /// Notes that `bytes` arrived; none say that the sender ran out of credit. `false` when that is more than was
+    /// granted.
     #[must_use = "more bytes than were granted end the link"]
     pub fn receive(&mut self, bytes: usize) -> bool {
         let Some(left) = self.on_the_way.checked_sub(bytes) else {
@@ -113,8 +114,7 @@ impl Window {
         };
         self.on_the_way = left;
         self.buffered += bytes;
-        self.sender_ran_dry |= left == 0 || (bytes > 0 && bytes == self.older);
-        self.older = self.older.saturating_sub(bytes);
+        self.sender_ran_dry |= left == 0 || bytes == 0;
         true
     }
 
@@ -133,7 +133,6 @@ impl Window {
             self.grow();
         }
         let grant = self.free();
-        self.older = self.on_the_way;
         self.on_the_way += grant;
         Some(grant as u32)
     }
@@ -143,18 +142,16 @@ impl Window {
     }
 
     fn grow(&mut self) {
-        let more = self.size;
-        if self.size < MAX_WINDOW && self.budget.as_ref().is_some_and(|b| b.reserve(more)) {
-            self.size += more;
+        let larger = (2 * self.reserved).max(FIRST_WINDOW);
+        if larger <= MAX_WINDOW && self.budget.reserve(larger - self.reserved) {
+            (self.size, self.reserved) = (larger, larger);
         }
     }
 }
 
 impl Drop for Window {
     fn drop(&mut self) {
-        if let Some(budget) = &self.budget {
-            budget.release(self.size);
-        }
+        self.budget.release(self.reserved);
     }
 }
 
@@ -177,9 +174,11 @@ impl Allowance {
         self.left <= MAX_WINDOW
     }
 
-    /// Takes `bytes` for sending, at most [`Allowance::left`].
-    pub fn spend(&mut self, bytes: usize) {
+    /// Takes `bytes` for sending, at most [`Allowance::left`]; whether that was the last of it, which the sender
+    /// says by a frame of no bytes.
+    pub fn spend(&mut self, bytes: usize) -> bool {
         debug_assert!(bytes <= self.left);
         self.left = self.left.saturating_sub(bytes);
+        bytes > 0 && self.left == 0
     }
 }

@@ -18,9 +18,9 @@ use crate::report::{HostResult, Report};
 /// How many hosts are worked on at once unless somebody knows better.
 pub const DEFAULT_FANOUT: usize = 512;
 
-/// How many hosts are sent files, or asked for them, at once unless somebody knows better: what each holds on
-/// its way, up to half a megabyte, must stay bounded, and by one uplink more hosts at once are not done sooner.
-pub const TRANSFER_FANOUT: usize = 32;
+/// The same where files move, which fewer of them do [at once](crate::files::Turns): a link alone takes a tenth of
+/// a megabyte.
+pub const TRANSFER_FANOUT: usize = 128;
 
 /// How many events wait for their consumer. A full queue stops the hosts, so that a slow reader
 /// costs at most this many pieces of output.

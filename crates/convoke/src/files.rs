@@ -4,6 +4,7 @@ mod ahead;
 mod flight;
 mod tally;
 mod tilde;
+mod turns;
 
 use std::io;
 use std::mem;
@@ -26,9 +27,11 @@ use crate::transfer::{self, Arriving, Undone};
 use ahead::{Ahead, Next};
 use flight::{Flight, Load};
 use tally::Tally;
+use turns::Pulse;
 
 pub use tilde::Tilde;
 pub(crate) use tilde::expanded;
+pub use turns::Turns;
 
 /// What all links of a run that moves files had best buffer together, in bytes: a quarter of the
 /// [usual](convoke_proto::credit::CONTROLLER_BUDGET), and enough to fetch 2.5 Gbit/s over a way of 26 ms.
@@ -65,17 +68,29 @@ pub enum Destination {
     Output,
 }
 
-/// Sends files; all of them, whatever fails.
+/// Sends files when it is the host's turn; all of them, whatever fails.
 pub(crate) async fn put(
     link: &Link,
     uploads: &[Upload],
     events: &mut Emitter,
+    turns: &Turns,
+) -> Result<Outcome, Broken> {
+    let pulse = Pulse::default();
+    let work = put_all(link, uploads, events, &pulse);
+    turns.take(&pulse, work).await
+}
+
+async fn put_all(
+    link: &Link,
+    uploads: &[Upload],
+    events: &mut Emitter,
+    pulse: &Pulse,
 ) -> Result<Outcome, Broken> {
     let paths = uploads.iter();
     let paths = paths.map(|upload| (&upload.file.path, upload.tilde));
     let paths = expanded(link, paths.collect()).await?;
     let sizes = uploads.iter().map(|upload| upload.content.size());
-    let mut moving = Moving::new(link, events, sizes.sum());
+    let mut moving = Moving::new(link, events, Tally::of(sizes.sum(), pulse.clone()));
     let mut flight = Flight::default();
     for (upload, path) in uploads.iter().zip(paths) {
         match Load::of(upload, path).await {
@@ -96,16 +111,28 @@ pub(crate) async fn put(
     Ok(moving.tally.outcome())
 }
 
-/// Fetches files; all of them, whatever fails.
+/// Fetches files when it is the host's turn; all of them, whatever fails.
 pub(crate) async fn get(
     link: &Link,
     downloads: &[Download],
     events: &mut Emitter,
+    turns: &Turns,
+) -> Result<Outcome, Broken> {
+    let pulse = Pulse::default();
+    let work = get_all(link, downloads, events, &pulse);
+    turns.take(&pulse, work).await
+}
+
+async fn get_all(
+    link: &Link,
+    downloads: &[Download],
+    events: &mut Emitter,
+    pulse: &Pulse,
 ) -> Result<Outcome, Broken> {
     let paths = downloads.iter();
     let paths = paths.map(|download| (&download.path, download.tilde));
     let paths = expanded(link, paths.collect()).await?;
-    let mut moving = Moving::new(link, events, None);
+    let mut moving = Moving::new(link, events, Tally::of(None, pulse.clone()));
     let mut ahead = Ahead::new(link, downloads.iter().zip(paths).collect());
     while let Some(next) = ahead.next().await {
         let here = next.download.to.path();
@@ -123,11 +150,11 @@ struct Moving<'a> {
 }
 
 impl<'a> Moving<'a> {
-    fn new(link: &'a Link, events: &'a mut Emitter, total: Option<u64>) -> Self {
+    fn new(link: &'a Link, events: &'a mut Emitter, tally: Tally) -> Self {
         Moving {
             link,
             events,
-            tally: Tally::of(total),
+            tally,
         }
     }
 

@@ -26,7 +26,7 @@ use crate::agents::Agents;
 use crate::cancel::Cancel;
 use crate::error::LinkError;
 use crate::event::{Emitter, Kind};
-use crate::files::{self, Download, Upload};
+use crate::files::{self, Download, Turns, Upload};
 use crate::link::Delivery;
 use crate::outcome::{CancelCause, Cancelled, Checked, Outcome, Unreachable};
 use crate::process::{self, Broken, Command};
@@ -117,6 +117,8 @@ pub struct Reach {
     pub connect_limit: Duration,
     /// How many hosts are connected at once.
     pub connecting: Places,
+    /// How many hosts move files at once, of those that are connected.
+    pub turns: Turns,
     /// The operator's terminal, when a program that connects may ask there itself. Only for a run on
     /// one host: it is lent to one program at a time, which has two minutes for its questions.
     pub terminal: Option<Terminal>,
@@ -170,6 +172,7 @@ impl Reach {
             liveness: Liveness::default(),
             connect_limit: CONNECT_LIMIT,
             connecting: Places::default(),
+            turns: Turns::default(),
             terminal: None,
         }
     }
@@ -215,14 +218,14 @@ async fn with(
         Work::Put(uploads) => {
             let put = async {
                 greet(&connection, events).await?;
-                files::put(connection.link(), uploads, events).await
+                files::put(connection.link(), uploads, events, &reach.turns).await
             };
             unless_cancelled(put, cancel).await
         }
         Work::Get(downloads) => {
             let get = async {
                 greet(&connection, events).await?;
-                files::get(connection.link(), downloads, events).await
+                files::get(connection.link(), downloads, events, &reach.turns).await
             };
             unless_cancelled(get, cancel).await
         }

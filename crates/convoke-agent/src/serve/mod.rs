@@ -209,7 +209,9 @@ impl Serve {
         };
         let count = self.outbox.push_with(header, limit, read)?;
         self.urgent |= count > 0;
-        output.allowance.spend(count);
+        if output.allowance.spend(count) {
+            self.outbox.push_empty(header);
+        }
         Ok(count)
     }
 

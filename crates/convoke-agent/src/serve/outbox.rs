@@ -84,6 +84,18 @@ impl Outbox {
         Ok(length)
     }
 
+    /// Appends a frame without a body.
+    pub(super) fn push_empty(&mut self, header: Header) {
+        let frame = Header {
+            length: 0,
+            ..header
+        };
+        if let Some(room) = self.room(HEADER_LEN) {
+            room.copy_from_slice(&frame.to_bytes());
+            self.tail += HEADER_LEN;
+        }
+    }
+
     /// Room for `count` bytes behind what waits.
     fn room(&mut self, count: usize) -> Option<&mut [u8]> {
         if self.tail + count > self.bytes.len() {

@@ -337,7 +337,9 @@ fn data_is_sent_as_far_as_credit_goes() {
             },
         )
     };
-    assert_eq!(said(&mut serve), [data(MAX_DATA), data(3)]);
+    // Nobody else can know that there may be more.
+    let out_of_credit = data(0);
+    assert_eq!(said(&mut serve), [data(MAX_DATA), data(3), out_of_credit]);
 }
 
 #[test]

@@ -277,6 +277,8 @@ impl Agent {
         }
         loop {
             match self.next_fresh() {
+                // The agent is out of credit, as its driver knows.
+                Some((_, Incoming::Data { body, .. })) if body.is_empty() => {}
                 Some((of, incoming)) if of == channel => return incoming,
                 Some(other) => self.early.push(other),
                 None => panic!("the link ended: {}", self.diagnostics()),

@@ -22,8 +22,14 @@ impl Pair {
     /// Sends as much of `bytes` as the credit allows.
     fn send(&mut self, bytes: usize) {
         let bytes = bytes.min(self.sender.left());
-        self.sender.spend(bytes);
+        if bytes == 0 {
+            return;
+        }
+        let ran_dry = self.sender.spend(bytes);
         assert!(self.window.receive(bytes));
+        if ran_dry {
+            assert!(self.window.receive(0));
+        }
     }
 
     /// Consumes as much of `bytes` as has arrived; returns what was granted.
@@ -128,21 +134,16 @@ proptest! {
     fn a_window_grows_only_when_the_sender_ran_dry_and_most_was_consumed(moves in moves()) {
         let budget = Budget::new(16 * MAX_WINDOW);
         let mut pair = Pair::open(&budget);
-        // What the sender had before the last grant and has not used: all that it may know of.
-        let mut older = 0;
         let mut ran_dry = false;
         for one in moves {
-            let (size, left) = (pair.size(), pair.sender.left());
+            let size = pair.size();
             match one {
                 Move::Send(_, bytes) => {
                     pair.send(bytes);
-                    let sent = left - pair.sender.left();
-                    ran_dry |= pair.sender.left() == 0 || (sent > 0 && sent == older);
-                    older = older.saturating_sub(sent);
+                    ran_dry |= pair.sender.left() == 0;
                 }
                 Move::Consume(_, bytes) => {
                     let granted = pair.consume(bytes).is_some();
-                    older = if granted { left } else { older };
                     if pair.size() > size {
                         prop_assert!(ran_dry && granted && pair.window.buffered() <= size / 4);
                         prop_assert_eq!(pair.size(), 2 * size);
@@ -197,15 +198,37 @@ fn a_stream_over_a_long_way_doubles_to_4_mib() {
 }
 
 #[test]
-fn a_stream_born_with_a_short_budget_has_8_kib_for_good() {
-    let budget = Budget::new(FIRST_WINDOW - 1);
+fn a_sender_that_never_runs_out_keeps_the_first_window() {
+    for chunk in [1, 512, 4096, 8192, 10_000] {
+        let mut pair = Pair::open(&Budget::new(2 * MAX_WINDOW));
+        // Each grant reaches it before it has used what it had.
+        for _ in 0..200_000 / chunk + 1_000 {
+            pair.send(chunk);
+            pair.consume(usize::MAX);
+        }
+        assert_eq!(pair.size(), FIRST_WINDOW, "{chunk}");
+    }
+}
+
+#[test]
+fn a_stream_born_with_a_short_budget_has_8_kib_until_there_is_room() {
+    let budget = Budget::new(FIRST_WINDOW + 1);
+    let before = Pair::open(&budget);
     let mut pair = Pair::open(&budget);
     for _ in 0..10 {
         pair.send(usize::MAX);
         pair.consume(usize::MAX);
-        assert_eq!(pair.size(), 8 * 1024);
+        assert_eq!(pair.size(), SHORT_WINDOW);
     }
-    assert_eq!(budget.left(), FIRST_WINDOW - 1);
+    assert_eq!(budget.left(), 1);
+    drop(before);
+    for _ in 0..10 {
+        pair.send(usize::MAX);
+        pair.consume(usize::MAX);
+        assert_eq!(pair.size(), FIRST_WINDOW);
+    }
+    drop(pair);
+    assert_eq!(budget.left(), FIRST_WINDOW + 1);
 }
 
 #[test]

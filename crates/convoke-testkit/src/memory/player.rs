@@ -284,6 +284,8 @@ impl Player {
                 return self.say(LINK_CHANNEL, &Message::Pong(token)).await;
             }
             Incoming::Message(Message::Noop) => return self.say(channel, &Message::Done).await,
+            // The controller is out of credit, as it knows.
+            Incoming::Data { body, .. } if body.is_empty() => {}
             Incoming::Data { stream, body } => {
                 log.note(|record| record.stdin.extend_from_slice(&body));
                 let bytes = body.len() as u32;

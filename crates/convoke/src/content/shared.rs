@@ -196,8 +196,19 @@ pub(crate) struct Place {
     offset: u64,
     /// What it has read by itself and not handed out.
     own: Bytes,
-    /// The right to hold more of that than a piece.
-    block: Option<OwnedSemaphorePermit>,
+}
+
+/// More than a piece, with the right to hold so much: that is given back when nothing of it waits for a host
+/// any more.
+struct Block {
+    bytes: Bytes,
+    _right: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// What there is for a host.
@@ -220,7 +231,6 @@ impl Place {
             seat: None,
             offset: 0,
             own: Bytes::new(),
-            block: None,
         }
     }
 
@@ -261,13 +271,20 @@ impl Place {
         let reading = Arc::clone(&shared);
         // Only a closed semaphore fails, and this one is never closed.
         let turn = shared.alone.acquire().await;
-        self.block = Arc::clone(&shared.blocks).try_acquire_owned().ok();
-        let (offset, length) = match self.block {
+        let right = Arc::clone(&shared.blocks).try_acquire_owned().ok();
+        let (offset, length) = match right {
             Some(_) => (self.offset, BLOCK),
             None => (self.offset, most.min(PIECE)),
         };
-        self.own = on_a_thread(move || reading.read(offset, length)).await?;
+        let bytes = on_a_thread(move || reading.read(offset, length)).await?;
         drop(turn);
+        self.own = match right {
+            Some(right) => Bytes::from_owner(Block {
+                bytes,
+                _right: right,
+            }),
+            None => bytes,
+        };
         Ok(self.rest(most))
     }
 
@@ -276,7 +293,6 @@ impl Place {
         let piece = self.own.split_to(self.own.len().min(most).min(PIECE));
         if self.own.is_empty() {
             self.own = Bytes::new();
-            self.block = None;
         }
         piece
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::turns::Pulse;
 use crate::event::{Emitter, Kind, Progress};
 use crate::outcome::{Done, Failed, FailureCause, Outcome};
 
@@ -22,16 +23,19 @@ pub(super) struct Tally {
     total: Option<u64>,
     /// How many were told of last, and when.
     told: (u64, Instant),
+    /// Told whenever anything moved.
+    pulse: Pulse,
 }
 
 impl Tally {
     /// Nothing yet, of so many bytes.
-    pub(super) fn of(total: Option<u64>) -> Self {
+    pub(super) fn of(total: Option<u64>, pulse: Pulse) -> Self {
         Tally {
             bytes: 0,
             failed: None,
             total,
             told: (0, Instant::now()),
+            pulse,
         }
     }
 
@@ -52,6 +56,7 @@ impl Tally {
 
     /// So many bytes of the file that moves have moved. Who is busy showing something else is told later.
     pub(super) fn at(&mut self, bytes: u64, events: &mut Emitter) {
+        self.pulse.beat();
         let bytes = self.bytes + bytes;
         let (told, when) = self.told;
         let is_slow = || bytes > told && when.elapsed() >= PAUSE;

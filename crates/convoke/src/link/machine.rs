@@ -212,9 +212,8 @@ impl Machine {
             self.say(channel, &Message::Eof(Stream { stream }));
             return;
         }
-        if let Some(outbound) = open.outbound(stream) {
-            outbound.allowance.spend(data.len());
-        }
+        let outbound = open.outbound(stream);
+        let ran_dry = outbound.is_some_and(|outbound| outbound.allowance.spend(data.len()));
         let header = Header {
             length: data.len(),
             channel,
@@ -224,6 +223,14 @@ impl Machine {
         let messages = self.outgoing.messages();
         messages.extend_from_slice(&header.to_bytes());
         self.outgoing.push(data);
+        if ran_dry {
+            let nothing = Header {
+                length: 0,
+                ..header
+            };
+            let messages = self.outgoing.messages();
+            messages.extend_from_slice(&nothing.to_bytes());
+        }
     }
 
     /// Notes that the owner of a channel consumed bytes of a stream.

@@ -145,14 +145,18 @@ fn stdin_goes_out_as_raw_frames_and_then_its_end() {
         bytes: 4,
     };
     talk.hears(&frame(1, &Message::Credit(credit))).unwrap();
-    talk.machine.send(1, 0, "line".into());
-    talk.machine.send(1, 0, Bytes::new());
-    let line = Incoming::Data {
+    let data = |body: &'static str| Incoming::Data {
         stream: 0,
-        body: "line".into(),
+        body: body.into(),
     };
+    talk.machine.send(1, 0, "lin".into());
+    assert_eq!(talk.says(), [(1, data("lin"))]);
+    talk.machine.send(1, 0, "e".into());
+    // The last of the credit: then nobody but the sender knows that it may want more.
+    assert_eq!(talk.says(), [(1, data("e")), (1, data(""))]);
+    talk.machine.send(1, 0, Bytes::new());
     let end = said(Message::Eof(Stream { stream: 0 }));
-    assert_eq!(talk.says(), [(1, line), (1, end)]);
+    assert_eq!(talk.says(), [(1, end)]);
 }
 
 #[test]

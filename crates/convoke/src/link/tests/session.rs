@@ -12,9 +12,12 @@ use convoke_proto::message::{Credit, Message, Stream, Token};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::Instant;
 
-use super::super::{Channel, Delivery, Link, MAX_CHANNELS};
+use super::super::{Channel, Delivery, Link, MAX_CHANNELS, MAX_UNSENT};
 use super::{data, end, exited, frame, hello, options, started, with_stdin};
 use crate::error::{LinkError, StartError};
+
+/// How many frames of stdin wait for the pipe at most.
+const UNSENT: usize = MAX_UNSENT / MAX_DATA;
 
 /// The other end of a link: what the test does as its agent.
 struct Agent {
@@ -263,7 +266,7 @@ async fn stdin_waits_for_room_while_the_pipe_to_the_host_is_full() {
     }
     // What the agent reads makes room again.
     tokio::join!(room, async {
-        for _ in 0..4 {
+        for _ in 0..UNSENT {
             while !matches!(agent.frame().await, Some((1, Incoming::Data { .. }))) {}
         }
     });
@@ -285,7 +288,7 @@ async fn without_room() -> (Link, Agent, Channel) {
     while channel.stdin_credit() == 0 {
         channel.next().await;
     }
-    for _ in 0..4 {
+    for _ in 0..UNSENT {
         let room = channel.room(MAX_DATA).await;
         channel.send(Bytes::from(vec![0; MAX_DATA]), room);
     }
@@ -295,7 +298,7 @@ async fn without_room() -> (Link, Agent, Channel) {
 #[tokio::test(start_paused = true)]
 async fn room_for_stdin_comes_back_while_more_of_it_still_waits() {
     let (_link, mut agent, channel) = without_room().await;
-    for _ in 0..2 {
+    for _ in 0..UNSENT / 2 {
         while !matches!(agent.frame().await, Some((1, Incoming::Data { .. }))) {}
     }
     let room = tokio::time::timeout(Duration::from_secs(1), channel.room(MAX_DATA));
