@@ -5,13 +5,14 @@ mod flight;
 mod tally;
 mod tilde;
 mod turns;
+mod whole;
 
 use std::io;
 use std::mem;
 use std::path::PathBuf;
 
 use bstr::BString;
-use convoke_proto::file::{NewFile, Stored};
+use convoke_proto::file::{NewFile, Stat, Stored};
 use tokio::task::spawn_blocking;
 
 use crate::content::Content;
@@ -211,7 +212,7 @@ impl<'a> Moving<'a> {
         }
         let arriving = arriving.ending_at(&stat);
         let bytes = match &download.to {
-            Destination::File(landing) => self.land(landing, stat.mode, arriving).await?,
+            Destination::File(landing) => self.land(landing, &path, &stat, arriving).await?,
             Destination::Output => self.show(arriving).await?,
         };
         self.done(Moved {
@@ -224,11 +225,12 @@ impl<'a> Moving<'a> {
         Ok(())
     }
 
-    /// Writes what comes to its place; how many bytes there were.
+    /// Writes what comes to its place, once it is whole; how many bytes there were.
     async fn land(
         &mut self,
         landing: &Landing,
-        mode: u16,
+        path: &BString,
+        stat: &Stat,
         mut arriving: Arriving,
     ) -> Result<u64, Undone> {
         let place = landing.clone();
@@ -240,6 +242,10 @@ impl<'a> Moving<'a> {
             approach = on_a_thread(move || approach.write(&piece).map(|()| approach)).await?;
             self.tally.at(bytes, self.events);
         }
+        if arriving.is_short() {
+            whole::check(self.link, path, stat).await?;
+        }
+        let mode = stat.mode;
         on_a_thread(move || approach.land(mode)).await?;
         Ok(bytes)
     }

@@ -196,7 +196,7 @@ impl Asked {
                 *stat,
                 Arriving {
                     channel: self.channel,
-                    left: u64::MAX,
+                    left: None,
                 },
             )),
             other => Err(undone(&self.channel, other)),
@@ -208,8 +208,8 @@ impl Asked {
 #[derive(Debug)]
 pub(crate) struct Arriving {
     channel: Channel,
-    /// How many bytes more are taken.
-    left: u64,
+    /// How many bytes more are taken, if not any number.
+    left: Option<u64>,
 }
 
 impl Arriving {
@@ -217,10 +217,15 @@ impl Arriving {
     /// host sends for ever. Files that the kernel makes up when they are read have no size.
     pub(crate) fn ending_at(self, stat: &Stat) -> Self {
         let left = match stat.kind {
-            FileKind::File if stat.size > 0 => stat.size,
-            _ => u64::MAX,
+            FileKind::File if stat.size > 0 => Some(stat.size),
+            _ => None,
         };
         Arriving { left, ..self }
+    }
+
+    /// Whether a regular file has more bytes, by what was announced, than have come.
+    pub(crate) fn is_short(&self) -> bool {
+        self.left.is_some_and(|left| left > 0)
     }
 
     /// The next piece; none once all of it came, after which it is not called again. The host sends more only
@@ -231,10 +236,12 @@ impl Arriving {
         loop {
             match self.channel.next().await {
                 Delivery::Output { data, .. } if data.is_empty() => {}
-                Delivery::Output { .. } if self.left == 0 => return Ok(None),
+                Delivery::Output { .. } if self.left == Some(0) => return Ok(None),
                 Delivery::Output { mut data, .. } => {
-                    data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-                    self.left -= data.len() as u64;
+                    if let Some(left) = &mut self.left {
+                        data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                        *left -= data.len() as u64;
+                    }
                     return Ok(Some(data));
                 }
                 Delivery::Eof { .. } => {}

@@ -426,12 +426,36 @@ async fn a_file_that_grows_is_fetched_as_it_was() {
         // As those that the kernel makes up.
         (0, b"more", b"more"),
         (4, b"more", b"more"),
-        (u64::MAX, b"less", b"less"),
-        (5, b"", b""),
     ] {
         let ran = on(ends(sends(up(), size, 0o600, content)), here.get("f")).await;
         assert!(ran.report.is_ok(), "{:?}", ran.report);
         assert_eq!(here.read("f"), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_shorter_than_announced_is_whole_only_when_it_did_not_change() {
+    let now = |stat: Option<Stat>| Record::Last(Answer::Stat(stat.map(Box::new)));
+    let other = Stat {
+        inode: 7,
+        ..stat(4096, 0o600)
+    };
+    for (name, now, is_whole) in [
+        // As of what the kernel makes up in `/sys`.
+        ("as before", now(Some(stat(4096, 0o600))), true),
+        ("shorter", now(Some(stat(4, 0o600))), false),
+        ("another", now(Some(other)), false),
+        ("gone", now(None), false),
+        ("unknown", Record::Failed(no_space("/x")), false),
+    ] {
+        let here = Here::new();
+        let script = ends(sends(up(), 4096, 0o600, b"less"));
+        let ran = on(script.answers(&[now]).done(), here.get("old")).await;
+        assert_eq!(ran.report.is_ok(), is_whole, "{name}: {:?}", ran.report);
+        match is_whole {
+            true => assert_eq!(here.read("old"), b"less"),
+            false => here.is_untouched(),
+        }
     }
 }
 
