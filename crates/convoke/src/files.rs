@@ -205,8 +205,9 @@ impl<'a> Moving<'a> {
     async fn get(&mut self, next: Next<'_>, ahead: &mut Ahead<'_>) -> Result<(), Undone> {
         let Next { download, asked } = next;
         let (path, asked) = asked?;
-        let (stat, arriving) = asked.opened().await?;
-        ahead.note(stat.size);
+        let opened = asked.opened().await;
+        ahead.note(&opened);
+        let (stat, arriving) = opened?;
         if ahead.is_empty() {
             self.tally.ends_with(stat.size);
         }

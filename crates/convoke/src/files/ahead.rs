@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bstr::BString;
 use convoke_proto::credit::FIRST_WINDOW;
-use convoke_proto::file::Get;
+use convoke_proto::file::{Get, Stat};
 use convoke_proto::operation::Failure;
 
 use super::Download;
@@ -19,7 +19,7 @@ const MAX_ASKED: usize = 8;
 /// Files in order, of which some were asked for.
 ///
 /// A large one would keep its window from others for as long as those in front of it take. So one is asked for at
-/// first, twice as many after each small one, and one again after a large one.
+/// first, twice as many after each that is small or missing, and one again after a large one.
 pub(super) struct Ahead<'a> {
     link: &'a Link,
     rest: std::vec::IntoIter<(&'a Download, Result<BString, Failure>)>,
@@ -76,8 +76,13 @@ impl<'a> Ahead<'a> {
         Ok((path, transfer::ask(self.link, all).await?))
     }
 
-    /// Learns of what size a file was.
-    pub(super) fn note(&mut self, size: u64) {
+    /// Learns of what size a file was, or that the host has none to send.
+    pub(super) fn note<T>(&mut self, opened: &Result<(Stat, T), Undone>) {
+        let size = match opened {
+            Ok((stat, _)) => stat.size,
+            Err(Undone::Host(_)) => 0,
+            Err(Undone::Here(_) | Undone::Broken(_)) => return,
+        };
         self.width = width_after(self.width, size);
     }
 }

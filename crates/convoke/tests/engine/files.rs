@@ -404,6 +404,19 @@ async fn a_home_is_asked_for_before_the_files() {
     assert_eq!(moved(&ran).len(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn behind_a_file_that_is_missing_several_are_asked_for_at_once() {
+    let here = Here::new();
+    let downloads = ["a", "b", "c"].map(|name| here.download(name, name));
+    let action = Action::everywhere(hosts(1), Work::Get(downloads.to_vec()));
+    // The second is not answered before the third is asked for.
+    let script = fails(up(), no_space("a")).takes_request().takes_request();
+    let ran = on(script.close(), action);
+    let ran = tokio::time::timeout(Duration::from_secs(10), ran).await;
+    let ran = ran.expect("the third is not asked for");
+    assert!(matches!(only(&ran), Outcome::Lost(_)), "{:?}", ran.report);
+}
+
 #[tokio::test]
 async fn a_file_that_comes_takes_its_place_when_it_is_whole() {
     let here = Here::new();
