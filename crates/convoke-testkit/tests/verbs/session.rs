@@ -142,23 +142,26 @@ async fn each_host_says_by_its_name_how_far_it_is() {
     let reach = local_reach(&leaks, home.path(), "/usr/bin:/bin");
     let session = Session::open(local(&["a", "b", "c"]), &reach).await;
     for size in [10, 1024 * 1024] {
-        // More hosts than the queue has room for.
-        let (told, mut hears) = convoke::mpsc::channel::<Progress>(1);
+        // There is room for the last words only.
+        let (told, mut hears) = convoke::mpsc::channel::<Progress>(3);
         let upload = Upload::new("file", vec![b'x'; size]).unsynced();
-        let hearing = async {
-            let mut last = BTreeMap::<String, u64>::new();
-            while let Some(progress) = hears.recv().await {
-                last.insert(progress.host.to_string(), progress.sent);
-            }
-            last
-        };
-        let (answers, last) = tokio::join!(session.ask(upload.progress(told)), hearing);
+        let answers = session.ask(upload.progress(told)).await;
+        let mut last = BTreeMap::<String, u64>::new();
+        while let Some(progress) = hears.recv().await {
+            last.insert(progress.host.to_string(), progress.sent);
+        }
         let sizes = answers
             .iter()
             .map(|(host, stored)| (host.to_string(), stored.as_ref().unwrap().size));
         assert_eq!(last, sizes.collect());
         assert_eq!(last["local:b"], size as u64);
     }
+    // More hosts than the queue has room for: nobody waits for whoever listens.
+    let (told, mut hears) = convoke::mpsc::channel::<Progress>(1);
+    let upload = Upload::new("file", "x").unsynced().progress(told);
+    let answers = session.ask(upload).await;
+    assert!(answers.iter().all(|(_, stored)| stored.is_ok()));
+    assert_eq!(hears.recv().await.unwrap().sent, 1);
     session.close().await;
     drop(reach);
     leaks.end().await;

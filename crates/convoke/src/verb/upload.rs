@@ -71,9 +71,9 @@ impl Upload {
 
     /// Says how far it is, on every host; in a batch, nothing is said.
     ///
-    /// What finds the queue full is left out, but for the last: once the file stands, its size is said in any case.
-    /// Room for that is kept from the begin, when there is some; else it is waited for. So whoever asks for more
-    /// uploads at once than the queue has room for listens meanwhile, or drops the receiver.
+    /// What finds the queue full is left out; no upload waits for whoever listens. Once the file stands, its size is
+    /// said last: room for that is kept from the begin of an upload, when there is some. So a queue with more room
+    /// than uploads go at once loses no last word; that the file stands is what the verb returns in any case.
     #[must_use]
     pub fn progress(self, told: mpsc::Sender<Progress>) -> Self {
         Upload {
@@ -149,7 +149,7 @@ impl Single for Upload {
             Content::Bytes(bytes) if bytes.len() <= INLINE => single(self, remote).await?,
             _ => self.stream(remote, &teller).await?,
         };
-        teller.stands(stored.size).await;
+        teller.stands(stored.size);
         Ok(stored)
     }
 }

@@ -38,13 +38,12 @@ impl Teller {
         }
     }
 
-    /// The file stands, and holds so many bytes. Waits for room when there was none at the begin.
-    pub(super) async fn stands(self, size: u64) {
+    /// The file stands, and holds so many bytes. Nobody waits for room: a verb ends whoever listens.
+    pub(super) fn stands(self, size: u64) {
         let progress = self.progress(size);
         match (self.last, self.told) {
             (Some(room), _) => drop(room.send(progress)),
-            // Who does not listen any more misses nothing.
-            (None, Some(told)) => drop(told.send(progress).await),
+            (None, Some(told)) => drop(told.try_send(progress)),
             (None, None) => {}
         }
     }
