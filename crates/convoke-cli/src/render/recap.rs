@@ -275,7 +275,7 @@ fn hint(outcome: &Outcome, facts: &Facts) -> Option<String> {
             (None, _) => return None,
         },
         Outcome::Failed(failed) if is_link(&failed.cause) => {
-            "a file that is put never takes a link's place; `convoke stat -P` shows links"
+            "links lead round, or one stands where a file is to be put; `convoke stat -P` shows links"
         }
         Outcome::Crashed { .. } => "this is a bug of convoke; -vv shows what led to it",
         _ => return None,

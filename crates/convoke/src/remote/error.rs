@@ -229,7 +229,8 @@ impl VerbError {
                 Some("`Run::line` gives a line to the host's shell".into())
             }
             VerbError::Errno { errno: ELOOP, .. } => Some(
-                "a symbolic link is in the way; none is followed where something is written".into(),
+                "a symbolic link is in the way: it leads round, or stands where something is to be written"
+                    .into(),
             ),
             VerbError::NotRoot { .. } => {
                 Some("log in as root, or run `sudo` or `su` as a command".into())
