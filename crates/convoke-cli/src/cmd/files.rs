@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use convoke::action::Action;
 use convoke::files::BUDGET;
-use convoke::host::{Host, Reach, Work};
+use convoke::host::{Host, Reach};
 use convoke::proto::credit::Budget;
 use tokio::sync::mpsc;
 
@@ -33,11 +33,11 @@ pub(super) struct Means<'a> {
     pub(super) each: Option<u64>,
 }
 
-/// Shows the plan, or carries it out: `work` is what a host is asked for.
+/// Shows the plan, or carries it out: `action` is what the hosts are asked for.
 pub(super) fn carry_out(
     plan: Files,
     means: Means<'_>,
-    work: impl Fn(&Host) -> Work,
+    action: impl FnOnce(Vec<Host>) -> Action,
 ) -> Result<u8, Usage> {
     if plan.moving.rehearsal == Rehearsal::Dry {
         return show(plan.text(), &plan.summary(), &plan.moving.output);
@@ -50,13 +50,9 @@ pub(super) fn carry_out(
     let operator = Operator::new(terminal, means.floor, plan.hosts.len(), beforehand)?;
     let names = plan.hosts.iter().map(|host| Arc::clone(host.name()));
     let names = names.collect();
-    let list = plan.hosts.into_iter().map(|host| {
-        let work = work(&host);
-        (host, work)
-    });
     let pace = plan.moving.pace;
     conduct::carry_out(Undertaking {
-        action: Action::new(list.collect::<Vec<_>>())
+        action: action(plan.hosts)
             .fanout(plan.crowd.fanout)
             .max_fail(pace.max_fail)
             .on_failure(pace.on_failure),

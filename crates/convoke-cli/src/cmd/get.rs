@@ -6,6 +6,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use convoke::action::Action;
 use convoke::files::{Destination, Download};
 use convoke::host::Work;
 use convoke::inventory::HostList;
@@ -86,8 +87,11 @@ pub(crate) fn run(config: Get, here: &Environment, floor: Floor) -> Result<u8, U
         alarms,
         each: None,
     };
-    let code = files::carry_out(plan, means, |host| {
-        Work::Get(downloads.get(&**host.name()).cloned().unwrap_or_default())
+    let code = files::carry_out(plan, means, |hosts| {
+        Action::new(hosts.into_iter().map(|host| {
+            let downloads = downloads.remove(&**host.name());
+            (host, Work::Get(downloads.unwrap_or_default()))
+        }))
     });
     drop(made);
     code

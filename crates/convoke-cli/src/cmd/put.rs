@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use convoke::action::Action;
 use convoke::content::{Content, LocalFile};
 use convoke::files::{Tilde, Upload};
 use convoke::host::Work;
@@ -68,7 +69,9 @@ pub(crate) fn run(config: Put, here: &Environment, floor: Floor) -> Result<u8, U
         alarms,
         each: uploads.iter().map(|upload| upload.content.size()).sum(),
     };
-    files::carry_out(plan, means, |_| Work::Put(uploads.clone()))
+    files::carry_out(plan, means, |hosts| {
+        Action::everywhere(hosts, Work::Put(uploads))
+    })
 }
 
 /// What all files are given: every one the same.
