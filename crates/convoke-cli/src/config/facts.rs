@@ -21,7 +21,15 @@ const GROUPS: [(&str, Members); 14] = [
     ("cpus", Members::These(&["online", "model"])),
     (
         "memory",
-        Members::These(&["total", "available", "free", "swap_total", "swap_free"]),
+        Members::These(&[
+            "total",
+            "available",
+            "free",
+            "buffers",
+            "cached",
+            "swap_total",
+            "swap_free",
+        ]),
     ),
     ("mounts", Members::Any),
     ("interfaces", Members::Any),
@@ -65,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_name_is_that_of_a_fact_or_of_a_group() {
-        for name in ["os", "os.id", "uptime", "interfaces.eth0", "mounts./a.b"] {
+        for name in ["os", "os.id", "memory.cached", "uptime", "interfaces.eth0"] {
             assert!(check(name).is_ok(), "{name}");
         }
         for (name, hint) in [
