@@ -116,7 +116,8 @@ unsafe fn become_user(credentials: *const Credentials) -> Result<(), Stage> {
     }
 }
 
-/// Executes the first program that the path has, by the rules of `execvp`, but that a script without `#!` is refused; returns when none can be.
+/// Executes the first program that the path has, by the rules of `execvp`, but that a script without `#!` is refused;
+/// returns when none can be.
 unsafe fn execute(shared: &mut Shared) -> Stage {
     // SAFETY: see `child`.
     unsafe {
