@@ -99,12 +99,13 @@ impl Wire {
 
     /// Writes what goes; no bytes when nothing goes now.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
-        enlarge(&self.output, &mut self.taken_bytes, bytes.len(), PIPE_SIZE);
-        match write(&self.output, bytes) {
-            Ok(count) => Ok(count),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-            Err(_) => Err(Broken),
-        }
+        let count = match write(&self.output, bytes) {
+            Ok(count) => count,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(0),
+            Err(_) => return Err(Broken),
+        };
+        enlarge(&self.output, &mut self.taken_bytes, count, PIPE_SIZE);
+        Ok(count)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Bytes that arrived on a stream and wait for whoever works on it.
 //!
 //! A large body stays where the wire was read into, and is copied no more. Small ones are gathered: each on its
-//! own would weigh more than its bytes.
+//! own would weigh more than its bytes. One that waits keeps what was read with it, so the windows of all streams
+//! may weigh as much as ten times their bytes when a peer makes it so: still a fixed bound.
 
 use std::collections::VecDeque;
 
