@@ -145,6 +145,13 @@ where
     })
 }
 
+impl Answer {
+    /// Whether the host has to be sent the agent.
+    pub fn wants_agent(&self) -> bool {
+        self.need.is_some()
+    }
+}
+
 /// Sends exactly the bytes of the agent. The script is listened to all the while: a full disk is
 /// reported at once, and a script that gave up no longer reads.
 async fn upload<R, W>(

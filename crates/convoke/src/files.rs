@@ -28,11 +28,11 @@ use crate::transfer::{self, Arriving, Undone};
 use ahead::{Ahead, Next};
 use flight::{Flight, Load};
 use tally::Tally;
-use turns::Pulse;
 
 pub use tilde::Tilde;
 pub(crate) use tilde::expanded;
 pub use turns::Turns;
+pub(crate) use turns::{Pulse, Turn};
 
 /// What all links of a run that moves files had best buffer together, in bytes: a quarter of the
 /// [usual](convoke_proto::credit::CONTROLLER_BUDGET), and enough to fetch 2.5 Gbit/s over a way of 26 ms.
@@ -74,11 +74,11 @@ pub(crate) async fn put(
     link: &Link,
     uploads: &[Upload],
     events: &mut Emitter,
-    turns: &Turns,
+    (turns, turn): (&Turns, &mut Turn),
 ) -> Result<Outcome, Broken> {
     let pulse = Pulse::default();
     let work = put_all(link, uploads, events, &pulse);
-    turns.take(&pulse, work).await
+    turns.take(turn, &pulse, work).await
 }
 
 async fn put_all(
@@ -117,11 +117,11 @@ pub(crate) async fn get(
     link: &Link,
     downloads: &[Download],
     events: &mut Emitter,
-    turns: &Turns,
+    (turns, turn): (&Turns, &mut Turn),
 ) -> Result<Outcome, Broken> {
     let pulse = Pulse::default();
     let work = get_all(link, downloads, events, &pulse);
-    turns.take(&pulse, work).await
+    turns.take(turn, &pulse, work).await
 }
 
 async fn get_all(

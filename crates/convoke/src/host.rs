@@ -26,7 +26,7 @@ use crate::agents::Agents;
 use crate::cancel::Cancel;
 use crate::error::LinkError;
 use crate::event::{Emitter, Kind};
-use crate::files::{self, Download, Turns, Upload};
+use crate::files::{self, Download, Turn, Turns, Upload};
 use crate::link::Delivery;
 use crate::outcome::{CancelCause, Cancelled, Checked, Outcome, Unreachable};
 use crate::process::{self, Broken, Command};
@@ -117,7 +117,7 @@ pub struct Reach {
     pub connect_limit: Duration,
     /// How many hosts are connected at once.
     pub connecting: Places,
-    /// How many hosts move files at once, of those that are connected.
+    /// How many hosts move files at once, of those that are connected; an agent that is sent is one.
     pub turns: Turns,
     /// The operator's terminal, when a program that connects may ask there itself. Only for a run on
     /// one host: it is lent to one program at a time, which has two minutes for its questions.
@@ -213,19 +213,32 @@ async fn with(
     events: &mut Emitter,
     cancel: &Cancel,
 ) -> (Outcome, Option<Connection>) {
+    let mut turn = Turn::default();
     let done = match work {
         Work::Process(command) => process(&connection, command, events, cancel).await,
         Work::Put(uploads) => {
             let put = async {
                 greet(&connection, events).await?;
-                files::put(connection.link(), uploads, events, &reach.turns).await
+                files::put(
+                    connection.link(),
+                    uploads,
+                    events,
+                    (&reach.turns, &mut turn),
+                )
+                .await
             };
             unless_cancelled(put, cancel).await
         }
         Work::Get(downloads) => {
             let get = async {
                 greet(&connection, events).await?;
-                files::get(connection.link(), downloads, events, &reach.turns).await
+                files::get(
+                    connection.link(),
+                    downloads,
+                    events,
+                    (&reach.turns, &mut turn),
+                )
+                .await
             };
             unless_cancelled(get, cancel).await
         }
@@ -238,7 +251,7 @@ async fn with(
     match done {
         Ok(outcome) => {
             connection.noise().report(events).await;
-            (outcome, Some(connection))
+            (outcome, Some(connection.holding(turn)))
         }
         Err(broken) => {
             let asked = work.asked(reach.liveness);

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::pin;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 /// How many hosts move files at once unless somebody knows better: what each holds, up to half a megabyte, stays
 /// within 64 MB in all, and one uplink is not faster with more.
-const EVERYWHERE: usize = 32;
+const EVERYWHERE: usize = 24;
 
 /// How long nothing of a host has moved when the next one may begin beside it: who is stuck holds nobody up.
 const STUCK: Duration = Duration::from_secs(5);
@@ -19,9 +19,14 @@ const STUCK: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Turns(Arc<Semaphore>);
 
+/// The turn of one host, unless it is stuck. Dropping it gives it back, which is time once what the host holds is
+/// given back, too.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(Option<OwnedSemaphorePermit>);
+
 /// Whether anything moves. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pulse(Arc<AtomicU64>);
+pub(crate) struct Pulse(Arc<AtomicU64>);
 
 impl Turns {
     /// So many at once, at least 1.
@@ -31,23 +36,28 @@ impl Turns {
     }
 
     /// Does `work` when its turn has come, in the order of asking. May be dropped at any moment.
-    pub(super) async fn take<T>(&self, pulse: &Pulse, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn take<T>(
+        &self,
+        turn: &mut Turn,
+        pulse: &Pulse,
+        work: impl Future<Output = T>,
+    ) -> T {
         // Only a closed semaphore gives none, and this one is never closed.
-        let mut turn = self.0.acquire().await.ok();
+        turn.0 = Arc::clone(&self.0).acquire_owned().await.ok();
         pin!(work);
-        while turn.is_some() {
+        while turn.0.is_some() {
             let before = pulse.beats();
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = sleep(STUCK) => turn = turn.filter(|_| pulse.beats() != before),
+                () = sleep(STUCK) => turn.0 = turn.0.take().filter(|_| pulse.beats() != before),
             }
         }
         work.await
     }
 }
 
-/// 32 at once.
+/// 24 at once.
 impl Default for Turns {
     fn default() -> Self {
         Turns::new(EVERYWHERE)
@@ -77,22 +87,30 @@ mod tests {
     async fn who_is_stuck_makes_place_and_who_moves_keeps_it() {
         let turns = Turns::new(1);
         let stuck = Pulse::default();
-        let first = turns.take(&stuck, pending::<()>());
+        let mut held: [Turn; 3] = Default::default();
+        let [one, two, three] = &mut held;
+        let first = turns.take(one, &stuck, pending::<()>());
         let moving = Pulse::default();
-        let second = turns.take(&moving, async {
-            for _ in 0..30 {
-                sleep(Duration::from_secs(1)).await;
-                moving.beat();
-            }
-        });
+        let second = async {
+            let work = async {
+                for _ in 0..30 {
+                    sleep(Duration::from_secs(1)).await;
+                    moving.beat();
+                }
+            };
+            turns.take(two, &moving, work).await;
+            // It is held until it is given back.
+            sleep(Duration::from_secs(7)).await;
+            *two = Turn::default();
+        };
         let began = Instant::now();
         let idle = Pulse::default();
-        let third = turns.take(&idle, async { began.elapsed() });
+        let third = turns.take(three, &idle, async { began.elapsed() });
         tokio::select! {
             biased;
             () = first => unreachable!("it never ends"),
             ((), waited) = async { tokio::join!(second, third) } => {
-                assert_eq!(waited, STUCK + Duration::from_secs(30));
+                assert_eq!(waited, STUCK + Duration::from_secs(37));
             }
         }
     }
@@ -104,7 +122,10 @@ mod tests {
             sleep(10 * STUCK).await;
             "done"
         };
-        assert_eq!(turns.take(&Pulse::default(), late).await, "done");
+        let mut turn = Turn::default();
+        let pulse = Pulse::default();
+        assert_eq!(turns.take(&mut turn, &pulse, late).await, "done");
+        assert!(turn.0.is_none(), "it made place long ago");
         assert_eq!(turns.0.available_permits(), 1);
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::bootstrap;
 use crate::error::LinkError;
 use crate::event::{AgentOrigin, Connected, Emitter, Kind};
+use crate::files::{Pulse, Turn};
 use crate::link::{self, CLOSE_LIMIT, Link};
 use crate::outcome::{Outcome, Unreachable, UnreachableKind};
 use crate::process::Broken;
@@ -39,6 +40,8 @@ pub struct Connection {
     origin: AgentOrigin,
     /// When the attempt began that reached the host.
     began: Instant,
+    /// Held until all is closed.
+    _turn: Turn,
 }
 
 impl std::fmt::Debug for Connection {
@@ -86,8 +89,18 @@ impl Connection {
             connector,
             began,
         } = attempt::reach(host, reach, events).await?;
+        let is_awaited = answer.wants_agent();
         let delivery = bootstrap::deliver(answer, &mut reader, &mut writer, &reach.agents);
-        let greeting = match timeout(ARRIVAL_LIMIT, delivery).await {
+        let delivery = timeout(ARRIVAL_LIMIT, delivery);
+        let delivered = match is_awaited {
+            // Half a megabyte is on its way, as with a file.
+            true => {
+                let (mut turn, pulse) = (Turn::default(), Pulse::default());
+                reach.turns.take(&mut turn, &pulse, delivery).await
+            }
+            false => delivery.await,
+        };
+        let greeting = match delivered {
             Ok(delivered) => delivered.map_err(Unreachable::from),
             Err(_) => Err(too_long(ARRIVAL_LIMIT)),
         };
@@ -110,7 +123,16 @@ impl Connection {
             connector,
             origin: greeting.origin,
             began,
+            _turn: Turn::default(),
         })
+    }
+
+    /// Holds the turn to move files until it is closed: what waited for the host goes only then.
+    pub(super) fn holding(self, turn: Turn) -> Self {
+        Connection {
+            _turn: turn,
+            ..self
+        }
     }
 
     /// The agent session.
