@@ -63,7 +63,7 @@ fn the_numbers_are_those_of_the_code() {
     for (text, bytes) in [
         ("64 KiB known", MAX_MESSAGE),
         ("| 64 KiB |", MAX_DATA),
-        ("8 KiB for good", SHORT_WINDOW),
+        ("8 KiB while", SHORT_WINDOW),
         ("32 KiB;", FIRST_WINDOW),
     ] {
         assert!(page().contains(text), "{text}");
