@@ -68,28 +68,16 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Appends what `read` puts in place, at most `room` bytes, and returns what it returned; for readers
-    /// that need initialised memory.
+    /// [`Decoder::buffer`] with room for `room` more bytes.
     ///
     /// Memory of bodies that were let go of is used again, so that a link that carries much stays in the
     /// processor's caches.
-    ///
-    /// # Errors
-    /// Those of `read`, after which the buffer is as before.
-    pub fn read_with<E>(
-        &mut self,
-        room: usize,
-        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
-    ) -> Result<usize, E> {
-        let before = self.buffer.len();
-        if before == 0 && self.buffer.capacity() > LARGE.max(2 * room) {
+    pub fn buffer_with_room(&mut self, room: usize) -> &mut BytesMut {
+        if self.buffer.is_empty() && self.buffer.capacity() > LARGE.max(2 * room) {
             self.buffer = BytesMut::new();
         }
-        self.buffer.resize(before + room, 0);
-        let read = read(self.buffer.get_mut(before..).unwrap_or_default());
-        let count = read.as_ref().map_or(0, |count| (*count).min(room));
-        self.buffer.truncate(before + count);
-        read
+        self.buffer.reserve(room);
+        &mut self.buffer
     }
 
     /// Takes the next frame off the buffer; `None` when more bytes are needed.

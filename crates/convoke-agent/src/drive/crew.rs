@@ -41,7 +41,7 @@ const STACK: usize = 1024 * 1024;
 const TICK: Duration = Duration::from_millis(1);
 
 /// How often it looks while jobs are done all the time and none is ever slow: each look costs a wake-up.
-const SLOW_TICK: Duration = Duration::from_millis(4);
+const SLOW_TICK: Duration = Duration::from_millis(8);
 
 /// After how many ticks with none but short jobs that is so.
 const TRUST: u32 = 32;
@@ -245,7 +245,7 @@ impl Crew {
                 while board.watch == Watch::Asleep && !board.is_over() {
                     board = wait(&self.lookout, board);
                 }
-                (seen, calm, trust) = (board.lent, 0, 0);
+                (seen, calm) = (board.lent, 0);
             }
             let tick = if trust < TRUST { TICK } else { SLOW_TICK };
             let waited = self.lookout.wait_timeout(board, tick);

@@ -1,6 +1,7 @@
 //! The worker's loop: waits for everything at once, does the system calls, and leaves to other threads what
 //! may wait for a disk.
 
+mod append;
 mod crew;
 mod linger;
 mod steps;

@@ -5,10 +5,11 @@ use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use super::append::append;
 use crate::process::set_nonblocking;
 use crate::serve::Serve;
 
@@ -82,7 +83,8 @@ impl Wire {
 
     /// Reads what there is, in measure; no bytes when there is nothing now.
     pub(super) fn read_to(&mut self, serve: &mut Serve) -> Result<usize, Broken> {
-        let count = match serve.read_with(self.room, |room| read(&self.input, room)) {
+        let buffer = serve.buffer_with_room(self.room);
+        let count = match append(&self.input, buffer, self.room) {
             Ok(0) => return Err(Broken),
             Ok(count) => count,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(0),

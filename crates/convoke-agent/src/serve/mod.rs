@@ -16,7 +16,7 @@ mod waiting;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use convoke_proto::codec::{Decoder, Incoming};
 use convoke_proto::credit::{AGENT_BUDGET, Budget};
 use convoke_proto::fault::Violation;
@@ -100,17 +100,10 @@ impl Serve {
         self.take_frames()
     }
 
-    /// Takes what `read` puts in place, at most `room` bytes, and returns what it returned; the frames among
-    /// them are taken by [`Serve::take_frames`].
-    ///
-    /// # Errors
-    /// Those of `read`.
-    pub fn read_with<E>(
-        &mut self,
-        room: usize,
-        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
-    ) -> Result<usize, E> {
-        self.decoder.read_with(room, read)
+    /// The place where bytes that arrived are appended, with room for so many; the frames among them are taken
+    /// by [`Serve::take_frames`].
+    pub fn buffer_with_room(&mut self, room: usize) -> &mut BytesMut {
+        self.decoder.buffer_with_room(room)
     }
 
     /// Takes every whole frame that has come.
