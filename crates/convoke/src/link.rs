@@ -40,7 +40,7 @@ use inbox::Inbox;
 use request::Request;
 
 /// How many bytes of stdin wait for the pipe to the host before [`Channel::room`] waits.
-const MAX_UNSENT: usize = 128 * 1024;
+const MAX_UNSENT: usize = 256 * 1024;
 
 /// How many channels of one link are open at once, with those whose owner has left; the next request
 /// waits.

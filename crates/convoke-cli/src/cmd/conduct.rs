@@ -1,9 +1,10 @@
 //! Work on hosts, from its beginning to the exit code.
 //!
-//! Three threads. The engine's works on the hosts; the renderer's may be kept waiting by whoever reads our output;
+//! Three threads. The engine's works on the hosts, or has some that do; the renderer's may be kept waiting by whoever reads our output;
 //! ours does nothing but listen for signals, so that the second Ctrl-C works whatever the others are stuck in.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
@@ -34,6 +35,9 @@ use crate::stdin::Unread;
 /// How many lines of ours may wait for the renderer: there are a handful in a whole run.
 const NOTES: usize = 8;
 
+/// Nobody but the engine itself.
+pub(super) const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
 /// Something to be done, and how it is shown.
 pub(super) struct Undertaking {
     /// What is done.
@@ -60,6 +64,8 @@ pub(super) struct Undertaking {
     pub(super) alarms: mpsc::Receiver<Unread>,
     /// What the exit code says.
     pub(super) exit_rule: ExitRule,
+    /// How many threads work on the hosts.
+    pub(super) hands: NonZeroUsize,
 }
 
 /// Does it, and returns the exit code.
@@ -70,7 +76,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
     let Undertaking {
         output, exit_rule, ..
     } = undertaking;
-    let runtime = runtime().map_err(no_threads)?;
+    let runtime = runtime(ONE).map_err(no_threads)?;
     let mut signals = {
         let _inside = runtime.enter();
         Signals::listen().map_err(no_threads)?
@@ -115,7 +121,7 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         outdir: undertaking.outdir,
     };
     let engine = Engine {
-        runtime: self::runtime().map_err(no_threads)?,
+        runtime: self::runtime(undertaking.hands).map_err(no_threads)?,
         action: undertaking.action,
         reach: Reach {
             ask: operator,
@@ -179,8 +185,14 @@ fn no_threads(error: io::Error) -> Usage {
     Usage::new(format!("failed to start threads: {}", in_words(&error)))
 }
 
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+/// Where tasks are worked on: by the thread that waits for them, or by `hands` of its own.
+fn runtime(hands: NonZeroUsize) -> io::Result<Runtime> {
+    let mut builder = match hands {
+        ONE => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(hands.get());
+    builder.thread_name("hand").enable_all().build()
 }
 
 /// What the engine's thread owns.

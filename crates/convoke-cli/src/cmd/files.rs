@@ -1,7 +1,9 @@
 //! Files between this machine and hosts, once it is known which.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 
 use convoke::action::Action;
 use convoke::files::BUDGET;
@@ -9,7 +11,7 @@ use convoke::host::{Host, Reach};
 use convoke::proto::credit::Budget;
 use tokio::sync::mpsc;
 
-use super::conduct::{self, Undertaking};
+use super::conduct::{self, ONE, Undertaking};
 use super::show;
 use crate::config::{Environment, Rehearsal, Stdin};
 use crate::error::Usage;
@@ -19,6 +21,14 @@ use crate::plan::Files;
 use crate::render::floor::Floor;
 use crate::render::recap::Facts;
 use crate::stdin::Unread;
+
+/// How many threads encrypt what goes to hosts, or comes from them, at most. One does a gigabyte a second; each
+/// keeps some memory of its own.
+const MAX_HANDS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
+/// Up to how many bytes a host one thread is enough: most of the work is to connect then, which several do not do
+/// for less.
+const LITTLE: u64 = 256 * 1024;
 
 /// What carrying out a plan takes beside the plan.
 pub(super) struct Means<'a> {
@@ -70,7 +80,18 @@ pub(super) fn carry_out(
         warning: plan.crowd.warning,
         alarms: means.alarms,
         exit_rule: plan.moving.exit_rule,
+        hands: hands(means.each),
     })
+}
+
+/// How many threads it takes to move so many bytes for each host.
+fn hands(each: Option<u64>) -> NonZeroUsize {
+    match each {
+        Some(0..=LITTLE) => ONE,
+        Some(_) | None => thread::available_parallelism()
+            .unwrap_or(ONE)
+            .min(MAX_HANDS),
+    }
 }
 
 /// How an error of a directory here is told.

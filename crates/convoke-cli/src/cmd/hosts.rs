@@ -7,7 +7,7 @@ use convoke::host::Work;
 use convoke::inventory::HostList;
 use tokio::sync::mpsc;
 
-use super::conduct::{self, Undertaking};
+use super::conduct::{self, ONE, Undertaking};
 use super::print;
 use crate::args::ExitRule;
 use crate::config::{Check, Environment, Hosts, HostsForm, OutputForm, Stdin};
@@ -78,6 +78,7 @@ fn check(config: Check, here: &Environment, floor: Floor) -> Result<u8, Usage> {
         output: config.output,
         outdir: None,
         exit_rule: ExitRule::Kind,
+        hands: ONE,
         reach,
         operator,
         alarms,

@@ -7,7 +7,7 @@ use convoke::action::Action;
 use convoke::host::Reach;
 use tokio::sync::mpsc;
 
-use super::conduct::{self, Undertaking};
+use super::conduct::{self, ONE, Undertaking};
 use super::show;
 use crate::args::ExitRule;
 use crate::config::{Environment, Inquiry, Rehearsal, Stdin};
@@ -57,6 +57,7 @@ fn carry_out(plan: Questions, reach: Reach, here: &Environment, floor: Floor) ->
         output: plan.output,
         outdir: None,
         exit_rule: ExitRule::Kind,
+        hands: ONE,
         reach,
         operator,
         alarms,

@@ -9,7 +9,7 @@ use convoke::host::{Reach, Work};
 use convoke::process::{Command, Input};
 use tokio::sync::mpsc;
 
-use super::conduct::{self, Undertaking};
+use super::conduct::{self, ONE, Undertaking};
 use super::show;
 use crate::config::{Environment, Output, Rehearsal, Run, Stdin};
 use crate::descriptors;
@@ -90,6 +90,7 @@ fn carry_out(
         mode: plan.mode,
         warning: plan.crowd.warning,
         exit_rule: plan.exit_rule,
+        hands: ONE,
         action,
         reach,
         operator,

@@ -14,6 +14,9 @@ const STEP: u64 = 256 * 1024;
 /// How long after a word there is one about fewer bytes: whoever waits for a slow host sees that it goes on.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long after a word there is none, however much moves: nobody sees more of them.
+const REST: Duration = Duration::from_millis(100);
+
 /// What became of the files so far.
 pub(super) struct Tally {
     /// The bytes of files that arrived.
@@ -59,9 +62,13 @@ impl Tally {
         self.pulse.beat();
         let bytes = self.bytes + bytes;
         let (told, when) = self.told;
-        let is_slow = || bytes > told && when.elapsed() >= PAUSE;
+        let least = match when.elapsed() {
+            rested if rested < REST && told > 0 => return,
+            rested if rested < PAUSE => STEP,
+            _ => 1,
+        };
         // Those of a file that failed count no more.
-        if bytes < told || bytes >= told + STEP || is_slow() {
+        if bytes < told || bytes >= told + least {
             self.told = (bytes, Instant::now());
             let total = self.total;
             events.offer(Kind::Progress(Progress { bytes, total }));
