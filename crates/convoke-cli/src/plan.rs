@@ -24,7 +24,7 @@ use crate::render::quote;
 use crate::render::recap::Facts;
 use crate::render::words;
 
-pub(crate) use files::{FileForm, Files, Move, Moves};
+pub(crate) use files::{FileForm, Files, LITTLE, Move, Moves};
 pub(crate) use inquiry::Questions;
 
 /// The scheme of this machine.

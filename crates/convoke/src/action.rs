@@ -18,9 +18,9 @@ use crate::report::{HostResult, Report};
 /// How many hosts are worked on at once unless somebody knows better.
 pub const DEFAULT_FANOUT: usize = 512;
 
-/// The same where files move, which fewer of them do [at once](crate::files::Turns): a link alone takes a tenth of
-/// a megabyte.
-pub const TRANSFER_FANOUT: usize = 128;
+/// The same where large files move, which fewer of them do [at once](crate::files::Turns): a link alone takes a
+/// tenth of a megabyte.
+pub const TRANSFER_FANOUT: usize = 64;
 
 /// How many events wait for their consumer. A full queue stops the hosts, so that a slow reader
 /// costs at most this many pieces of output.

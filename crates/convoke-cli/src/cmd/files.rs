@@ -17,7 +17,7 @@ use crate::config::{Environment, Rehearsal, Stdin};
 use crate::error::Usage;
 use crate::exit;
 use crate::operator::Operator;
-use crate::plan::Files;
+use crate::plan::{Files, LITTLE};
 use crate::render::floor::Floor;
 use crate::render::recap::Facts;
 use crate::stdin::Unread;
@@ -25,10 +25,6 @@ use crate::stdin::Unread;
 /// How many threads encrypt what goes to hosts, or comes from them, at most. One does a gigabyte a second; each
 /// keeps some memory of its own.
 const MAX_HANDS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
-
-/// Up to how many bytes a host one thread is enough: most of the work is to connect then, which several do not do
-/// for less.
-const LITTLE: u64 = 256 * 1024;
 
 /// What carrying out a plan takes beside the plan.
 pub(super) struct Means<'a> {
@@ -84,7 +80,8 @@ pub(super) fn carry_out(
     })
 }
 
-/// How many threads it takes to move so many bytes for each host.
+/// How many threads it takes to move so many bytes for each host. Most of the work for few is to connect, which
+/// several do not do for less.
 fn hands(each: Option<u64>) -> NonZeroUsize {
     match each {
         Some(0..=LITTLE) => ONE,

@@ -53,6 +53,7 @@ pub(crate) fn run(config: Get, here: &Environment, floor: Floor) -> Result<u8, U
             durability: config.durability,
             ..FileForm::default()
         },
+        each: None,
     };
     // A host takes at least one descriptor.
     let room = (descriptors::hosts_that_fit(&hosts, 0)? / (1 + LANDING)).max(1);

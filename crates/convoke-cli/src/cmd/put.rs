@@ -42,6 +42,7 @@ pub(crate) fn run(config: Put, here: &Environment, floor: Floor) -> Result<u8, U
         verb: "put",
         list: moves.collect(),
         form: form(&config.files),
+        each: config.files.iter().map(|(source, _)| source.size()).sum(),
     };
     let room = descriptors::hosts_that_fit(&hosts, config.files.len())?;
     let plan = Files::new(moves, &hosts, config.moving, room, &reach.registry)?;

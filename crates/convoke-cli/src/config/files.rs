@@ -196,6 +196,14 @@ fn check_ownership(ownership: &Ownership) -> Result<(), Usage> {
 }
 
 impl Source {
+    /// How many bytes it has, when that is known without reading it.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match self {
+            Source::File(path) => Some(fs::metadata(path).ok()?.len()),
+            Source::Stdin | Source::Stream(_) => None,
+        }
+    }
+
     fn new(word: &OsStr) -> Result<Self, Usage> {
         if word == STREAM {
             return Ok(Source::Stdin);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use bstr::BString;
-use convoke::action::TRANSFER_FANOUT;
+use convoke::action::{DEFAULT_FANOUT, TRANSFER_FANOUT};
 use convoke::connect::registry::Registry;
 use convoke::host::Host;
 use convoke::inventory::HostList;
@@ -47,6 +47,9 @@ pub(crate) struct FileForm {
     pub(crate) durability: Durability,
 }
 
+/// Up to how many bytes a host it takes as much to connect as to move them.
+pub(crate) const LITTLE: u64 = 256 * 1024;
+
 /// The files that will move, and how.
 pub(crate) struct Moves {
     /// `put` or `get`.
@@ -55,6 +58,8 @@ pub(crate) struct Moves {
     pub(crate) list: Vec<Move>,
     /// What all of them are given.
     pub(crate) form: FileForm,
+    /// How many bytes each host gets, when that is known.
+    pub(crate) each: Option<u64>,
 }
 
 /// One file that will move.
@@ -81,8 +86,12 @@ impl Files {
         registry: &Registry,
     ) -> Result<Self, Usage> {
         let hosts = hosts(names, registry, &moving.reaching)?;
+        let usual = match moves.each {
+            Some(0..=LITTLE) => DEFAULT_FANOUT,
+            Some(_) | None => TRANSFER_FANOUT,
+        };
         Ok(Files {
-            crowd: Crowd::of(hosts.len(), moving.pace.fanout, TRANSFER_FANOUT, room),
+            crowd: Crowd::of(hosts.len(), moving.pace.fanout, usual, room),
             mode: Mode::of(&moving.output, hosts.len()),
             folded: names.fold(),
             hosts,

@@ -12,6 +12,7 @@ pub(super) mod verify;
 
 mod introduction;
 
+mod backlog;
 pub(super) mod fault;
 mod greeting;
 mod line;

@@ -17,7 +17,7 @@ use crate::error::LinkError;
 const FIRST_READ: usize = 2 * 1024;
 
 /// The room for a read of a link that keeps filling it: a few full frames at once.
-const MAX_READ: usize = 128 * 1024;
+const MAX_READ: usize = 64 * 1024;
 
 /// How many requests are taken before the pipe is written to again.
 const REQUESTS_A_ROUND: usize = 256;

@@ -9,6 +9,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::backlog::Backlog;
 use super::contact::{Beginning, Caller, Contact};
 use super::fault::Stage;
 use super::handler::{Command, Handler, Streams};
@@ -123,12 +124,14 @@ impl Native {
         // Whatever happens from here on, dropping it ends the connection.
         let guard = cut.clone().drop_guard();
         let noise = Noise::default();
+        let backlog = Backlog::default();
         let (streams, far) = pipes();
         let beginning = Beginning {
             from: hop.as_ref(),
             noise: &noise,
             notes,
             cut: &cut,
+            backlog: &backlog,
         };
         let mut contact = Contact::make(terms, beginning, streams, caller).await?;
         contact.enter(terms, caller).await?;
@@ -148,7 +151,7 @@ impl Native {
         let is_quiet = hop.is_none() && !matches!(terms.proxy, Proxy::Command(_));
         Ok(Pipes {
             reader: Box::new(far.stdout),
-            writer: Box::new(Input::new(writing)),
+            writer: Box::new(Input::new(writing, backlog)),
             stderr: match is_quiet {
                 true => Box::new(far.stderr),
                 false => Box::new(Both::new(noise, far.stderr)),
@@ -205,6 +208,7 @@ impl Native {
             noise: &Noise::default(),
             notes: &notes,
             cut: &cut,
+            backlog: &Backlog::default(),
         };
         let made = Contact::make(terms, beginning, Streams::Look, caller).await;
         match (notes.looked_at(), made) {

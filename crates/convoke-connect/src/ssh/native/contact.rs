@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
 use super::auth::{Agents, Door};
+use super::backlog::Backlog;
 use super::dial::{Dialed, dial};
 use super::fault::{self, Peer, Stage};
 use super::greeting::GREETING;
@@ -53,6 +54,8 @@ pub(super) struct Beginning<'a> {
     /// What is heard of its end.
     pub(super) notes: &'a Notes,
     pub(super) cut: &'a CancellationToken,
+    /// How much of the command's input waits.
+    pub(super) backlog: &'a Backlog,
 }
 
 /// A connection to the right server.

@@ -60,7 +60,8 @@ pub(super) async fn dial(
         (None, Proxy::Jump(jump)) => return Err(fault::without_hop(&jump.hop.host)),
     };
     Ok(Dialed {
-        line: Line::new(wire, ahead, SENT, beginning.cut.clone()),
+        line: Line::new(wire, ahead, SENT, beginning.cut.clone())
+            .telling(beginning.backlog.clone()),
         peer: address.map_or_else(Peer::unknown, Peer::new),
         address: address.map(|address| address.ip()),
     })

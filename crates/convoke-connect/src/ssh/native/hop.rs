@@ -7,6 +7,7 @@ use russh::ChannelOpenFailure;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::backlog::Backlog;
 use super::contact::{Beginning, Caller, Contact};
 use super::fault::{self, Stage};
 use super::handler::{HEARING, Refusal, Streams};
@@ -105,6 +106,7 @@ impl Gate {
             noise: &noise,
             notes,
             cut: &cut,
+            backlog: &Backlog::default(),
         };
         let contact = Contact::make(&leg.terms, beginning, streams, caller).await;
         Ok(Gate {

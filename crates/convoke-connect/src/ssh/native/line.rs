@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::backlog::Backlog;
+
 /// Fewer bytes at once are taken for words of a dialogue, not for bulk.
 const WORD: usize = 4096;
 
@@ -49,6 +51,8 @@ pub(super) struct Line<S> {
     /// How much of what the client writes was sent before.
     sent: usize,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Told what becomes of what the client writes.
+    backlog: Backlog,
 }
 
 /// What was read of the server before the client asked for it.
@@ -118,7 +122,14 @@ impl<S> Line<S> {
             read: 0,
             sent,
             cut: Box::pin(cut.cancelled_owned()),
+            backlog: Backlog::default(),
         }
+    }
+
+    /// Tells `backlog` what was written.
+    pub(super) fn telling(mut self, backlog: Backlog) -> Self {
+        self.backlog = backlog;
+        self
     }
 
     fn is_cut(&mut self, context: &mut Context<'_>) -> bool {
@@ -174,7 +185,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
         if self.is_cut(context) {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_flush(context)
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.backlog.wrote();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -185,6 +198,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
         Pin::new(&mut self.stream)
             .poll_shutdown(context)
             .map(|_| Ok(()))
+    }
+}
+
+impl<S> Drop for Line<S> {
+    fn drop(&mut self) {
+        self.backlog.end();
     }
 }
 
