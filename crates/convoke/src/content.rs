@@ -31,7 +31,7 @@ pub enum Content {
 /// A regular file of this machine. Hosts that take it at about the same time and pace share every read: the fast
 /// wait a moment for those that are at least half as fast. Those far behind, or that begin much later, share other
 /// reads, which the cache of the kernel answers as a rule; at most three groups do, beyond them each host reads by
-/// itself. At most 17 MiB of it are in memory, and two pieces of 64 KiB for each host; nothing while no host takes it.
+/// itself. At most 17 MiB of it are in memory, and 256 KiB for each host that is behind; nothing while no host takes it.
 ///
 /// It must not change meanwhile, in content or in anything else that sets the time of its last change: the hosts
 /// that have not got all of it then get none.

@@ -9,7 +9,8 @@ use std::os::fd::AsFd;
 use bytes::BytesMut;
 use rustix::io::{Errno, read};
 
-/// Appends what one read gives, at most `most` bytes and no more than there is room for; how many these were.
+/// Appends what one read gives, at most `most` bytes and no more than there is room for; how many these were: none
+/// at the end, or without room.
 pub(super) fn append(from: impl AsFd, buffer: &mut BytesMut, most: usize) -> Result<usize, Errno> {
     let room = buffer.spare_capacity_mut();
     let most = most.min(room.len());

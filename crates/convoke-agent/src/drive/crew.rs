@@ -40,7 +40,7 @@ const STACK: usize = 1024 * 1024;
 /// How often the watcher looks whether the loop lies still.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How often it looks while jobs are done all the time and none is ever slow: each look costs a wake-up.
+/// How often it looks once many jobs were done and none was ever slow: each look costs a wake-up.
 const SLOW_TICK: Duration = Duration::from_millis(8);
 
 /// After how many ticks with none but short jobs that is so.

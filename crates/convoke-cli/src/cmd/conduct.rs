@@ -1,11 +1,12 @@
 //! Work on hosts, from its beginning to the exit code.
 //!
-//! Three threads. The engine's works on the hosts, or has some that do; the renderer's may be kept waiting by whoever reads our output;
-//! ours does nothing but listen for signals, so that the second Ctrl-C works whatever the others are stuck in.
+//! Three threads. The engine's works on the hosts, with others where much moves; the renderer's may be kept waiting
+//! by whoever reads our output; ours does nothing but listen for signals, so that the second Ctrl-C works whatever
+//! the others are stuck in.
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use convoke::action::{Action, QUEUE};
@@ -187,12 +188,27 @@ fn no_threads(error: io::Error) -> Usage {
 
 /// Where tasks are worked on: by the thread that waits for them, or by `hands` of its own.
 fn runtime(hands: NonZeroUsize) -> io::Result<Runtime> {
-    let mut builder = match hands {
-        ONE => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
+    if hands == ONE {
+        return Builder::new_current_thread().enable_all().build();
+    }
+    try_threads(hands)?;
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(hands.get()).enable_all().build()
+}
+
+/// Whether this machine has so many threads for us: a runtime that gets fewer panics.
+fn try_threads(count: NonZeroUsize) -> io::Result<()> {
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock();
+    let waiting = || {
+        let gate = Arc::clone(&gate);
+        thread::Builder::new().spawn(move || drop(gate.lock()))
     };
-    builder.worker_threads(hands.get());
-    builder.thread_name("hand").enable_all().build()
+    let threads: io::Result<Vec<_>> = (0..count.get()).map(|_| waiting()).collect();
+    drop(closed);
+    // None of them panics.
+    threads?.into_iter().for_each(|thread| drop(thread.join()));
+    Ok(())
 }
 
 /// What the engine's thread owns.

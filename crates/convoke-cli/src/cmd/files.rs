@@ -35,7 +35,7 @@ pub(super) struct Means<'a> {
     pub(super) stdin: Stdin,
     /// Says that something could not be read.
     pub(super) alarms: mpsc::Receiver<Unread>,
-    /// How many bytes each host gets, when that is known.
+    /// How many bytes each host gets, once its files are open, when that is known.
     pub(super) each: Option<u64>,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn carry_out(
         warning: plan.crowd.warning,
         alarms: means.alarms,
         exit_rule: plan.moving.exit_rule,
-        hands: hands(means.each),
+        hands: hands(plan.each),
     })
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Files {
     verb: &'static str,
     moves: Vec<Move>,
     form: FileForm,
+    /// How many bytes each host gets, when that is known.
+    pub(crate) each: Option<u64>,
     /// How.
     pub(crate) moving: Moving,
     /// How many hosts at once.
@@ -98,6 +100,7 @@ impl Files {
             verb: moves.verb,
             moves: moves.list,
             form: moves.form,
+            each: moves.each,
             moving,
         })
     }

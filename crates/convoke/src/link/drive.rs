@@ -16,7 +16,7 @@ use crate::error::LinkError;
 /// The room for the first read of a link: a hello and a short answer.
 const FIRST_READ: usize = 2 * 1024;
 
-/// The room for a read of a link that keeps filling it: a few full frames at once.
+/// The room for a read of a link that keeps filling it: about a full frame.
 const MAX_READ: usize = 64 * 1024;
 
 /// How many requests are taken before the pipe is written to again.

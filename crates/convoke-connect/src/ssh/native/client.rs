@@ -36,6 +36,9 @@ use crate::ssh::terms::Terms;
 use crate::surroundings::Surroundings;
 use crate::trail::{Remark, Trail};
 
+/// From how much input on the session is given no more until it has written, in bytes: three full packets.
+const BACKLOG: usize = 96 * 1024;
+
 /// How much output waits here for its reader, in bytes, beside what the kernel holds.
 const PIPE: usize = 128 * 1024;
 
@@ -124,7 +127,7 @@ impl Native {
         // Whatever happens from here on, dropping it ends the connection.
         let guard = cut.clone().drop_guard();
         let noise = Noise::default();
-        let backlog = Backlog::default();
+        let backlog = Backlog::of(BACKLOG);
         let (streams, far) = pipes();
         let beginning = Beginning {
             from: hop.as_ref(),
@@ -208,7 +211,7 @@ impl Native {
             noise: &Noise::default(),
             notes: &notes,
             cut: &cut,
-            backlog: &Backlog::default(),
+            backlog: &Backlog::of(0),
         };
         let made = Contact::make(terms, beginning, Streams::Look, caller).await;
         match (notes.looked_at(), made) {

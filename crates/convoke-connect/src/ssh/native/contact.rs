@@ -54,7 +54,7 @@ pub(super) struct Beginning<'a> {
     /// What is heard of its end.
     pub(super) notes: &'a Notes,
     pub(super) cut: &'a CancellationToken,
-    /// How much of the command's input waits.
+    /// What it is given and has not written.
     pub(super) backlog: &'a Backlog,
 }
 
@@ -149,6 +149,7 @@ impl Contact {
             host: terms.host.clone(),
             streams,
             cut: beginning.cut.clone(),
+            backlog: beginning.backlog.clone(),
             trail: caller.trail.clone(),
             banner: 0,
         };

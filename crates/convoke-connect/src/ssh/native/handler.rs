@@ -10,6 +10,7 @@ use tokio::io::{AsyncWriteExt as _, DuplexStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::backlog::Backlog;
 use super::fault;
 use super::lane::Lanes;
 use super::noise::Noise;
@@ -37,6 +38,7 @@ pub(super) struct Handler {
     pub(super) host: String,
     pub(super) streams: Streams,
     pub(super) cut: CancellationToken,
+    pub(super) backlog: Backlog,
     pub(super) trail: Trail,
     pub(super) banner: usize,
 }
@@ -313,6 +315,8 @@ impl client::Handler for Handler {
         match &mut self.streams {
             Streams::Command(command) => {
                 command.break_off("the server did not say how the command ended");
+                // What is still given is thrown away unwritten.
+                self.backlog.end();
             }
             Streams::Lanes { lanes, .. } => lanes.close(id),
             Streams::Look => {}
@@ -342,6 +346,7 @@ impl client::Handler for Handler {
             Streams::Look => {}
         }
         self.notes.end(ended);
+        self.backlog.end();
         Ok(())
     }
 

@@ -22,6 +22,10 @@ use crate::ssh::hints::trust_hop;
 /// What ssh calls itself towards a hop when the way does not begin at a port of this machine.
 const ORIGIN: (&str, u32) = ("127.0.0.1", 65535);
 
+/// From how much on a hop is given nothing more until it has written, in bytes: what a few of those behind it may
+/// have on the way.
+const BACKLOG: usize = 512 * 1024;
+
 /// An open connection to a hop. Dropping it ends it.
 pub(super) struct Hop {
     inner: Arc<Inner>,
@@ -37,6 +41,7 @@ struct Inner {
     name: String,
     contact: Contact,
     lanes: Lanes,
+    backlog: Backlog,
     /// What the hop says when it cannot connect further.
     refusals: Mutex<mpsc::Receiver<Refusal>>,
 }
@@ -46,6 +51,7 @@ pub(super) struct Gate {
     name: String,
     contact: Contact,
     lanes: Lanes,
+    backlog: Backlog,
     refusals: mpsc::Receiver<Refusal>,
     noise: Noise,
     cut: DropGuard,
@@ -94,6 +100,7 @@ impl Gate {
             noise.add(&from.said());
         }
         let lanes = Lanes::default();
+        let backlog = Backlog::of(BACKLOG);
         let (refuse, refusals) = mpsc::channel(1);
         let streams = Streams::Lanes {
             hop: leg.name().to_owned(),
@@ -106,13 +113,14 @@ impl Gate {
             noise: &noise,
             notes,
             cut: &cut,
-            backlog: &Backlog::default(),
+            backlog: &backlog,
         };
         let contact = Contact::make(&leg.terms, beginning, streams, caller).await;
         Ok(Gate {
             name: leg.name().to_owned(),
             contact: contact.map_err(|error| fault::through(leg.name(), error))?,
             lanes,
+            backlog,
             refusals,
             noise,
             cut: guard,
@@ -128,6 +136,7 @@ impl Gate {
             name,
             mut contact,
             lanes,
+            backlog,
             refusals,
             noise,
             cut,
@@ -139,6 +148,7 @@ impl Gate {
                 name,
                 contact,
                 lanes,
+                backlog,
                 refusals: Mutex::new(refusals),
             }),
             noise,
@@ -192,7 +202,11 @@ impl Inner {
         let session = &self.contact.session;
         let opening = session.channel_open_direct_tcpip(host, u32::from(port), origin, at);
         match opening.await {
-            Ok(channel) => Ok(Lane::new(channel, self.lanes.clone())),
+            Ok(channel) => {
+                self.lanes.begun(channel.id()).await;
+                let (lanes, backlog) = (self.lanes.clone(), self.backlog.clone());
+                Ok(Lane::new(channel, lanes, backlog))
+            }
             Err(russh::Error::ChannelOpenFailure(reason)) => Err(self.refused(reason).await),
             Err(_) => Err(self.gone()),
         }

@@ -14,7 +14,9 @@ use std::task::{Context, Poll, Waker};
 use russh::client::Msg;
 use russh::{Channel, ChannelId, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
+use super::backlog::{Backlog, Sluice};
 use super::hop::Hop;
 
 /// How much may wait in one channel, in bytes. A server gets no room for more than a sixteenth of it
@@ -26,7 +28,11 @@ const KEPT: usize = 64 * 1024;
 
 /// The channels of one hop. Cloning shares them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lanes(Arc<Mutex<All>>);
+pub(super) struct Lanes {
+    all: Arc<Mutex<All>>,
+    /// Told when one begins, and when there are no more.
+    changed: Arc<Notify>,
+}
 
 #[derive(Debug, Default)]
 struct All {
@@ -71,12 +77,29 @@ impl Queue {
 
 impl Lanes {
     fn all(&self) -> MutexGuard<'_, All> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A channel was opened. What arrives in it is kept from now on.
     pub(super) fn begin(&self, id: ChannelId) {
         self.all().open.insert(id, Queue::default());
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until a channel has begun, or the hop is gone: who has opened it may hear that before we do.
+    pub(super) async fn begun(&self, id: ChannelId) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // What changes from here on is heard of.
+            changed.as_mut().enable();
+            {
+                let all = self.all();
+                if all.open.contains_key(&id) || all.cause.is_some() {
+                    return;
+                }
+            }
+            changed.await;
+        }
     }
 
     /// Something has arrived; false when there is too much of it, and the channel is to be closed.
@@ -121,6 +144,8 @@ impl Lanes {
         for queue in all.open.values_mut() {
             queue.end(End::Broken(Arc::clone(&cause)));
         }
+        drop(all);
+        self.changed.notify_waiters();
     }
 
     /// Why the hop is gone, if it is.
@@ -133,7 +158,7 @@ impl Lanes {
 pub(super) struct Lane {
     id: ChannelId,
     lanes: Lanes,
-    writer: Pin<Box<dyn AsyncWrite + Send>>,
+    writer: Sluice,
     /// None when it is being closed.
     channel: Option<ChannelWriteHalf<Msg>>,
     /// Held open by this.
@@ -141,15 +166,16 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// `channel` was opened through a hop whose channels are `lanes`.
-    pub(super) fn new(channel: Channel<Msg>, lanes: Lanes) -> Self {
+    /// `channel` was opened through a hop whose channels are `lanes`, and [has begun](Lanes::begun) there; what the
+    /// hop has not written is its `backlog`.
+    pub(super) fn new(channel: Channel<Msg>, lanes: Lanes, backlog: Backlog) -> Self {
         let id = channel.id();
         // What arrives does not come through the channel, but through the handler.
         let (_, channel) = channel.split();
         Lane {
             id,
             lanes,
-            writer: Box::pin(channel.make_writer()),
+            writer: Sluice::new(channel.make_writer(), backlog),
             channel: Some(channel),
             hop: None,
         }
@@ -227,18 +253,18 @@ impl AsyncWrite for Lane {
         if let Some(error) = self.ended(context) {
             return Poll::Ready(Err(error));
         }
-        self.writer.as_mut().poll_write(context, data)
+        Pin::new(&mut self.writer).poll_write(context, data)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writer.as_mut().poll_flush(context)
+        Pin::new(&mut self.writer).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.ended(context).is_some() {
             return Poll::Ready(Ok(()));
         }
-        self.writer.as_mut().poll_shutdown(context)
+        Pin::new(&mut self.writer).poll_shutdown(context)
     }
 }
 

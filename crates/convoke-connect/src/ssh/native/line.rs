@@ -51,8 +51,8 @@ pub(super) struct Line<S> {
     /// How much of what the client writes was sent before.
     sent: usize,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Told what becomes of what the client writes.
-    backlog: Backlog,
+    /// Told what becomes of what the client writes, if anybody wants to know.
+    backlog: Option<Backlog>,
 }
 
 /// What was read of the server before the client asked for it.
@@ -122,13 +122,13 @@ impl<S> Line<S> {
             read: 0,
             sent,
             cut: Box::pin(cut.cancelled_owned()),
-            backlog: Backlog::default(),
+            backlog: None,
         }
     }
 
     /// Tells `backlog` what was written.
     pub(super) fn telling(mut self, backlog: Backlog) -> Self {
-        self.backlog = backlog;
+        self.backlog = Some(backlog);
         self
     }
 
@@ -186,7 +186,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
             return Poll::Ready(Ok(()));
         }
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.backlog.wrote();
+        if let Some(backlog) = &self.backlog {
+            backlog.wrote();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -203,7 +205,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
 
 impl<S> Drop for Line<S> {
     fn drop(&mut self) {
-        self.backlog.end();
+        if let Some(backlog) = &self.backlog {
+            backlog.end();
+        }
     }
 }
 
@@ -212,6 +216,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
     use super::*;
+    use crate::ssh::native::backlog::Sluice;
 
     impl Prompt for DuplexStream {
         fn acknowledge(&self) {}
@@ -251,6 +256,20 @@ mod tests {
         line.read_exact(&mut word).await.unwrap();
         assert_eq!(&word, b"more");
         assert!(line.ahead.bytes.capacity() <= WORD, "{}", line.ahead.room);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_hears_of_what_was_written_and_of_the_end() {
+        let (near, _far) = duplex(64);
+        let backlog = Backlog::of(1);
+        let line = Line::new(near, Vec::new(), 0, CancellationToken::new());
+        let mut line = line.telling(backlog.clone());
+        let mut sluice = Sluice::new(tokio::io::sink(), backlog);
+        sluice.write_all(b"x").await.unwrap();
+        let (wrote, flushed) = tokio::join!(sluice.write_all(b"x"), line.flush());
+        assert!(wrote.is_ok() && flushed.is_ok());
+        let (wrote, ()) = tokio::join!(sluice.write_all(b"x"), async { drop(line) });
+        wrote.unwrap();
     }
 
     #[tokio::test]

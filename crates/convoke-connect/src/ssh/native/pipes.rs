@@ -3,7 +3,7 @@
 use std::future::Future as _;
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use russh::client::{Handle, Msg};
@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Sluice};
 use super::handler::Handler;
 use crate::connector::{Close, Ending};
 use crate::future::BoxFuture;
@@ -20,26 +20,18 @@ use crate::future::BoxFuture;
 /// How long a server may take to see us off when all is done.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// How much is handed over at once, in bytes: what a packet carries.
-const PACKET: usize = 32 * 1024;
-
 /// The command's input. Dropping it is its end.
 pub(super) struct Input {
-    writer: Pin<Box<dyn AsyncWrite + Send>>,
+    writer: Sluice,
     /// None when the end was said.
     channel: Option<ChannelWriteHalf<Msg>>,
-    backlog: Backlog,
-    /// Whether what is written now was counted.
-    is_counted: bool,
 }
 
 impl Input {
     pub(super) fn new(channel: ChannelWriteHalf<Msg>, backlog: Backlog) -> Self {
         Input {
-            writer: Box::pin(channel.make_writer()),
+            writer: Sluice::new(channel.make_writer(), backlog),
             channel: Some(channel),
-            backlog,
-            is_counted: false,
         }
     }
 }
@@ -56,26 +48,18 @@ impl AsyncWrite for Input {
         if self.channel.is_none() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let (data, _) = data.split_at(data.len().min(PACKET));
-        if !self.is_counted {
-            ready!(self.backlog.poll_room(context));
-            self.backlog.add(data.len());
-            self.is_counted = true;
-        }
-        let wrote = ready!(self.writer.as_mut().poll_write(context, data));
-        self.is_counted = false;
-        Poll::Ready(wrote)
+        Pin::new(&mut self.writer).poll_write(context, data)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writer.as_mut().poll_flush(context)
+        Pin::new(&mut self.writer).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.channel.is_none() {
             return Poll::Ready(Ok(()));
         }
-        let ended = self.writer.as_mut().poll_shutdown(context);
+        let ended = Pin::new(&mut self.writer).poll_shutdown(context);
         if ended.is_ready() {
             self.channel = None;
         }
