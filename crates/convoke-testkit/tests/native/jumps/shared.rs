@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::{Map, logins, says};
 use crate::{Client, PATIENCE, end, there_and_back};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_crowd_behind_a_bastion_is_one_connection_there() {
     let gate = Fleet::builder()
         .max_startups("10:30:100")
@@ -60,7 +60,7 @@ async fn a_crowd_behind_a_bastion_is_one_connection_there() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn all_at_once_share_the_first_connection() {
     let (gate, far) = (Fleet::start(), Fleet::start());
     let mut map = Map::default().host("gate", (&gate, 1), &[]);
@@ -77,33 +77,43 @@ async fn all_at_once_share_the_first_connection() {
     assert_eq!([logins(&gate), logins(&far)], [1, 40]);
 }
 
-#[tokio::test]
-async fn a_host_that_is_not_read_holds_up_no_other() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hosts_that_are_not_read_hold_up_no_other() {
     let (gate, far) = (Fleet::start(), Fleet::start());
-    let client = Map::default()
+    let mut map = Map::default()
         .host("gate", (&gate, 1), &[])
         .host("loud", (&far, 1), &["ProxyJump gate"])
-        .host("deaf", (&far, 2), &["ProxyJump gate"])
-        .host("far", (&far, 3), &["ProxyJump gate"])
-        .client(&gate);
+        .host("far", (&far, 2), &["ProxyJump gate"]);
+    // More than what the gate may be given at once would have room for.
+    let deaf = 3..=22;
+    for n in deaf.clone() {
+        map = map.host(&format!("deaf{n}"), (&far, n), &["ProxyJump gate"]);
+    }
+    let client = Arc::new(map.client(&gate));
     let size = 40_000_000;
     let mut loud = client
         .open("loud", &format!("head -c {size} /dev/zero"))
         .await
         .unwrap();
-    let mut deaf = client.open("deaf", "read x; wc -c").await.unwrap();
-    let filling = async {
-        let full = vec![b'x'; 1_000_000];
-        loop {
-            deaf.writer.write_all(&full).await.unwrap();
-        }
-    };
-    // Until nothing more is taken.
-    assert!(
-        tokio::time::timeout(Duration::from_secs(2), filling)
-            .await
-            .is_err()
-    );
+    let mut all = JoinSet::new();
+    for n in deaf {
+        let client = Arc::clone(&client);
+        all.spawn(async move {
+            let opened = client.open(&format!("deaf{n}"), "read x; wc -c").await;
+            let mut deaf = opened.unwrap();
+            let filling = async {
+                let full = vec![b'x'; 1_000_000];
+                loop {
+                    deaf.writer.write_all(&full).await.unwrap();
+                }
+            };
+            // Until nothing more is taken.
+            let filled = tokio::time::timeout(Duration::from_secs(3), filling).await;
+            assert!(filled.is_err());
+            deaf
+        });
+    }
+    let _deaf = all.join_all().await;
     let begin = std::time::Instant::now();
     for n in 0..10 {
         says(&client, "far", &n.to_string()).await;
@@ -116,7 +126,7 @@ async fn a_host_that_is_not_read_holds_up_no_other() {
     assert_eq!(logins(&gate), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn much_goes_through_two_hops_unchanged() {
     let (gate, mid, far) = (Fleet::start(), Fleet::start(), Fleet::start());
     let client = Map::default()
