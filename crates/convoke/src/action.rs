@@ -18,9 +18,12 @@ use crate::report::{HostResult, Report};
 /// How many hosts are worked on at once unless somebody knows better.
 pub const DEFAULT_FANOUT: usize = 512;
 
-/// The same where large files move, which fewer of them do [at once](crate::files::Turns): a link alone takes a
-/// tenth of a megabyte.
-pub const TRANSFER_FANOUT: usize = 64;
+/// The same where large files move: twice as many as do [at once](crate::files::Turns), so that the next are
+/// connected when it is their turn. A link alone takes a tenth of a megabyte.
+pub const TRANSFER_FANOUT: usize = 48;
+
+/// The same where all get a small file. An agent that is sent leaves a link with a fifth of a megabyte.
+pub const SMALL_TRANSFER_FANOUT: usize = 256;
 
 /// How many events wait for their consumer. A full queue stops the hosts, so that a slow reader
 /// costs at most this many pieces of output.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use bstr::BString;
-use convoke::action::{DEFAULT_FANOUT, TRANSFER_FANOUT};
+use convoke::action::{SMALL_TRANSFER_FANOUT, TRANSFER_FANOUT};
 use convoke::connect::registry::Registry;
 use convoke::host::Host;
 use convoke::inventory::HostList;
@@ -50,7 +50,7 @@ pub(crate) struct FileForm {
 }
 
 /// Up to how many bytes a host it takes as much to connect as to move them.
-pub(crate) const LITTLE: u64 = 256 * 1024;
+pub(crate) const LITTLE: u64 = 128 * 1024;
 
 /// The files that will move, and how.
 pub(crate) struct Moves {
@@ -89,7 +89,7 @@ impl Files {
     ) -> Result<Self, Usage> {
         let hosts = hosts(names, registry, &moving.reaching)?;
         let usual = match moves.each {
-            Some(0..=LITTLE) => DEFAULT_FANOUT,
+            Some(0..=LITTLE) => SMALL_TRANSFER_FANOUT,
             Some(_) | None => TRANSFER_FANOUT,
         };
         Ok(Files {
