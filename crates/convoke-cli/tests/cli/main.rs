@@ -8,6 +8,7 @@ mod scene;
 
 mod closed;
 mod exits;
+mod fanout;
 mod files;
 mod guide;
 mod input;
