@@ -15,6 +15,7 @@ mod input;
 mod inquiry;
 mod json_page;
 mod modes;
+mod odd_names;
 mod outdir;
 mod pages;
 mod pressure;
