@@ -172,6 +172,13 @@ impl Fleet {
         }
     }
 
+    /// A directory on the hosts that everybody may write to, with room for 1 MiB; none unless there is a mount
+    /// namespace for it and it was asked for.
+    pub fn small_disk(&self) -> Option<PathBuf> {
+        let is_there = self.plan.small_disk && self.is_isolated();
+        is_there.then(|| self.site.small_disk())
+    }
+
     /// What the sshd has said so far.
     pub fn log(&self) -> String {
         let log = fs::read(self.site.file("log")).unwrap();

@@ -8,12 +8,14 @@ mod scene;
 
 mod closed;
 mod exits;
+mod fanout;
 mod files;
 mod guide;
 mod input;
 mod inquiry;
 mod json_page;
 mod modes;
+mod odd_names;
 mod outdir;
 mod pages;
 mod pressure;

@@ -7,6 +7,7 @@ mod batches;
 mod change;
 mod denied;
 mod files;
+mod full;
 mod look;
 mod names;
 mod open;
@@ -34,6 +35,8 @@ pub struct Site {
     pub reach: Reach,
     /// A user whom only `getent` knows, with a group of the same name and number.
     pub ghost: Option<Ghost>,
+    /// A directory that the login may write to, on a disk of a few megabytes to which nobody else writes.
+    pub small_disk: Option<BString>,
 }
 
 /// A user whom only `getent` knows.
@@ -65,6 +68,7 @@ enum Needs {
     Root,
     Ordinary,
     Ghost,
+    SmallDisk,
 }
 
 /// What a check works on.
@@ -77,6 +81,8 @@ struct Ground {
     directory: BString,
     /// A user whom only `getent` knows.
     ghost: Option<Ghost>,
+    /// A directory on a disk that is soon full.
+    small_disk: Option<BString>,
 }
 
 impl Ground {
@@ -147,6 +153,7 @@ pub async fn verbs(site: &Site) -> Vec<Skipped> {
         scopes::CHECKS,
         batches::CHECKS,
         together::CHECKS,
+        full::CHECKS,
     ];
     let mut skipped = Vec::new();
     for check in all.concat() {
@@ -169,6 +176,7 @@ fn lacks(site: &Site, uid: u32, needs: Needs) -> Option<&'static str> {
         Needs::Root if uid != 0 => Some("the login is not root"),
         Needs::Ordinary if uid == 0 => Some("the login is root, who may do everything"),
         Needs::Ghost if site.ghost.is_none() => Some("nobody is known to getent alone"),
+        Needs::SmallDisk if site.small_disk.is_none() => Some("no disk is small enough to fill it"),
         _ => None,
     }
 }
@@ -181,6 +189,7 @@ async fn one(site: &Site, remote: &Remote, check: Check) {
         bare: remote.clone(),
         directory: directory.clone(),
         ghost: site.ghost,
+        small_disk: site.small_disk.clone(),
     };
     (check.run)(&ground).await;
     remote.remove_tree(directory).await.unwrap();

@@ -54,6 +54,7 @@ pub(super) struct Plan {
     pub(super) hosts: usize,
     pub(super) login: Login,
     pub(super) read_only_home: bool,
+    pub(super) small_disk: bool,
     pub(super) account: Option<String>,
     pub(super) password: Option<String>,
     pub(super) options: Vec<String>,
@@ -71,6 +72,7 @@ impl Builder {
                 hosts: 40,
                 login: Login::default(),
                 read_only_home: false,
+                small_disk: false,
                 account: None,
                 password: None,
                 options: Vec::new(),
@@ -118,6 +120,12 @@ impl Builder {
     /// Nothing can be written in the homes.
     pub fn read_only_home(mut self) -> Self {
         self.plan.read_only_home = true;
+        self
+    }
+
+    /// The hosts have a disk that is soon full: see [`Fleet::small_disk`].
+    pub fn small_disk(mut self) -> Self {
+        self.plan.small_disk = true;
         self
     }
 

@@ -34,6 +34,12 @@ impl Prepare {
                 }
             }
         }
+        if plan.small_disk && place == Place::Own {
+            let disk = site.small_disk();
+            let disk = disk.display();
+            steps.push(format!("mkdir {disk}"));
+            steps.push(format!("mount -t tmpfs -o size=1m,mode=1777 fleet {disk}"));
+        }
         let homes = format!("{directory}/homes");
         match (plan.read_only_home, place) {
             (false, _) => {}

@@ -52,6 +52,11 @@ impl Site {
         self.file("homes/all")
     }
 
+    /// Where the disk is mounted that is soon full, when there is one.
+    pub(crate) fn small_disk(&self) -> PathBuf {
+        self.file("disk")
+    }
+
     /// The home of one host, when each has its own.
     pub(crate) fn home_of(&self, n: usize) -> PathBuf {
         self.file("homes").join(self.range.address(n).to_string())

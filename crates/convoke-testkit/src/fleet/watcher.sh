@@ -53,6 +53,7 @@ end() {
         wait
     done
     umount "$directory/homes" 2>/dev/null
+    umount "$directory/disk" 2>/dev/null
     rm -rf "$directory"
 }
 

@@ -58,6 +58,7 @@ async fn a_dropped_fleet_leaves_nothing() {
     let mounts_before = mounts();
     let fleet = Fleet::builder()
         .environment("CONVOKE_TEST", &mark(&leaks))
+        .small_disk()
         .start();
     let daemons = leave_daemons(&fleet);
     let mut open = fleet.ssh("h2");
@@ -87,7 +88,7 @@ fn mark(leaks: &Leaks) -> String {
 #[test]
 fn nothing_is_left_when_the_owner_is_killed() {
     if std::env::var_os(OWNER).is_some() {
-        let fleet = Fleet::start();
+        let fleet = Fleet::builder().small_disk().start();
         leave_daemons(&fleet);
         let processes = fleet.processes();
         println!("\nowned {} {processes:?}", fleet.directory().display());

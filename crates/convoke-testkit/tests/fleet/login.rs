@@ -1,5 +1,7 @@
 //! Shells, start-up files, homes, accounts.
 
+use std::fs;
+
 use convoke_testkit::fleet::{Fleet, Noise, Shell};
 
 use crate::{available, run, said};
@@ -107,6 +109,33 @@ fn a_read_only_home_cannot_be_written() {
     };
     let text = said(fleet.ssh("h1").arg("touch ~/x 2>/dev/null || echo cannot"));
     assert_eq!(text, "cannot\n");
+}
+
+#[test]
+fn a_small_disk_is_soon_full_for_everybody_and_for_the_hosts_alone() {
+    for account in [None, Some("visitor")] {
+        let mut builder = Fleet::builder().small_disk();
+        if let Some(account) = account {
+            builder = builder.account(account);
+        }
+        let Some(fleet) = available(builder) else {
+            return;
+        };
+        let Some(disk) = fleet.small_disk() else {
+            return println!("skipped 1: a disk takes root and the right to unshare");
+        };
+        let line = format!(
+            "cat /dev/zero 2>/dev/null >{0}/full; stat -c %s {0}/full",
+            disk.display()
+        );
+        let size: u64 = said(fleet.ssh("h1").arg(line)).trim().parse().unwrap();
+        assert!((1..=1024 * 1024).contains(&size), "{size}");
+        assert_eq!(fs::read_dir(&disk).unwrap().count(), 0);
+        let directory = fleet.directory().to_owned();
+        drop(fleet);
+        assert!(!directory.exists());
+    }
+    assert_eq!(Fleet::start().small_disk(), None);
 }
 
 #[test]

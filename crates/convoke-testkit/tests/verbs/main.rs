@@ -6,6 +6,7 @@ mod hostile;
 mod session;
 
 use std::fs;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use convoke::connect::ssh::SshOptions;
 use convoke::connect::surroundings::Surroundings;
 use convoke::host::{Host, Reach};
 use convoke_testkit::conformance::{self, Ghost, Site, Skipped};
-use convoke_testkit::fleet::{Fleet, Unavailable};
+use convoke_testkit::fleet::{Builder, Fleet};
 use convoke_testkit::leak::Leaks;
 use tempfile::TempDir;
 
@@ -122,11 +123,23 @@ const ROOT: [&str; 8] = [
     "a_relative_directory_begins_at_the_login_home_whoever_runs_there",
 ];
 
-/// What is skipped, as our own account.
-fn skipped_here() -> Vec<&'static str> {
+/// What takes a disk that is soon full.
+const SMALL_DISK: [&str; 2] = [
+    "an_upload_to_a_full_disk_leaves_the_old_file_and_nothing_else",
+    "an_open_file_on_a_full_disk_is_called_by_its_path",
+];
+
+/// These, and what takes a small disk unless there is one.
+fn and_small_disk(others: &[&'static str], has_small_disk: bool) -> Vec<&'static str> {
+    let full = SMALL_DISK.iter().filter(|_| !has_small_disk);
+    others.iter().chain(full).copied().collect()
+}
+
+/// What our own account does not do.
+fn not_ours() -> &'static [&'static str] {
     match rustix::process::getuid().is_root() {
-        true => ORDINARY.to_vec(),
-        false => ROOT.to_vec(),
+        true => &ORDINARY,
+        false => &ROOT,
     }
 }
 
@@ -138,69 +151,51 @@ async fn the_verbs_hold_on_this_machine() {
         host: Host::new("local:verbs").unwrap(),
         reach: local_reach(&leaks, home.path(), &path_with(getent.path())),
         ghost: Some(GHOST),
+        small_disk: None,
     };
     let skipped = conformance::verbs(&site).await;
-    assert_eq!(names(&skipped), skipped_here());
+    assert_eq!(names(&skipped), and_small_disk(not_ours(), false));
     drop(site);
     leaks.end().await;
 }
 
-/// Makes every check on a host of a fleet that is reached by this scheme: what was skipped; none when all was.
-async fn over_ssh(
-    scheme: &str,
-    start: impl FnOnce(&str) -> Result<Fleet, Unavailable>,
-) -> Option<Vec<&'static str>> {
+/// Makes every check on a host of a fleet that is reached by this scheme, but for those that the login does not allow.
+async fn over_ssh(scheme: &str, builder: Builder, not: &[&'static str]) {
     let getent = getent();
-    let fleet = match start(&path_with(getent.path())) {
+    let path = path_with(getent.path());
+    let fleet = match builder.environment("PATH", &path).small_disk().try_start() {
         Ok(fleet) => fleet,
-        Err(why) => {
-            println!("skipped 1: {why}");
-            return None;
-        }
+        Err(why) => return println!("skipped 1: {why}"),
     };
+    let small_disk = fleet.small_disk();
     let site = Site {
         host: Host::new(&format!("{scheme}://{}", fleet.address(1))).unwrap(),
         reach: fleet_reach(&fleet),
         ghost: Some(GHOST),
+        small_disk: small_disk.map(|path| path.into_os_string().into_vec().into()),
     };
     let skipped = conformance::verbs(&site).await;
+    assert_eq!(names(&skipped), and_small_disk(not, fleet.is_isolated()));
     drop(site);
     listener_alone(&fleet).await;
-    Some(names(&skipped))
 }
 
 #[tokio::test]
 async fn the_verbs_hold_over_the_systems_ssh() {
-    let start = |path: &str| Fleet::builder().environment("PATH", path).try_start();
-    if let Some(skipped) = over_ssh("openssh", start).await {
-        assert_eq!(skipped, skipped_here());
-    }
+    over_ssh("openssh", Fleet::builder(), not_ours()).await;
 }
 
 #[tokio::test]
 async fn the_verbs_hold_over_the_native_client() {
-    let start = |path: &str| Fleet::builder().environment("PATH", path).try_start();
-    if let Some(skipped) = over_ssh("ssh+native", start).await {
-        assert_eq!(skipped, skipped_here());
-    }
-}
-
-/// A fleet to which nobody logs in as root.
-fn ordinary(path: &str) -> Result<Fleet, Unavailable> {
-    let builder = Fleet::builder().environment("PATH", path);
-    builder.account("someone").try_start()
+    over_ssh("ssh+native", Fleet::builder(), not_ours()).await;
 }
 
 #[tokio::test]
 async fn the_verbs_hold_for_a_login_that_is_not_root() {
-    if let Some(skipped) = over_ssh("ssh+native", ordinary).await {
-        assert_eq!(skipped, ROOT);
-    }
+    over_ssh("ssh+native", Fleet::builder().account("someone"), &ROOT).await;
 }
 
 #[tokio::test]
 async fn the_verbs_hold_for_a_login_that_is_not_root_over_the_systems_ssh() {
-    if let Some(skipped) = over_ssh("openssh", ordinary).await {
-        assert_eq!(skipped, ROOT);
-    }
+    over_ssh("openssh", Fleet::builder().account("someone"), &ROOT).await;
 }
