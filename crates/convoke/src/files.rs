@@ -23,7 +23,7 @@ use crate::link::Link;
 use crate::outcome::{FailureCause, Outcome};
 use crate::printable::escaped;
 use crate::process::Broken;
-use crate::transfer::{self, Arriving, Undone};
+use crate::transfer::{self, Arriving, Left, Undone};
 
 use ahead::{Ahead, Next};
 use flight::{Flight, Load};
@@ -172,7 +172,10 @@ impl<'a> Moving<'a> {
     /// Sends a file in pieces.
     async fn put(&mut self, upload: &Upload, file: NewFile) -> Result<(), Broken> {
         let Moving { tally, events, .. } = self;
-        let progress = |sent| tally.at(sent, events);
+        let progress = |left| match left {
+            Left::SoFar(bytes) => tally.at(bytes, events),
+            Left::All(bytes) => tally.end(bytes, events),
+        };
         let stored = match upload.content.open() {
             Ok(content) => transfer::put(self.link, file, content, progress).await,
             Err(error) => Err(Undone::Here(error)),
@@ -243,6 +246,7 @@ impl<'a> Moving<'a> {
             approach = on_a_thread(move || approach.write(&piece).map(|()| approach)).await?;
             self.tally.at(bytes, self.events);
         }
+        self.tally.end(bytes, self.events);
         if arriving.is_short() {
             whole::check(self.link, path, stat).await?;
         }

@@ -285,13 +285,7 @@ impl Link {
             _room: self.room_for(&asked).await,
         };
         let inbox = Arc::clone(&open.inbox);
-        let request = Control::Open(asked, open);
-        if self.control.send(request).is_err() {
-            return Err(match &*self.state.borrow() {
-                State::Down(error, _) => error.clone(),
-                _ => LinkError::Dropped,
-            });
-        }
+        self.push(Control::Open(asked, open))?;
         Ok(Channel {
             inbox,
             control: self.control.clone(),
@@ -305,6 +299,18 @@ impl Link {
 }
 
 impl Link {
+    /// Asks the link's task, which answers or says that the link is over.
+    ///
+    /// The state is held meanwhile: the task says that it is over before it looks for the last time what was asked.
+    fn push(&self, request: Control) -> Result<(), LinkError> {
+        let state = self.state.borrow();
+        if let State::Down(error, _) = &*state {
+            return Err(error.clone());
+        }
+        let pushed = self.control.send(request);
+        pushed.map_err(|_| LinkError::Dropped)
+    }
+
     /// Waits until so much may be asked for.
     async fn room_for(&self, asked: &Asked) -> Option<OwnedSemaphorePermit> {
         match asked {

@@ -30,6 +30,15 @@ pub(crate) enum Undone {
     Broken(Broken),
 }
 
+/// How much of a file has left for its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// So many bytes so far.
+    SoFar(u64),
+    /// All of it, so many bytes: the host has still to store it. Said once.
+    All(u64),
+}
+
 /// What a new file on a host will hold, piece by piece.
 pub(crate) trait Pieces: Send {
     /// The next piece, at most `most` bytes and never empty; none at the end, after which it is not called
@@ -73,7 +82,7 @@ impl<R: AsyncRead + Send + Unpin> Pieces for Reading<R> {
     }
 }
 
-/// Sends a file and waits until it stands on the host; `progress` hears how many bytes have left so far.
+/// Sends a file and waits until it stands on the host; `progress` hears how much has left.
 ///
 /// Reads no faster than the host takes. A file that cannot be had whole takes nobody's place: the host throws
 /// it away, as it does when the future is dropped.
@@ -81,7 +90,7 @@ pub(crate) async fn put(
     link: &Link,
     file: NewFile,
     mut content: impl Pieces,
-    mut progress: impl FnMut(u64) + Send,
+    mut progress: impl FnMut(Left) + Send,
 ) -> Result<Stored, Undone> {
     let mut sending = Sending {
         channel: link.put(file).await.map_err(not_asked)?,
@@ -91,7 +100,7 @@ pub(crate) async fn put(
     loop {
         if let Some(sent) = sending.step(&mut content).await? {
             match sent {
-                Step::Sent(bytes) => progress(bytes),
+                Step::Left(left) => progress(left),
                 Step::Stored(stored) => return Ok(stored),
             }
         }
@@ -113,7 +122,7 @@ enum Next {
 }
 
 enum Step {
-    Sent(u64),
+    Left(Left),
     Stored(Stored),
 }
 
@@ -136,6 +145,7 @@ impl Sending {
                     None => {
                         self.next = Next::Nothing;
                         self.channel.end_stdin();
+                        return Ok(Some(Step::Left(Left::All(self.sent))));
                     }
                 }
             }
@@ -143,7 +153,7 @@ impl Sending {
                 if let Next::Send(piece) = std::mem::replace(&mut self.next, Next::Read) {
                     self.sent += piece.len() as u64;
                     self.channel.send(piece, room);
-                    return Ok(Some(Step::Sent(self.sent)));
+                    return Ok(Some(Step::Left(Left::SoFar(self.sent))));
                 }
             }
         }

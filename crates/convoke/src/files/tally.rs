@@ -14,7 +14,7 @@ const STEP: u64 = 256 * 1024;
 /// How long after a word there is one about fewer bytes: whoever waits for a slow host sees that it goes on.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long after a word there is none, however much moves: nobody sees more of them.
+/// How long after a word there is none, however much moves, until all of a file has: nobody sees more of them.
 const REST: Duration = Duration::from_millis(100);
 
 /// What became of the files so far.
@@ -69,10 +69,24 @@ impl Tally {
         };
         // Those of a file that failed count no more.
         if bytes < told || bytes >= told + least {
-            self.told = (bytes, Instant::now());
-            let total = self.total;
-            events.offer(Kind::Progress(Progress { bytes, total }));
+            self.tell(bytes, events);
         }
+    }
+
+    /// All of the file that moves has moved, so many bytes. It is told at once, for a disk may take long to store
+    /// them; of a short file only when it is the last, for many of those may move in no time.
+    pub(super) fn end(&mut self, bytes: u64, events: &mut Emitter) {
+        let is_long = bytes >= STEP;
+        let bytes = self.bytes + bytes;
+        if bytes != self.told.0 && (is_long || self.total == Some(bytes)) {
+            self.tell(bytes, events);
+        }
+    }
+
+    fn tell(&mut self, bytes: u64, events: &mut Emitter) {
+        self.told = (bytes, Instant::now());
+        let total = self.total;
+        events.offer(Kind::Progress(Progress { bytes, total }));
     }
 
     pub(super) fn outcome(self) -> Outcome {

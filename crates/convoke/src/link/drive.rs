@@ -289,6 +289,7 @@ impl Driver {
             State::Down(..) => return,
         };
         let down = State::Down(error.clone(), hello);
+        // Whoever asks holds the state, so that all requests are in the queue from here on.
         self.shared.state.send_replace(down);
         self.requests.close();
         while let Ok(request) = self.requests.try_recv() {

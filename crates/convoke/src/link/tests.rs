@@ -3,6 +3,7 @@
 mod inbox;
 mod liveness;
 mod machine;
+mod over;
 mod rules;
 mod session;
 

@@ -16,7 +16,7 @@ use convoke_proto::operation::{Failure, Field, Reason};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
 use tokio::sync::mpsc;
 
-use super::{Arriving, Pieces, Reading, Undone, get, put};
+use super::{Arriving, Left, Pieces, Reading, Undone, get, put};
 use crate::error::LinkError;
 use crate::link::{Link, Options};
 
@@ -189,7 +189,7 @@ async fn content_goes_within_credit_and_its_end_is_said() {
     let (link, mut agent) = pair().await;
     let content = Bytes::from_iter((0..100_000).map(|byte| byte as u8));
     let mut seen = Vec::new();
-    let sending = put(&link, new_file(), content.clone(), |bytes| seen.push(bytes));
+    let sending = put(&link, new_file(), content.clone(), |left| seen.push(left));
     let (sent, ()) = tokio::join!(sending, async {
         agent.asked().await;
         let mut came = Vec::new();
@@ -210,8 +210,13 @@ async fn content_goes_within_credit_and_its_end_is_said() {
         agent.says(1, Message::Stored(stored(100_000))).await;
     });
     assert_eq!(sent.unwrap(), stored(100_000));
-    assert_eq!(seen.last(), Some(&100_000));
-    assert!(seen.is_sorted());
+    assert_eq!(seen.pop(), Some(Left::All(100_000)));
+    assert_eq!(seen.last(), Some(&Left::SoFar(100_000)));
+    let bytes = seen.iter().map(|left| match left {
+        Left::SoFar(bytes) => bytes,
+        Left::All(_) => panic!("said twice"),
+    });
+    assert!(bytes.is_sorted());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::content::Content;
 use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
-use crate::transfer::{self, INLINE, Undone};
+use crate::transfer::{self, INLINE, Left, Undone};
 
 use super::owned::owned;
 use super::{Single, field, single};
@@ -94,7 +94,11 @@ impl Upload {
 
     async fn stream(&self, remote: &Remote, teller: &Teller) -> Result<Stored, VerbError> {
         let file = self.file(remote.scope())?;
-        let progress = |sent| teller.sent(sent);
+        let progress = |left| {
+            if let Left::SoFar(sent) = left {
+                teller.sent(sent);
+            }
+        };
         let content = self.content.open().map_err(Undone::Here)?;
         Ok(transfer::put(remote.link(), file, content, progress).await?)
     }

@@ -19,6 +19,8 @@ use convoke::proto::file::{Durability, FileKind, NewFile, Ownership, Stat, Store
 use convoke::proto::message::{Credit, Message, Stream as StreamNumber};
 use convoke::proto::operation::{Answer, Failure, Field, Operation, Reason, Record};
 use convoke_testkit::memory::{Gate, Memory, Script};
+use tokio::io::{self, AsyncReadExt as _};
+use tokio::time::Instant;
 
 use super::{Ran, hosts, run, run_watched};
 
@@ -369,6 +371,57 @@ async fn how_far_a_slow_file_is_is_told_now_and_then() {
         progress(&ran),
         [(40_000, Some(80_000)), (80_000, Some(80_000))]
     );
+}
+
+/// Takes all of a file at once, and stores it ten seconds later.
+fn stores_late(script: Script, size: u64) -> Script {
+    let script = script.takes_request().say(Message::Credit(Credit {
+        stream: 0,
+        bytes: size as u32,
+    }));
+    let script = script.until_stdin_ends().delay(Duration::from_secs(10));
+    script.say(Message::Stored(Stored {
+        path: "/x".into(),
+        size,
+        replaced: false,
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_has_left_is_told_before_it_is_stored() {
+    const MB: u64 = 1_000_000;
+    let all = Some(2 * MB);
+    let both = vec![
+        (256 * 1024, all),
+        (MB, all),
+        // The first piece of the second.
+        (MB + 64 * 1024, all),
+        (2 * MB, all),
+    ];
+    let bytes = |size: u64| Content::from(vec![0; size as usize]);
+    let source = |size: u64| Content::reader(io::repeat(0).take(size));
+    for (contents, told) in [
+        (vec![bytes(MB), bytes(MB)], both),
+        (vec![source(MB)], vec![(256 * 1024, None), (MB, None)]),
+        // Too little for a word on the way.
+        (vec![bytes(100_000)], vec![(100_000, Some(100_000))]),
+    ] {
+        let sizes = contents.iter().map(|content| content.size().unwrap_or(MB));
+        let script = sizes.fold(up(), stores_late);
+        let uploads = contents.into_iter().map(|content| upload("/x", content));
+        let (memory, action) = (Memory::new(script), put(uploads.collect()));
+        let mut early = Vec::new();
+        let mut began = Instant::now();
+        run_watched(&memory, action, &Cancel::new(), |event| match event.kind {
+            Kind::Progress(progress) if began.elapsed() < Duration::from_secs(1) => {
+                early.push((progress.bytes, progress.total));
+            }
+            Kind::Moved(_) => began = Instant::now(),
+            _ => {}
+        })
+        .await;
+        assert_eq!(early, told);
+    }
 }
 
 #[tokio::test]

@@ -20,14 +20,14 @@ use crate::error::{LinkError, StartError};
 const UNSENT: usize = MAX_UNSENT / MAX_DATA;
 
 /// The other end of a link: what the test does as its agent.
-struct Agent {
+pub(super) struct Agent {
     writer: DuplexStream,
     reader: DuplexStream,
     decoder: Decoder,
 }
 
 /// A link and its agent; each pipe holds `room` bytes.
-fn pair_with(room: usize) -> (Link, Agent) {
+pub(super) fn pair_with(room: usize) -> (Link, Agent) {
     let (reader, their_writer) = duplex(room);
     let (writer, their_reader) = duplex(room);
     let agent = Agent {

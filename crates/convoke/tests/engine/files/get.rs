@@ -167,6 +167,23 @@ async fn files_of_many_hosts_land_in_a_directory_each() {
     assert_eq!(here.read("dir2/f"), b"1");
 }
 
+#[tokio::test(start_paused = true)]
+async fn all_that_has_come_is_told_at_once_of_a_long_file_and_of_the_last() {
+    const MB: u64 = 1_000_000;
+    let here = Here::new();
+    let sizes = [MB, 1_000, 1_000, 1_000];
+    let script = sizes.iter().fold(up(), |script, size| {
+        ends(sends(script, *size, 0o600, &vec![0; *size as usize]))
+    });
+    let downloads = ["a", "b", "c", "d"].map(|name| here.download(name, name));
+    let action = Action::everywhere(hosts(1), Work::Get(downloads.to_vec()));
+    let ran = on(script, action).await;
+    assert!(ran.report.is_ok(), "{:?}", ran.report);
+    // The first word is about the first pieces.
+    let all = MB + 3_000;
+    assert_eq!(progress(&ran)[1..], [(MB, None), (all, Some(all))]);
+}
+
 #[tokio::test]
 async fn content_may_come_as_events() {
     let download = Download {
