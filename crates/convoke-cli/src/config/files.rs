@@ -196,10 +196,10 @@ fn check_ownership(ownership: &Ownership) -> Result<(), Usage> {
 }
 
 impl Source {
-    /// How many bytes it has, when that is known without reading it: files that the kernel makes up say none.
+    /// How many bytes it has, when that is known without reading it.
     pub(crate) fn size(&self) -> Option<u64> {
         match self {
-            Source::File(path) => Some(fs::metadata(path).ok()?.len()).filter(|size| *size > 0),
+            Source::File(path) => Some(fs::metadata(path).ok()?.len()),
             Source::Stdin | Source::Stream(_) => None,
         }
     }

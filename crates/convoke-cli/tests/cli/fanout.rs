@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::scene::Scene;
 
 /// Up to how many bytes of a host count as little.
-const LITTLE: usize = 256 * 1024;
+const LITTLE: usize = 128 * 1024;
 
 /// More than are worked on at once in any case.
 const HOSTS: &str = "local:h[1-600]";
@@ -55,12 +55,12 @@ fn little_goes_to_more_hosts_at_once_than_much() {
     scene.file("rest", vec![7; LITTLE / 2]);
     scene.file("much", vec![7; LITTLE + 1]);
     for (files, expected) in [
-        (&["none"][..], 512),
-        (&["little"], 512),
-        (&["much"], 64),
+        (&["none"][..], 256),
+        (&["little"], 256),
+        (&["much"], 48),
         // What counts is all that a host gets.
-        (&["half", "none", "rest"], 512),
-        (&["little", "half"], 64),
+        (&["half", "none", "rest"], 256),
+        (&["little", "half"], 48),
     ] {
         let words = [&["put"], files, &[&*to]].concat();
         assert_eq!(at_once(&scene, &words), expected, "{files:?}");
@@ -85,7 +85,7 @@ fn what_has_no_known_size_counts_as_much() {
         &["put", "little", "pipe", &into],
         &["get", &to, "out"],
     ] {
-        assert_eq!(at_once(&scene, words), 64, "{words:?}");
+        assert_eq!(at_once(&scene, words), 48, "{words:?}");
     }
     assert!(!fs::exists(scene.path("out")).unwrap());
     scene.end();

