@@ -179,9 +179,9 @@ async fn all_that_has_come_is_told_at_once_of_a_long_file_and_of_the_last() {
     let action = Action::everywhere(hosts(1), Work::Get(downloads.to_vec()));
     let ran = on(script, action).await;
     assert!(ran.report.is_ok(), "{:?}", ran.report);
-    // The first word is about the first pieces.
     let all = MB + 3_000;
-    assert_eq!(progress(&ran)[1..], [(MB, None), (all, Some(all))]);
+    let told = progress(&ran);
+    assert!(told.ends_with(&[(MB, None), (all, Some(all))]), "{told:?}");
 }
 
 #[tokio::test]
