@@ -23,7 +23,7 @@ pub const DEFAULT_FANOUT: usize = 512;
 pub const TRANSFER_FANOUT: usize = 48;
 
 /// The same where all get a small file. An agent that is sent leaves a link with a fifth of a megabyte.
-pub const SMALL_TRANSFER_FANOUT: usize = 256;
+pub const SMALL_TRANSFER_FANOUT: usize = 192;
 
 /// How many events wait for their consumer. A full queue stops the hosts, so that a slow reader
 /// costs at most this many pieces of output.

@@ -55,11 +55,11 @@ fn little_goes_to_more_hosts_at_once_than_much() {
     scene.file("rest", vec![7; LITTLE / 2]);
     scene.file("much", vec![7; LITTLE + 1]);
     for (files, expected) in [
-        (&["none"][..], 256),
-        (&["little"], 256),
+        (&["none"][..], 192),
+        (&["little"], 192),
         (&["much"], 48),
         // What counts is all that a host gets.
-        (&["half", "none", "rest"], 256),
+        (&["half", "none", "rest"], 192),
         (&["little", "half"], 48),
     ] {
         let words = [&["put"], files, &[&*to]].concat();
