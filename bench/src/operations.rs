@@ -16,6 +16,8 @@ use convoke::host::{Host, Reach};
 use convoke::remote::{Remote, VerbError};
 use convoke::verb::{Stat, Tempdir, Touch, Upload, Verbs};
 use convoke_testkit::fleet::Fleet;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tokio::runtime::Runtime;
 
 use crate::link::{ROUNDS, rate};
 use crate::measure::{Tools, median};
@@ -61,7 +63,8 @@ pub(crate) fn run(_: &Tools) -> io::Result<()> {
         bench.facts().await?;
         remote.close().await;
         far_away(&fleet, &memory).await
-    })
+    })?;
+    on_one_core(&runtime)
 }
 
 /// What is measured against what.
@@ -78,29 +81,17 @@ impl Bench<'_> {
         let path = format!("{directory}/source");
         let source = self.remote.upload(path.as_str(), vec![0; 1024]).await;
         source.map_err(failed)?;
-        let (mut alone, mut bare, mut many) = (Vec::new(), Vec::new(), Vec::new());
+        one_by_one("stat, sequential", self.remote, &path, self.echo).await?;
+        let mut many = Vec::new();
         for round in 0..=ROUNDS {
-            let began = Instant::now();
-            for _ in 0..REQUESTS {
-                self.remote.stat(path.as_str()).await.map_err(failed)?;
-            }
-            let ours = rate(REQUESTS, began.elapsed());
-            let echoes = self.echo.echoes(REQUESTS).await?;
             let began = Instant::now();
             let verbs = (0..FLIGHT).map(|_| Stat::of(path.as_str()));
             all_well(self.remote.batch(verbs).await.map_err(failed)?)?;
             let batched = rate(FLIGHT, began.elapsed());
             if round > 0 {
-                alone.push(ours);
-                bare.push(echoes);
                 many.push(batched);
             }
         }
-        let (alone, bare) = (median(alone), median(bare));
-        println!(
-            "stat, sequential: {alone:.0}/s; an echo of cat on a bare channel: {bare:.0}/s; ratio {:.2} (goal 0.75)",
-            alone / bare
-        );
         println!("stat, batched: {:.0}/s (goal 100,000)", median(many));
         self.peers(directory, Work::Stat)
     }
@@ -185,6 +176,50 @@ impl Bench<'_> {
         }
         Ok(())
     }
+}
+
+/// Stats one after the other, beside echoes.
+async fn one_by_one(title: &str, remote: &Remote, path: &str, echo: &mut Echo) -> io::Result<()> {
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let began = Instant::now();
+        for _ in 0..REQUESTS {
+            remote.stat(path).await.map_err(failed)?;
+        }
+        let stats = rate(REQUESTS, began.elapsed());
+        let echoes = echo.echoes(REQUESTS).await?;
+        if round > 0 {
+            ours.push(stats);
+            bare.push(echoes);
+        }
+    }
+    let (ours, bare) = (median(ours), median(bare));
+    println!(
+        "{title}: {ours:.0}/s; an echo of cat on a bare channel: {bare:.0}/s; ratio {:.2} (goal 0.75)",
+        ours / bare
+    );
+    Ok(())
+}
+
+/// Stats once more where all processes share a core: what they cost. Elsewhere both rates are mostly the time a
+/// machine takes to wake a core that sleeps, and where it chooses to run whom.
+fn on_one_core(runtime: &Runtime) -> io::Result<()> {
+    let all = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    let first = (0..CpuSet::MAX_CPU).find(|core| all.is_set(*core));
+    one.set(first.unwrap_or_default());
+    sched_setaffinity(None, &one)?;
+    // The hosts inherit it.
+    let fleet = Fleet::start();
+    let measured = runtime.block_on(async {
+        let remote = open(&fleet, &fleet.address(1).to_string()).await?;
+        let mut echo = Echo::open(&fleet).await?;
+        one_by_one("stat, sequential, on one core", &remote, "/", &mut echo).await?;
+        remote.close().await;
+        Ok(())
+    });
+    sched_setaffinity(None, &all)?;
+    measured
 }
 
 /// Empty files over a long way, in one flight.

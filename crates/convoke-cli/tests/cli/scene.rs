@@ -152,6 +152,17 @@ impl Scene {
         numbers.filter_map(Pid::from_raw).filter(is_ours).collect()
     }
 
+    /// Waits until so many processes belong to this test. One that is just becoming another program has no
+    /// environment for a moment, and is not seen.
+    pub(crate) fn until_there_are(&self, count: usize) {
+        let deadline = Instant::now() + limit();
+        while self.processes().len() < count {
+            let found: Vec<_> = self.processes().iter().map(command_line).collect();
+            assert!(Instant::now() < deadline, "only {found:?} run");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits until no process with this command name belongs to this test.
     pub(crate) fn until_none_is_called(&self, name: &str) {
         self.until_gone(|pid| {
