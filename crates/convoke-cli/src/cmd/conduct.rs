@@ -74,38 +74,80 @@ pub(super) struct Undertaking {
 /// # Errors
 /// This machine has no thread for it; nothing has been started then.
 pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
-    let Undertaking {
-        output, exit_rule, ..
-    } = undertaking;
+    let exit_rule = undertaking.exit_rule;
     let runtime = runtime(ONE).map_err(no_threads)?;
     let mut signals = {
         let _inside = runtime.enter();
         Signals::listen().map_err(no_threads)?
     };
-    let operator = Arc::new(undertaking.operator);
-    let (mut floor, line) = operator.stage();
-    if !output.stdout.is_terminal() && !output.stderr.is_terminal() {
-        // What we write elsewhere is in the way of no question.
-        floor = Floor::default();
-    }
-    let echo = operator.echo();
+    let stage = Stage::of(&undertaking);
     let _nothing_left = NothingLeft(undertaking.reach.registry.clone());
-    let _restored = Restored(echo.clone());
-    if output.stderr.kind == PaperKind::Terminal || echo.is_some() {
-        signals::tidy_before_suspension(line.clone(), echo.clone()).map_err(no_threads)?;
+    let _restored = Restored(stage.echo.clone());
+    if undertaking.output.stderr.kind == PaperKind::Terminal || stage.echo.is_some() {
+        let (line, echo) = (stage.line.clone(), stage.echo.clone());
+        signals::tidy_before_suspension(line, echo).map_err(no_threads)?;
     }
-    if let Some(stop) = runtime.block_on(prepare(&operator, &mut signals))? {
+    if let Some(stop) = runtime.block_on(prepare(&undertaking.operator, &mut signals))? {
         return Ok(stop.code());
     }
+    let (attention, shown) = begin(undertaking, stage, signals)?;
+    let ended = runtime.block_on(attention.until(shown));
+    Ok(code(ended, exit_rule))
+}
+
+/// What those share who write to the operator's terminal.
+struct Stage {
+    /// The right to write.
+    floor: Floor,
+    /// The progress line.
+    line: Line,
+    /// What is typed unseen.
+    echo: Option<Echo>,
+}
+
+impl Stage {
+    fn of(undertaking: &Undertaking) -> Self {
+        let (floor, line) = undertaking.operator.stage();
+        let papers = [undertaking.output.stdout, undertaking.output.stderr];
+        let is_in_the_way = papers.into_iter().any(Paper::is_terminal);
+        Stage {
+            // What we write elsewhere is in the way of no question.
+            floor: if is_in_the_way {
+                floor
+            } else {
+                Floor::default()
+            },
+            line,
+            echo: undertaking.operator.echo(),
+        }
+    }
+}
+
+/// Starts the renderer and the engine; what our own thread does meanwhile, and what the renderer says at its end.
+fn begin(
+    undertaking: Undertaking,
+    stage: Stage,
+    signals: Signals,
+) -> Result<(Attention, oneshot::Receiver<Option<Shown>>), Usage> {
     let cancel = Cancel::new();
     let (note, notes) = mpsc::channel(NOTES);
     let (events_in, events) = mpsc::channel(QUEUE);
     let (report_in, report) = oneshot::channel();
     let (shown_in, shown) = oneshot::channel();
-    let stderr = output.stderr;
+    let output = undertaking.output;
+    let attention = Attention {
+        signals,
+        alarms: undertaking.alarms,
+        cancel: cancel.clone(),
+        note,
+        line: stage.line.clone(),
+        echo: stage.echo,
+        stderr: output.stderr,
+        stop: None,
+    };
     if let Some(warning) = undertaking.warning.filter(|_| output.talk > Volume::Quiet) {
         // There is room: it is the first note.
-        let _ = note.try_send(Note::Plain(warning));
+        let _ = attention.note.try_send(Note::Plain(warning));
     }
     let job = Job {
         mode: undertaking.mode,
@@ -116,35 +158,24 @@ pub(super) fn carry_out(undertaking: Undertaking) -> Result<u8, Usage> {
         output,
         events,
         notes,
-        floor,
-        line: line.clone(),
+        floor: stage.floor,
+        line: stage.line,
         report,
         outdir: undertaking.outdir,
     };
     let engine = Engine {
-        runtime: self::runtime(undertaking.hands).map_err(no_threads)?,
+        runtime: runtime(undertaking.hands).map_err(no_threads)?,
         action: undertaking.action,
         reach: Reach {
-            ask: operator,
+            ask: Arc::new(undertaking.operator),
             ..undertaking.reach
         },
-        cancel: cancel.clone(),
+        cancel,
     };
     // None is joined: when we leave at once it may be stuck, and else it is at its end.
     spawn("renderer", move || drop(shown_in.send(drive::run(job))))?;
     spawn("engine", move || engine.run(events_in, report_in))?;
-    let attention = Attention {
-        signals,
-        alarms: undertaking.alarms,
-        cancel,
-        note,
-        line,
-        echo,
-        stderr,
-        stop: None,
-    };
-    let ended = runtime.block_on(attention.until(shown));
-    Ok(code(ended, exit_rule))
+    Ok((attention, shown))
 }
 
 /// Asks the operator for what must be known beforehand; what stops that stops everything.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use convoke::event::{Event, Kind, Stream};
+use convoke::event::{Event, Kind, Progress, Stream};
 use convoke::printable::is_invisible;
 use serde_json::ser::{CompactFormatter, Formatter};
 
@@ -61,7 +61,7 @@ impl View for Json {
                 }
                 event.kind = Kind::Output { stream, data };
             }
-            Kind::Progress(_) if !host.may_progress(event.at) => return Ok(()),
+            Kind::Progress(progress) if !host.tells(progress, event.at) => return Ok(()),
             Kind::Ended(_) => {
                 for stream in [Stream::Stdout, Stream::Stderr] {
                     let data = std::mem::take(host.held(stream));
@@ -89,9 +89,10 @@ impl View for Json {
 }
 
 impl Numbered {
-    /// Whether it is time to tell how far files are; what is left out the next one says, too.
-    fn may_progress(&mut self, at: SystemTime) -> bool {
+    /// Whether it is told how far files are: from time to time, and when all has moved, which nothing says later.
+    fn tells(&mut self, progress: Progress, at: SystemTime) -> bool {
         let is_time = match self.progress {
+            _ if progress.total == Some(progress.bytes) => true,
             Some(before) => at.duration_since(before).is_ok_and(|time| time >= PAUSE),
             None => true,
         };

@@ -97,6 +97,26 @@ fn lines_of_a_host_are_numbered_without_gaps() {
 }
 
 #[test]
+fn how_far_files_are_is_told_now_and_then_and_when_all_has_moved() {
+    let progress = |bytes, total| {
+        let kind = Kind::Progress(Progress { bytes, total });
+        Event {
+            kind,
+            ..out("web1", b"")
+        }
+    };
+    let at = SystemTime::now();
+    let of_known = (1..=4).map(|bytes| progress(bytes, Some(4)));
+    let of_unknown = (5..=9).map(|bytes| progress(bytes, None));
+    let events = of_known
+        .chain(of_unknown)
+        .map(|event| Event { at, ..event });
+    let lines = lines(FILE, events.collect());
+    let told: Vec<&Value> = lines.iter().map(|line| &line["data"]["bytes"]).collect();
+    assert_eq!(told, [1, 4]);
+}
+
+#[test]
 fn nothing_in_a_line_drives_a_terminal() {
     let text = "\x1b\x7f\u{9b}\u{202e}\u{e0041}\r caf\u{e9}";
     let (stdout, _) = shown(Json::new(&output(TERMINAL)), [out("a", text.as_bytes())]);
