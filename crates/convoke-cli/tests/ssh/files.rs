@@ -74,13 +74,13 @@ fn many_small_files_cost_few_round_trips_over_a_long_way() {
         ok(&operator, &fleet, verb, &words);
         way.counts().trips / 2
     };
-    // How many requests are on the way at once, with much room for a busy machine.
-    for (verb, together) in [("put", 20), ("get", 3)] {
+    // One by one they cost at least one each. A busy machine sees what comes in smaller pieces, each of which counts.
+    for (verb, most) in [("put", FILES / 20), ("get", FILES * 3 / 4)] {
         // The agent is there afterwards.
         let few = [trips(verb, 1), trips(verb, 1)][1];
         let many = trips(verb, FILES) - few;
         eprintln!("{verb}: {many} round trips more for {FILES} files than for one");
-        assert!(many <= (FILES / together) as u64, "{verb}: {many}");
+        assert!(many <= most as u64, "{verb}: {many}");
     }
     for (number, name) in names.iter().enumerate() {
         assert!(fs::read(fleet.home(1).join("there").join(name)).unwrap() == content(number));
