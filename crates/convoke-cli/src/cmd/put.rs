@@ -27,7 +27,7 @@ use crate::stdin::{Alarm, Spool, Straight, Unread};
 /// # Errors
 /// What the operator has to mend; nothing has been started then.
 pub(crate) fn run(config: Put, here: &Environment, floor: Floor) -> Result<u8, Usage> {
-    let stdin = config.stdin();
+    let stdin = config.stdin;
     let hosts = selection::hosts(&config.selection, stdin)?;
     let may_ask = hosts.len() == 1 && stdin == crate::config::Stdin::Unread;
     let terminal = may_ask.then(|| here.terminal()).flatten();

@@ -10,10 +10,13 @@ use convoke::connect::terminal::Terminal;
 
 use super::Stdin;
 use crate::args::Color;
+use crate::error::Usage;
 
 /// What we know about the process we run in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Environment {
+    /// Whether stdin was closed when we were started.
+    pub(crate) is_stdin_closed: bool,
     /// Whether stdout was closed when we were started.
     pub(crate) is_stdout_closed: bool,
     /// Whether stdin is a terminal.
@@ -59,6 +62,7 @@ impl Environment {
     pub(crate) fn of_this_process() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Environment {
+            is_stdin_closed: closed::was_stdin_closed(),
             is_stdout_closed: closed::was_stdout_closed(),
             is_stdin_terminal: std::io::stdin().is_terminal(),
             is_stdout_terminal: std::io::stdout().is_terminal(),
@@ -68,6 +72,19 @@ impl Environment {
             is_dumb: variable("TERM").is_none_or(|value| value == "dumb"),
             temporary: std::env::temp_dir(),
             mask: umask(),
+        }
+    }
+
+    /// Whether our stdin is sent, when that `is_wanted`.
+    ///
+    /// # Errors
+    /// It was closed when we were started: what is missing must not be taken for something empty.
+    pub(super) fn stdin(&self, is_wanted: bool) -> Result<Stdin, Usage> {
+        match (is_wanted, self.is_stdin_closed) {
+            (true, true) => Err(Usage::new("stdin is closed, and was to be sent")
+                .hint("`</dev/null` sends something empty")),
+            (true, false) => Ok(Stdin::Sent),
+            (false, _) => Ok(Stdin::Unread),
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Put {
     pub(crate) selection: Selection,
     /// The files, each with what it shall hold.
     pub(crate) files: Vec<(Source, NewFile)>,
+    /// Whether our stdin is one of them.
+    pub(crate) stdin: Stdin,
     /// How.
     pub(crate) moving: Moving,
 }
@@ -122,23 +124,14 @@ impl Put {
             durability: durability(put.no_sync),
         };
         let selection = Selection::new(hosts, &put.moving.pace);
+        let files = files(sources, &form)?;
+        let is_stdin = |(source, _): &(Source, NewFile)| *source == Source::Stdin;
         Ok(Put {
             selection,
-            files: files(sources, &form)?,
+            stdin: here.stdin(files.iter().any(is_stdin))?,
+            files,
             moving: Moving::new(put.moving, OutputForm::Files, talk, here)?,
         })
-    }
-
-    /// Whether our stdin is sent.
-    pub(crate) fn stdin(&self) -> Stdin {
-        match self
-            .files
-            .iter()
-            .any(|(source, _)| *source == Source::Stdin)
-        {
-            true => Stdin::Sent,
-            false => Stdin::Unread,
-        }
     }
 }
 

@@ -41,10 +41,7 @@ impl Run {
         output.outdir = run.outdir.clone().map(PathBuf::from);
         Ok(Run {
             selection: Selection::new(run.hosts.clone(), &run.pace),
-            stdin: match run.stdin {
-                true => Stdin::Sent,
-                false => Stdin::Unread,
-            },
+            stdin: here.stdin(run.stdin)?,
             pace: Pace::new(&run.pace),
             reaching: Reaching::new(run.reaching.clone())?,
             output,

@@ -10,6 +10,7 @@ use crate::error::Usage;
 
 fn here() -> Environment {
     Environment {
+        is_stdin_closed: false,
         is_stdout_closed: false,
         is_stdin_terminal: false,
         is_stdout_terminal: false,

@@ -1,5 +1,6 @@
 //! Standard descriptors that are closed, full, or read by nobody: one rule for every verb and form.
 
+use std::fs;
 use std::process::Stdio;
 
 use crate::scene::{Ran, Scene};
@@ -115,17 +116,23 @@ fn a_stderr_that_cannot_be_written_changes_nothing() {
 }
 
 #[test]
-fn a_closed_stdin_is_an_empty_one() {
+fn a_closed_stdin_is_not_an_empty_one() {
     let scene = Scene::new();
-    for (words, code) in [
-        (&["run", "local:a", "cat"][..], 0),
-        (&["run", "--stdin", "local:a", "cat"], 0),
-        (&["run", "-", "cat"], 2),
-        (&["hosts", "-"], 2),
+    scene.file("there", "old");
+    for words in [
+        &["run", "--stdin", "local:a", "cat"][..],
+        &["run", "--stdin", "--dry-run", "local:a", "cat"],
+        &["run", "-", "cat"],
+        &["hosts", "-"],
+        &["put", "-", "local:a:there"],
+        &["put", "-", "local:a[1-2]:there"],
     ] {
         let ran = redirected(&scene, "<&-", words);
-        assert_eq!((ran.code, ran.text()), (Some(code), ""), "{words:?}");
-        assert_eq!(ran.stderr.is_empty(), code == 0, "{}", ran.stderr);
+        assert_eq!((ran.code, ran.text()), (Some(2), ""), "{words:?}");
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
     }
+    assert_eq!(fs::read(scene.path("there")).unwrap(), b"old");
+    let ran = redirected(&scene, "<&-", &["run", "local:a", "cat"]);
+    assert_eq!((ran.code, ran.text(), &*ran.stderr), (Some(0), "", ""));
     scene.end();
 }
