@@ -39,6 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn begin(words: Vec<OsString>) -> u8 {
+    signals::outlive_file_limits();
     let here = Environment::of_this_process();
     let color = args::color_of(&words);
     match Args::parse_words(words) {

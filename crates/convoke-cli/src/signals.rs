@@ -2,10 +2,18 @@
 
 mod suspend;
 
+use nix::sys::signal::{SigSet, Signal as Number};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Stop;
 pub(crate) use suspend::tidy_before_suspension;
+
+/// Lets a write beyond a limit of file sizes (`ulimit -f`) fail like every other that goes wrong, instead of ending us
+/// without a word. Call it before any thread is started.
+pub(crate) fn outlive_file_limits() {
+    // Held back, it ends nobody. Programs that we start get a mask of their own.
+    let _ = SigSet::from(Number::SIGXFSZ).thread_block();
+}
 
 /// The signals that stop a run, as they come.
 pub(crate) struct Signals {

@@ -9,6 +9,7 @@ mod scene;
 mod closed;
 mod exits;
 mod fanout;
+mod file_limits;
 mod files;
 mod guide;
 mod input;
