@@ -37,7 +37,7 @@ pub(super) struct Answers {
     inner: Box<dyn View>,
     hosts: HashMap<Arc<str>, Pending>,
     /// What was asked for by a name that nothing has, and on which hosts.
-    missing: BTreeMap<String, Vec<Arc<str>>>,
+    missing: BTreeMap<BString, Vec<Arc<str>>>,
 }
 
 /// What is known of one host.
@@ -97,12 +97,17 @@ impl Answers {
         out.flush()
     }
 
-    /// Notes what the operator may have mistyped: a fact of which there is none has no line.
+    /// Notes what the operator may have mistyped: a fact or variable of which there is none has no line.
     fn note_missing(&mut self, answer: &Answer, host: &Arc<str>) {
-        if let (Asked::Facts { names }, Answer::Facts(raw)) = (&self.asked, answer) {
-            for name in facts::missing(raw, names) {
-                self.missing.entry(name).or_default().push(Arc::clone(host));
+        let names = match (&self.asked, answer) {
+            (Asked::Facts { names }, Answer::Facts(raw)) => facts::missing(raw, names),
+            (Asked::Environment { names }, Answer::Environment(variables)) => {
+                environment::missing(variables, names)
             }
+            _ => return,
+        };
+        for name in names {
+            self.missing.entry(name).or_default().push(Arc::clone(host));
         }
     }
 
@@ -154,7 +159,7 @@ impl View for Answers {
         self.inner.finish(screen)?;
         for (name, hosts) in &self.missing {
             let hosts = words::fold(hosts.iter().map(|host| &**host));
-            screen.say(&format!("{hosts}: has no {}\n", quote(name.as_bytes())));
+            screen.say(&format!("{hosts}: has no {}\n", quote(name)));
         }
         Ok(())
     }

@@ -404,7 +404,8 @@ fn the_environment_is_the_one_that_a_command_gets() {
         scene.start(command).finish()
     };
     let ran = with(&["env", "local:a", "ODD", "SHELL", "NONE"]);
-    assert_eq!(ran.code, Some(0));
+    let told = "local:a: has no NONE\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), told));
     let lines: BTreeSet<&str> = ran.text().lines().collect();
     let expected = [r"ODD=$'two words\nSHELL=forged'", "SHELL=/bin/sh"];
     assert_eq!(lines, expected.into());

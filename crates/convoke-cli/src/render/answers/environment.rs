@@ -19,6 +19,12 @@ pub(super) fn write(variables: &[(BString, BString)], out: &mut Lines<'_>) -> Re
     })
 }
 
+/// The names of variables that are not set.
+pub(super) fn missing(variables: &[(BString, BString)], names: &[BString]) -> Vec<BString> {
+    let is_set = |name: &&BString| variables.iter().any(|(other, _)| other == *name);
+    names.iter().filter(|name| !is_set(name)).cloned().collect()
+}
+
 /// Leaves the variables of these names; all when nothing is named.
 pub(super) fn select(variables: &mut Vec<(BString, BString)>, names: &[BString]) {
     if !names.is_empty() {

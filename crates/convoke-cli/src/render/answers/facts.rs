@@ -66,7 +66,7 @@ pub(super) fn write(
 }
 
 /// The names of which the host has nothing, among those that only a host can know to be none: `interfaces.eth9`.
-pub(super) fn missing(raw: &[(String, BString)], names: &[String]) -> Vec<String> {
+pub(super) fn missing(raw: &[(String, BString)], names: &[String]) -> Vec<BString> {
     let members = names.iter().filter(|name| {
         let group = group_of(name);
         name.contains('.') && OPEN.contains(&group)
@@ -81,7 +81,8 @@ pub(super) fn missing(raw: &[(String, BString)], names: &[String]) -> Vec<String
             .iter()
             .any(|line| is_wanted(&line.name, std::slice::from_ref(*name)))
     };
-    members.filter(|name| !is_there(name)).cloned().collect()
+    let missing = members.filter(|name| !is_there(name));
+    missing.map(|name| name.as_str().into()).collect()
 }
 
 /// Leaves the texts that the wanted groups are made from; all when nothing is named.
