@@ -87,10 +87,7 @@ impl Landing {
                     Err(error) => return Err(error.into()),
                 };
                 let made = is_new.then(|| (Arc::clone(&above), beneath.clone()));
-                (
-                    directory(&*above, Path::new(beneath), OFlags::NOFOLLOW)?,
-                    made,
-                )
+                (no_link(&above, beneath)?, made)
             }
         };
         let mut place = Place {
@@ -205,6 +202,18 @@ impl Drop for Place {
             let _ = unlinkat(above, name, AtFlags::REMOVEDIR);
         }
     }
+}
+
+/// Opens a directory that must not be a link, nor anything else.
+fn no_link(above: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+    directory(above, Path::new(name), OFlags::NOFOLLOW).map_err(|error| {
+        let there = statat(above, name, AtFlags::SYMLINK_NOFOLLOW);
+        match there.map(|there| FileType::from_raw_mode(there.st_mode)) {
+            Ok(FileType::Directory) | Err(_) => error,
+            Ok(FileType::Symlink) => io::Error::other(format!("{name:?} is a symbolic link")),
+            Ok(_) => io::Error::other(format!("{name:?} is no directory")),
+        }
+    })
 }
 
 fn directory(at: impl std::os::fd::AsFd, path: &Path, more: OFlags) -> io::Result<OwnedFd> {

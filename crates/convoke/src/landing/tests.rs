@@ -179,11 +179,18 @@ fn the_directory_of_a_host_is_made_and_goes_when_nothing_lands() {
 }
 
 #[test]
-fn the_directory_of_a_host_that_is_a_link_is_refused() {
+fn what_stands_in_the_place_of_the_directory_of_a_host_is_named() {
     let field = Field::new();
     let elsewhere = tempfile::tempdir().unwrap();
     symlink(elsewhere.path(), field.path("web1")).unwrap();
-    assert!(land(&field.beneath("web1", "f"), b"one", 0o600).is_err());
+    std::fs::write(field.path("web2"), "").unwrap();
+    for (name, why) in [
+        ("web1", "\"web1\" is a symbolic link"),
+        ("web2", "\"web2\" is no directory"),
+    ] {
+        let error = land(&field.beneath(name, "f"), b"one", 0o600).unwrap_err();
+        assert_eq!(error.to_string(), why);
+    }
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
 
