@@ -5,7 +5,6 @@ mod flight;
 mod tally;
 mod tilde;
 mod turns;
-mod whole;
 
 use std::io;
 use std::mem;
@@ -21,7 +20,7 @@ use crate::failure::in_words;
 use crate::landing::Landing;
 use crate::link::Link;
 use crate::outcome::{FailureCause, Outcome};
-use crate::printable::escaped;
+use crate::printable::{escaped, printable};
 use crate::process::Broken;
 use crate::transfer::{self, Arriving, Left, Undone};
 
@@ -217,7 +216,7 @@ impl<'a> Moving<'a> {
         let arriving = arriving.ending_at(&stat);
         let bytes = match &download.to {
             Destination::File(landing) => self.land(landing, &path, &stat, arriving).await?,
-            Destination::Output => self.show(arriving).await?,
+            Destination::Output => self.show(&path, &stat, arriving).await?,
         };
         self.done(Moved {
             path,
@@ -247,23 +246,47 @@ impl<'a> Moving<'a> {
             self.tally.at(bytes, self.events);
         }
         self.tally.end(bytes, self.events);
-        if arriving.is_short() {
-            whole::check(self.link, path, stat).await?;
+        if !self.is_whole(path, stat, &arriving).await? {
+            let changed = changed(path);
+            return Err(here(format!("it would not be whole: {changed}")));
         }
         let mode = stat.mode;
         on_a_thread(move || approach.land(mode)).await?;
         Ok(bytes)
     }
 
-    /// Hands on what comes; how many bytes there were.
-    async fn show(&mut self, mut arriving: Arriving) -> Result<u64, Undone> {
+    /// Hands on what comes, whole or not; how many bytes there were.
+    async fn show(
+        &mut self,
+        path: &BString,
+        stat: &Stat,
+        mut arriving: Arriving,
+    ) -> Result<u64, Undone> {
         let mut bytes = 0;
         while let Some(data) = arriving.next().await? {
             bytes += data.len() as u64;
             let stream = Stream::Stdout;
             self.events.send(Kind::Output { stream, data }).await;
         }
+        if !self.is_whole(path, stat, &arriving).await? {
+            let changed = changed(path);
+            return Err(here(format!("it is not whole: {changed}")));
+        }
         Ok(bytes)
+    }
+
+    /// Whether all of a file has come.
+    async fn is_whole(
+        &self,
+        path: &BString,
+        stat: &Stat,
+        arrived: &Arriving,
+    ) -> Result<bool, Undone> {
+        if !arrived.is_short() {
+            return Ok(true);
+        }
+        let unchanged = transfer::is_unchanged(self.link, path, stat).await;
+        unchanged.map_err(Undone::Broken)
     }
 
     async fn done(&mut self, moved: Moved) {
@@ -301,6 +324,16 @@ impl Destination {
             Destination::Output => None,
         }
     }
+}
+
+/// What is said of a file that is not whole.
+fn changed(path: &BString) -> String {
+    format!("\"{}\" changed while it was fetched", printable(path))
+}
+
+/// A failure that this machine has seen.
+fn here(words: String) -> Undone {
+    Undone::Here(io::Error::other(words))
 }
 
 /// An error of this machine in words, safe to print.

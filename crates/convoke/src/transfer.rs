@@ -1,5 +1,7 @@
 //! The content of one file on its way: to a host as a new file, or from it.
 
+mod whole;
+
 use std::io;
 
 use bytes::{Bytes, BytesMut};
@@ -11,6 +13,8 @@ use crate::error::{LinkError, StartError};
 use crate::link::{Channel, Delivery, Link};
 use crate::operate::too_long;
 use crate::process::Broken;
+
+pub(crate) use whole::is_unchanged;
 
 /// How much of a reader is asked for at once, in bytes: what one frame carries.
 const PIECE: usize = convoke_proto::frame::MAX_DATA;

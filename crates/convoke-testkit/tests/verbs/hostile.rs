@@ -93,6 +93,41 @@ async fn more_of_a_file_than_was_asked_for_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_cut_while_it_came_is_not_whole() {
+    let stat = |size| FileStat {
+        size,
+        ..entry("x").stat
+    };
+    for (offset, limit, now, is_whole) in [
+        (0, None, 10, false),
+        // As of what the kernel makes up in `/sys`.
+        (0, None, 4096, true),
+        (4090, None, 10, false),
+        (0, Some(10), 10, false),
+        // Nobody asks what became of what is all there.
+        (0, Some(4), 10, true),
+        (4092, Some(10), 10, true),
+    ] {
+        let mut answer = Vec::new();
+        Record::Last(Answer::Stat(Some(Box::new(stat(now))))).encode(&mut answer);
+        let script = Script::new().have().hello().takes_request();
+        let script = script.say(Message::Opened(Box::new(stat(4096))));
+        let script = script.stdout(*b"less").ends(1).say(Message::Done);
+        let script = script.takes_request().stdout(answer).say(Message::Done);
+        let host = Host::new("memory:h1").unwrap();
+        let reach = Memory::new(script).reach();
+        let remote = Remote::open(&host, &reach).await.unwrap();
+        let download = Download::of("x").offset(offset);
+        let download = limit.into_iter().fold(download, Download::limit);
+        match remote.ask(download).await {
+            Ok(came) if is_whole => assert_eq!(came, "less"),
+            Err(VerbError::Changed { path }) if !is_whole => assert_eq!(path, "x"),
+            other => panic!("{offset} {limit:?} {now}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reader_whose_link_breaks_says_so_after_what_came() {
     let file = || {
         let script = Script::new().have().hello().takes_request();

@@ -113,6 +113,12 @@ pub enum VerbError {
         /// The path, or the program that says so much.
         what: BString,
     },
+    /// The file became shorter, or another, while it was read: what came is a part of it.
+    #[error("\"{}\": it changed while it was fetched", escaped(.path))]
+    Changed {
+        /// The path.
+        path: BString,
+    },
     /// A command did not exit with 0.
     #[error("{}", ended(.0))]
     Failed(Box<Completed>),

@@ -4,12 +4,12 @@ mod reader;
 
 use bstr::BString;
 use bytes::Bytes;
-use convoke_proto::file::{Get, Stat as FileStat};
+use convoke_proto::file::{FileKind, Get, Stat as FileStat};
 use convoke_proto::operation::{Answer, MAX_CONTENT, Operation};
 
 use crate::remote::{Remote, VerbError};
 use crate::scope::Scope;
-use crate::transfer::{self, Arriving};
+use crate::transfer::{self, Arriving, is_unchanged};
 
 use super::{Single, Verb, field};
 
@@ -170,6 +170,18 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// How many bytes shall come by what the host says about the file. Files that the kernel makes up when they are
+    /// read have no size.
+    fn announced(&self, stat: &FileStat) -> u64 {
+        let most = self.limit.unwrap_or(u64::MAX);
+        match stat.kind {
+            FileKind::File => stat.size.saturating_sub(self.offset).min(most),
+            _ => 0,
+        }
+    }
+}
+
 impl Verb for Stream {
     type Output = Incoming;
 
@@ -179,12 +191,16 @@ impl Verb for Stream {
             offset: self.offset,
             limit: self.limit,
         };
+        let path = get.path.clone();
         let (stat, arriving) = transfer::get(remote.link(), get).await?;
         Ok(Incoming {
+            missing: self.announced(&stat),
+            path,
             stat,
             arriving,
             left: self.limit,
-            _remote: remote.clone(),
+            has_ended: false,
+            remote: remote.clone(),
         })
     }
 }
@@ -192,16 +208,22 @@ impl Verb for Stream {
 /// A file that comes. As long as nothing is taken, the host waits; dropping it stops the host.
 #[derive(Debug)]
 pub struct Incoming {
+    path: BString,
     stat: FileStat,
     arriving: Arriving,
+    /// How many bytes have not come of those that were announced.
+    missing: u64,
     /// How many bytes may still come, if not any number.
     left: Option<u64>,
+    /// Whether no more of it comes.
+    has_ended: bool,
     /// Keeps the connection.
-    _remote: Remote,
+    remote: Remote,
 }
 
 impl Incoming {
-    /// What the host says about the file. More or less may come, if it changes meanwhile.
+    /// What the host says about the file. More may come, if it grows meanwhile; less only of what the kernel makes
+    /// up, as in `/sys`.
     pub fn stat(&self) -> &FileStat {
         &self.stat
     }
@@ -210,14 +232,35 @@ impl Incoming {
     /// nothing is lost.
     ///
     /// # Errors
-    /// Why no more of it comes; [`VerbError::Lost`] when the host sends more than it was asked for.
+    /// Why no more of it comes; [`VerbError::Changed`] when what came is a part of it, [`VerbError::Lost`] when the
+    /// host sends more than it was asked for.
     pub async fn next(&mut self) -> Result<Option<Bytes>, VerbError> {
-        let piece = self.arriving.next().await?;
-        if let (Some(piece), Some(left)) = (&piece, &mut self.left) {
-            let rest = left.checked_sub(piece.len() as u64);
+        if !self.has_ended {
+            if let Some(piece) = self.arriving.next().await? {
+                self.count(piece.len() as u64)?;
+                return Ok(Some(piece));
+            }
+            self.has_ended = true;
+        }
+        self.check().await.map(|()| None)
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<(), VerbError> {
+        self.missing = self.missing.saturating_sub(bytes);
+        if let Some(left) = &mut self.left {
+            let rest = left.checked_sub(bytes);
             *left = rest.ok_or_else(VerbError::unreadable)?;
         }
-        Ok(piece)
+        Ok(())
+    }
+
+    /// Sees that what came is all of it.
+    async fn check(&self) -> Result<(), VerbError> {
+        let Incoming { path, stat, .. } = self;
+        match self.missing == 0 || is_unchanged(self.remote.link(), path, stat).await? {
+            true => Ok(()),
+            false => Err(VerbError::Changed { path: path.clone() }),
+        }
     }
 
     /// The same as a reader.

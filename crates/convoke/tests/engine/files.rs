@@ -164,6 +164,14 @@ fn only(ran: &Ran) -> &Outcome {
     }
 }
 
+/// Why the only host failed.
+fn failed(ran: &Ran) -> String {
+    match only(ran) {
+        Outcome::Failed(failed) => failed.cause.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn moved(ran: &Ran) -> Vec<&Moved> {
     let events = ran.events.iter();
     let moved = events.filter_map(|event| match &event.kind {
@@ -286,11 +294,8 @@ async fn a_source_that_changes_is_thrown_away_on_the_host() {
     let memory = Memory::new(takes(up()).until_killed());
     let uploads = vec![upload("/x", Content::File(file))];
     let ran = run(&memory, put(uploads), &Cancel::new()).await;
-    let Outcome::Failed(failed) = only(&ran) else {
-        panic!("{:?}", ran.report);
-    };
     let words = "\"source\" here: it changed while it was sent";
-    assert_eq!(failed.cause.to_string(), words);
+    assert_eq!(failed(&ran), words);
     // It hears of it while the link is closed.
     let heard = async {
         while memory.record("h1").kills == 0 {

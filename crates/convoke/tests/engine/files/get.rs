@@ -60,12 +60,23 @@ async fn what_is_shorter_than_announced_is_whole_only_when_it_did_not_change() {
         ("unknown", Record::Failed(no_space("/x")), false),
     ] {
         let here = Here::new();
-        let script = ends(sends(up(), 4096, 0o600, b"less"));
-        let ran = on(script.answers(&[now]).done(), here.get("old")).await;
+        let script = || {
+            let script = ends(sends(up(), 4096, 0o600, b"less"));
+            script.answers(std::slice::from_ref(&now)).done()
+        };
+        let ran = on(script(), here.get("old")).await;
         assert_eq!(ran.report.is_ok(), is_whole, "{name}: {:?}", ran.report);
         match is_whole {
             true => assert_eq!(here.read("old"), b"less"),
             false => here.is_untouched(),
+        }
+        let shown = on(script(), shown()).await;
+        assert_eq!(shown.report.is_ok(), is_whole, "{name}: {:?}", shown.report);
+        assert_eq!(shown.output("memory:h1", Stream::Stdout), b"less");
+        if !is_whole {
+            let words = "it is not whole: \"/x\" changed while it was fetched";
+            assert_eq!(failed(&shown), words);
+            assert!(moved(&shown).is_empty());
         }
     }
 }
@@ -138,12 +149,9 @@ async fn what_cannot_be_written_here_stops_the_host() {
     std::os::unix::fs::symlink("old", here.path("link")).unwrap();
     let memory = Memory::new(sends(up(), 1 << 40, 0o600, b"x").flood(1 << 30));
     let ran = run(&memory, here.get("link"), &Cancel::new()).await;
-    let Outcome::Failed(failed) = only(&ran) else {
-        panic!("{:?}", ran.report);
-    };
     let path = here.path("link");
     let words = format!("\"{}\" here: it is a symbolic link", path.display());
-    assert_eq!(failed.cause.to_string(), words);
+    assert_eq!(failed(&ran), words);
     assert_eq!(here.read("old"), b"old content");
 }
 
@@ -184,15 +192,26 @@ async fn all_that_has_come_is_told_at_once_of_a_long_file_and_of_the_last() {
     assert!(told.ends_with(&[(MB, None), (all, Some(all))]), "{told:?}");
 }
 
-#[tokio::test]
-async fn content_may_come_as_events() {
+/// Hands on what a file holds.
+fn shown() -> Action {
     let download = Download {
         path: "/x".into(),
         tilde: Tilde::Verbatim,
         to: Destination::Output,
     };
-    let action = Action::everywhere(hosts(1), Work::Get(vec![download]));
-    let ran = on(ends(sends(up(), 5, 0o600, b"bytes")), action).await;
+    Action::everywhere(hosts(1), Work::Get(vec![download]))
+}
+
+#[tokio::test]
+async fn a_file_that_grows_is_handed_on_as_it_was() {
+    let ran = on(ends(sends(up(), 2, 0o600, b"more")), shown()).await;
+    assert_eq!(only(&ran), &Outcome::Done(Done { bytes: 2 }));
+    assert_eq!(ran.output("memory:h1", Stream::Stdout), b"mo");
+}
+
+#[tokio::test]
+async fn content_may_come_as_events() {
+    let ran = on(ends(sends(up(), 5, 0o600, b"bytes")), shown()).await;
     assert_eq!(only(&ran), &Outcome::Done(Done { bytes: 5 }));
     assert_eq!(ran.output("memory:h1", Stream::Stdout), b"bytes");
     assert_eq!(moved(&ran)[0].here, None::<&Path>.map(Into::into));
