@@ -176,11 +176,12 @@ impl Shared {
         }
     }
 
-    /// Sees whether a host that has read so many bytes has all of the file that was to be sent.
-    fn check(&self, bytes: u64) -> io::Result<()> {
-        // Files that the kernel makes up when they are read have no size.
-        let is_whole = bytes == self.stamp.size || self.stamp.size == 0;
-        match is_whole && self.disk.stamp()? == self.stamp {
+    /// Sees whether a host that has read to the end has all of the file that was to be sent: whether it is as it was.
+    ///
+    /// How much there was says nothing. Of files that the kernel makes up when they are read, those in `/proc` have
+    /// no size and those in `/sys` that of a page.
+    fn check(&self) -> io::Result<()> {
+        match self.disk.stamp()? == self.stamp {
             true => Ok(()),
             false => Err(io::Error::other("it changed while it was sent")),
         }
@@ -322,8 +323,8 @@ impl Pieces for Place {
         };
         self.offset += piece.len() as u64;
         if piece.is_empty() {
-            let (shared, bytes) = (Arc::clone(&self.shared), self.offset);
-            on_a_thread(move || shared.check(bytes)).await?;
+            let shared = Arc::clone(&self.shared);
+            on_a_thread(move || shared.check()).await?;
             return Ok(None);
         }
         Ok(Some(piece))

@@ -13,6 +13,8 @@ use crate::transfer::Pieces;
 #[derive(Debug, Default)]
 struct Made {
     size: AtomicU64,
+    /// How many bytes more it is said to have.
+    lacks: u64,
     modified: AtomicU64,
     changed: AtomicU64,
     reads: AtomicUsize,
@@ -56,7 +58,7 @@ impl Disk for Handle {
 
     fn stamp(&self) -> io::Result<Stamp> {
         Ok(Stamp {
-            size: self.0.size.load(Ordering::Relaxed),
+            size: self.0.size.load(Ordering::Relaxed) + self.0.lacks,
             modified: (self.0.modified.load(Ordering::Relaxed) as i64, 0),
             changed: (self.0.changed.load(Ordering::Relaxed) as i64, 0),
         })
@@ -196,7 +198,7 @@ async fn a_file_that_changes_meanwhile_comes_to_no_end() {
         ),
         (
             "longer",
-            |made| made.size.store(u64::MAX, Ordering::Relaxed),
+            |made| made.size.store(1 << 60, Ordering::Relaxed),
             "it grew while it was sent",
         ),
         (
@@ -220,6 +222,22 @@ async fn a_file_that_changes_meanwhile_comes_to_no_end() {
         // Whoever comes later is told, too.
         assert!(drain(Place::first(&shared), PIECE).await.is_err(), "{name}");
         assert!(shared.bytes_read() < 7_000_000, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_shorter_than_announced_is_whole_when_it_did_not_change() {
+    // As of what the kernel makes up in `/sys`.
+    for (size, announced) in [(0, 4096), (23, 4096), (PIECE as u64, 1 << 30)] {
+        let (shared, made) = shared(Made {
+            lacks: announced - size,
+            ..of_size(size)
+        });
+        assert_eq!(shared.size(), announced);
+        let read = drain(Place::first(&shared), PIECE).await;
+        assert_eq!(read.unwrap(), size);
+        made.changed.store(1, Ordering::Relaxed);
+        assert!(drain(Place::first(&shared), PIECE).await.is_err());
     }
 }
 
