@@ -51,6 +51,15 @@ impl Stop {
         }
     }
 
+    /// Why hosts are cancelled then.
+    pub(crate) fn cause(self) -> CancelCause {
+        match self {
+            Stop::Hangup | Stop::Interrupt | Stop::Terminate => CancelCause::Operator,
+            Stop::InputFailed => CancelCause::Input,
+            Stop::OutputClosed | Stop::OutputFailed => CancelCause::Output,
+        }
+    }
+
     /// The exit code of a run that was stopped like this.
     pub(crate) fn code(self) -> u8 {
         match self {

@@ -15,11 +15,45 @@ use convoke::process::{self, Source};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
+use crate::error::in_words;
+
 /// How much is moved from stdin to the spool at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Tells that an input could not be read to its end. Whoever reads it then sees neither more of it nor its end: a
-/// part must not be taken for the whole.
+/// Who hears that an input could not be read to its end. A part is never taken for the whole.
+#[derive(Debug, Clone)]
+pub(crate) enum Errors {
+    /// Those who conduct the run. Whoever reads the input sees neither more of it nor its end.
+    Told(Alarm),
+    /// Whoever reads the input, which is called so.
+    Given(String),
+}
+
+impl Errors {
+    /// What a reader gets.
+    fn read<T>(&self, error: &io::Error) -> Poll<io::Result<T>> {
+        match self {
+            Errors::Told(alarm) => {
+                alarm.tell(again(error));
+                Poll::Pending
+            }
+            Errors::Given(what) => {
+                let words = format!("{what} here: {}", in_words(error));
+                Poll::Ready(Err(io::Error::other(words)))
+            }
+        }
+    }
+}
+
+/// The same error for somebody else.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(errno) => io::Error::from_raw_os_error(errno),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// Tells those who conduct the run that an input could not be read to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Alarm {
     what: String,
@@ -53,22 +87,22 @@ impl Alarm {
 #[derive(Debug)]
 pub(crate) struct Straight {
     /// Who hears of errors.
-    pub(crate) alarm: Alarm,
+    pub(crate) errors: Errors,
 }
 
 impl Source for Straight {
     fn open(&self) -> io::Result<process::Reader> {
         Ok(Box::new(Watched {
             reader: tokio::io::stdin(),
-            alarm: self.alarm.clone(),
+            errors: self.errors.clone(),
         }))
     }
 }
 
-/// A reader whose errors go to the alarm.
+/// A reader whose errors go to who is to hear of them.
 struct Watched<R> {
     reader: R,
-    alarm: Alarm,
+    errors: Errors,
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
@@ -78,10 +112,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.reader).poll_read(context, buffer) {
-            Poll::Ready(Err(error)) => {
-                self.alarm.tell(error);
-                Poll::Pending
-            }
+            Poll::Ready(Err(error)) => self.errors.read(&error),
             other => other,
         }
     }
@@ -91,7 +122,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
 #[derive(Debug, Clone)]
 pub(crate) struct Spool {
     shared: Arc<Shared>,
-    alarm: Alarm,
+    errors: Errors,
 }
 
 #[derive(Debug)]
@@ -106,6 +137,8 @@ struct State {
     bytes: u64,
     /// Whether this is all.
     is_complete: bool,
+    /// Why there is no more.
+    failed: Option<io::Error>,
     /// Readers at the end of what there is.
     waiting: Vec<Waker>,
 }
@@ -115,9 +148,9 @@ impl Spool {
     ///
     /// # Errors
     /// The file cannot be made.
-    pub(crate) fn new(directory: &Path, alarm: Alarm) -> io::Result<Self> {
+    pub(crate) fn new(directory: &Path, errors: Errors) -> io::Result<Self> {
         Ok(Spool {
-            alarm,
+            errors,
             shared: Arc::new(Shared {
                 file: tempfile::tempfile_in(directory)?,
                 state: Mutex::default(),
@@ -129,7 +162,7 @@ impl Spool {
     pub(crate) fn fill(&self, input: impl Read) {
         match self.copy(input) {
             Ok(()) => self.shared.change(|state| state.is_complete = true),
-            Err(error) => self.alarm.tell(error),
+            Err(error) => self.fail(error),
         }
     }
 
@@ -137,7 +170,15 @@ impl Spool {
     pub(crate) fn fill_from<R: Read>(&self, open: impl FnOnce() -> io::Result<R>) {
         match open() {
             Ok(input) => self.fill(input),
-            Err(error) => self.alarm.tell(error),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&self, error: io::Error) {
+        match &self.errors {
+            // Nobody may have come so far.
+            Errors::Told(alarm) => alarm.tell(error),
+            Errors::Given(_) => self.shared.change(|state| state.failed = Some(error)),
         }
     }
 
@@ -180,7 +221,7 @@ impl Source for Spool {
                 shared: Arc::clone(&self.shared),
                 offset: 0,
             },
-            alarm: self.alarm.clone(),
+            errors: self.errors.clone(),
         }))
     }
 }
@@ -201,6 +242,7 @@ impl AsyncRead for Reader {
             let mut state = self.shared.state();
             match state.bytes - self.offset {
                 0 if state.is_complete => return Poll::Ready(Ok(())),
+                0 if let Some(error) = &state.failed => return Poll::Ready(Err(again(error))),
                 0 => {
                     state.waiting.push(context.waker().clone());
                     return Poll::Pending;

@@ -278,13 +278,14 @@ impl Run {
     }
 }
 
-/// Whether an outcome counts for `--max-fail`: every one that is not ok, but for what the operator stopped.
+/// Whether an outcome counts for `--max-fail`: every one that is not ok, but for what the operator stopped, or what
+/// went wrong on this machine.
 fn is_failure(outcome: &Outcome) -> bool {
-    let by_operator = matches!(
+    let by_us = matches!(
         outcome,
-        Outcome::Cancelled(cancelled) if cancelled.why == CancelCause::Operator
+        Outcome::Cancelled(cancelled) if cancelled.why != CancelCause::FailFast
     );
-    !outcome.is_ok() && !by_operator
+    !outcome.is_ok() && !by_us
 }
 
 fn crashed(error: JoinError) -> Outcome {

@@ -34,7 +34,7 @@ pub enum Outcome {
     Unreachable(Unreachable),
     /// The link died after the start and did not come back.
     Lost(Lost),
-    /// The operator stopped it, pending or running, or a failure elsewhere stopped it running.
+    /// The operator stopped it, pending or running, or a failure elsewhere or on this machine did.
     Cancelled(Cancelled),
     /// It was never started.
     Skipped(Skipped),
@@ -105,7 +105,7 @@ pub enum Limit {
     Idle,
 }
 
-/// The operator stopped it.
+/// It was stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cancelled {
     /// Why.
@@ -124,6 +124,10 @@ pub enum CancelCause {
     Operator,
     /// Another host failed, and the run was to stop at the first failure.
     FailFast,
+    /// What it was to read could not be read on this machine.
+    Input,
+    /// What the hosts say could not be written on this machine, or nobody reads it any more.
+    Output,
 }
 
 /// It was never started.
@@ -188,6 +192,8 @@ impl CancelCause {
         match self {
             CancelCause::Operator => "operator",
             CancelCause::FailFast => "fail_fast",
+            CancelCause::Input => "input",
+            CancelCause::Output => "output",
         }
     }
 }

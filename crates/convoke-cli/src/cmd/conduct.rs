@@ -14,7 +14,6 @@ use convoke::cancel::Cancel;
 use convoke::connect::registry::Registry;
 use convoke::event::Event;
 use convoke::host::Reach;
-use convoke::outcome::CancelCause;
 use convoke::report::Report;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -313,7 +312,7 @@ impl Attention {
     /// Ends what runs, gracefully.
     fn stop(&mut self, stop: Stop, why: Note) {
         self.stop.get_or_insert(stop);
-        self.cancel.fire(CancelCause::Operator);
+        self.cancel.fire(stop.cause());
         // When there is no room the renderer is stuck, and nobody would read it.
         let _ = self.note.try_send(why);
     }

@@ -20,7 +20,6 @@ use crate::operator::Operator;
 use crate::plan::{Files, LITTLE};
 use crate::render::floor::Floor;
 use crate::render::recap::Facts;
-use crate::stdin::Unread;
 
 /// How many threads encrypt what goes to hosts, or comes from them, at most. One does a gigabyte a second; each
 /// keeps some memory of its own.
@@ -33,8 +32,6 @@ pub(super) struct Means<'a> {
     pub(super) reach: Reach,
     /// Whether our stdin is read.
     pub(super) stdin: Stdin,
-    /// Says that something could not be read.
-    pub(super) alarms: mpsc::Receiver<Unread>,
     /// How many bytes each host gets, once its files are open, when that is known.
     pub(super) each: Option<u64>,
 }
@@ -57,6 +54,7 @@ pub(super) fn carry_out(
     let names = plan.hosts.iter().map(|host| Arc::clone(host.name()));
     let names = names.collect();
     let pace = plan.moving.pace;
+    let (_, alarms) = mpsc::channel(1);
     conduct::carry_out(Undertaking {
         action: action(plan.hosts)
             .fanout(plan.crowd.fanout)
@@ -74,7 +72,7 @@ pub(super) fn carry_out(
         output: plan.moving.output,
         outdir: None,
         warning: plan.crowd.warning,
-        alarms: means.alarms,
+        alarms,
         exit_rule: plan.moving.exit_rule,
         hands: hands(plan.each),
     })

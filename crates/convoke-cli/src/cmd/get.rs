@@ -13,7 +13,6 @@ use convoke::inventory::HostList;
 use convoke::landing::Landing;
 use convoke::proto::file::Durability;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
-use tokio::sync::mpsc;
 
 use super::files::{self, Means};
 use crate::config::{Environment, Get, Rehearsal, Stdin, Target, Wanted};
@@ -79,13 +78,11 @@ pub(crate) fn run(config: Get, here: &Environment, floor: Floor) -> Result<u8, U
             host.push(download);
         }
     }
-    let (_, alarms) = mpsc::channel(1);
     let means = Means {
         here,
         floor,
         reach,
         stdin: Stdin::Unread,
-        alarms,
         each: None,
     };
     let code = files::carry_out(plan, means, |hosts| {

@@ -10,7 +10,6 @@ use convoke::content::{Content, LocalFile};
 use convoke::files::{Tilde, Upload};
 use convoke::host::Work;
 use convoke::proto::file::NewFile;
-use tokio::sync::mpsc;
 
 use super::conduct;
 use super::files::{self, Means};
@@ -20,7 +19,7 @@ use crate::error::{Usage, in_words};
 use crate::plan::{FileForm, Files, Move, Moves};
 use crate::render::floor::Floor;
 use crate::selection;
-use crate::stdin::{Alarm, Spool, Straight, Unread};
+use crate::stdin::{Errors, Spool, Straight};
 
 /// Plans, carries out, and returns the exit code.
 ///
@@ -46,11 +45,9 @@ pub(crate) fn run(config: Put, here: &Environment, floor: Floor) -> Result<u8, U
     };
     let room = descriptors::hosts_that_fit(&hosts, config.files.len())?;
     let plan = Files::new(moves, &hosts, config.moving, room, &reach.registry)?;
-    let (told, alarms) = mpsc::channel(1);
     let mut uploads = Vec::new();
     if plan.moving.rehearsal == Rehearsal::Wet && !plan.hosts.is_empty() {
         let open = Opener {
-            told,
             hosts: plan.hosts.len(),
             temporary: &plan.moving.output.temporary,
         };
@@ -67,7 +64,6 @@ pub(crate) fn run(config: Put, here: &Environment, floor: Floor) -> Result<u8, U
         floor,
         reach,
         stdin,
-        alarms,
         each: uploads.iter().map(|upload| upload.content.size()).sum(),
     };
     files::carry_out(plan, means, |hosts| {
@@ -87,7 +83,6 @@ fn form(files: &[(Source, NewFile)]) -> FileForm {
 
 /// Opens what is sent.
 struct Opener<'a> {
-    told: mpsc::Sender<Unread>,
     hosts: usize,
     temporary: &'a PathBuf,
 }
@@ -101,8 +96,8 @@ impl Opener<'_> {
                 return Ok(Content::File(file));
             }
             Source::Stdin if self.hosts == 1 => {
-                let alarm = self.alarm("stdin".to_owned());
-                return Ok(Content::Source(Arc::new(Straight { alarm })));
+                let errors = Errors::Given("stdin".to_owned());
+                return Ok(Content::Source(Arc::new(Straight { errors })));
             }
             Source::Stdin => return self.spool("stdin".to_owned(), || Ok(io::stdin().lock())),
             Source::Stream(path) => path,
@@ -116,7 +111,7 @@ impl Opener<'_> {
         what: String,
         open: impl FnOnce() -> io::Result<R> + Send + 'static,
     ) -> Result<Content, Usage> {
-        let spool = Spool::new(self.temporary, self.alarm(what.clone())).map_err(|error| {
+        let spool = Spool::new(self.temporary, Errors::Given(what.clone())).map_err(|error| {
             let (directory, error) = (self.temporary, in_words(&error));
             let made = format!("failed to make a spool for {what} in {directory:?}: {error}");
             Usage::new(made).hint("TMPDIR names another directory")
@@ -125,9 +120,5 @@ impl Opener<'_> {
         // A pipe is opened by the thread: that waits for who writes.
         conduct::spawn("spool", move || filled.fill_from(open))?;
         Ok(Content::Source(Arc::new(spool)))
-    }
-
-    fn alarm(&self, what: String) -> Alarm {
-        Alarm::new(what, self.told.clone())
     }
 }

@@ -21,7 +21,7 @@ use crate::render::Mode;
 use crate::render::floor::Floor;
 use crate::render::outdir::{self, Outdir};
 use crate::selection;
-use crate::stdin::{Alarm, Spool, Straight};
+use crate::stdin::{Alarm, Errors, Spool, Straight};
 
 /// Plans, carries out, and returns the exit code.
 ///
@@ -73,7 +73,7 @@ fn carry_out(
 ) -> Result<u8, Usage> {
     let (told, alarms) = mpsc::channel(1);
     let command = Command {
-        input: input(&plan, &output, Alarm::new("stdin", told))?,
+        input: input(&plan, &output, Errors::Told(Alarm::new("stdin", told)))?,
         ..plan.command()
     };
     let names: Vec<_> = plan.names().collect();
@@ -122,10 +122,10 @@ fn outdir(hosts: &[Arc<str>], output: &Output, run: &RunId) -> Result<Option<Out
 }
 
 /// Our stdin as the plan wants it. For several hosts it is being read from now on.
-fn input(plan: &Plan, output: &Output, alarm: Alarm) -> Result<Input, Usage> {
+fn input(plan: &Plan, output: &Output, errors: Errors) -> Result<Input, Usage> {
     match (plan.stdin, plan.hosts.len()) {
         (Stdin::Unread, _) => return Ok(Input::None),
-        (Stdin::Sent, 0 | 1) => return Ok(Input::Source(Arc::new(Straight { alarm }))),
+        (Stdin::Sent, 0 | 1) => return Ok(Input::Source(Arc::new(Straight { errors }))),
         (Stdin::Sent, _) => {}
     }
     let no_spool = |error: io::Error| {
@@ -136,7 +136,7 @@ fn input(plan: &Plan, output: &Output, alarm: Alarm) -> Result<Input, Usage> {
         ))
         .hint("TMPDIR names another directory")
     };
-    let spool = Spool::new(&output.temporary, alarm).map_err(no_spool)?;
+    let spool = Spool::new(&output.temporary, errors).map_err(no_spool)?;
     let filled = spool.clone();
     conduct::spawn("stdin", move || filled.fill(io::stdin().lock()))?;
     Ok(Input::Source(Arc::new(spool)))

@@ -250,7 +250,7 @@ impl Drive {
 
     /// Nothing more can be shown: ends the run, and takes in what still comes.
     fn give_up(&mut self, broken: Broken) {
-        self.job.cancel.fire(CancelCause::Operator);
+        self.job.cancel.fire(CancelCause::Output);
         self.screen.erase();
         if let Broken::Failed { .. } = &broken {
             self.screen.say(&format!("error: {broken}\n"));

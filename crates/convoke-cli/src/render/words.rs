@@ -161,13 +161,18 @@ fn lost(lost: &Lost) -> String {
 }
 
 fn cancelled(cancelled: &Cancelled) -> String {
-    let words = match (cancelled.why, cancelled.was_running) {
-        (CancelCause::Operator, true) => "cancelled",
-        (CancelCause::Operator, false) => "cancelled before it started",
-        (CancelCause::FailFast, true) => "cancelled after a failure elsewhere",
-        (CancelCause::FailFast, false) => "cancelled before it started, after a failure elsewhere",
+    let when = match cancelled.was_running {
+        true => "",
+        false => " before it started",
     };
-    words.to_owned() + &survivors(&cancelled.survivors)
+    let why = match (cancelled.why, cancelled.was_running) {
+        (CancelCause::Operator, _) => "",
+        (CancelCause::FailFast, true) => " after a failure elsewhere",
+        (CancelCause::FailFast, false) => ", after a failure elsewhere",
+        (CancelCause::Input, _) => ", as the input could not be read",
+        (CancelCause::Output, _) => ", as the output could not be written",
+    };
+    format!("cancelled{when}{why}{}", survivors(&cancelled.survivors))
 }
 
 fn survivors(survivors: &[Survivor]) -> String {

@@ -6,8 +6,8 @@ use super::*;
 
 fn spool() -> (Spool, mpsc::Receiver<Unread>) {
     let (told, alarms) = mpsc::channel(1);
-    let alarm = Alarm::new("stdin", told);
-    (Spool::new(&std::env::temp_dir(), alarm).unwrap(), alarms)
+    let errors = Errors::Told(Alarm::new("stdin", told));
+    (Spool::new(&std::env::temp_dir(), errors).unwrap(), alarms)
 }
 
 #[tokio::test]
@@ -61,4 +61,21 @@ async fn an_error_is_no_end_of_input() {
             .await
             .is_pending()
     );
+}
+
+#[tokio::test]
+async fn an_error_may_be_for_all_who_read() {
+    let errors = Errors::Given("stdin".to_owned());
+    let spool = Spool::new(&std::env::temp_dir(), errors).unwrap();
+    let mut early = spool.open().unwrap();
+    let mut part = Vec::new();
+    let filled = spool.clone();
+    let filling = tokio::task::spawn_blocking(move || filled.fill(Failing(Some(b"part"))));
+    let early = early.read_to_end(&mut part).await;
+    filling.await.unwrap();
+    let late = spool.open().unwrap().read_to_end(&mut part).await;
+    for ended in [early, late] {
+        assert_eq!(ended.unwrap_err().to_string(), "stdin here: broken");
+    }
+    assert_eq!(part, b"partpart");
 }

@@ -284,6 +284,30 @@ fn stdin_and_pipes_are_sent_to_every_host() {
 }
 
 #[test]
+fn a_stdin_that_cannot_be_read_is_why_every_host_failed() {
+    let scene = Scene::new();
+    scene.file("old", "old");
+    let put = |hosts: &str, form: &[&str]| {
+        let goal = format!("{hosts}:old");
+        let mut command = scene.convoke([&["put"], form, &["-", &goal]].concat());
+        command.stdin(fs::File::open("/").unwrap());
+        scene.start(command).finish()
+    };
+    for hosts in ["local:a", "local:h[1-2]"] {
+        let ran = put(hosts, &[]);
+        let words = ": failed: stdin here: is a directory";
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert_eq!(fs::read(scene.path("old")).unwrap(), b"old");
+        let ran = put(hosts, &["--json"]);
+        let failed = r#""outcome":"failed","ok":false,"where":"here","text":"stdin here: "#;
+        assert!(ran.text().contains(failed), "{}", ran.text());
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    }
+    scene.end();
+}
+
+#[test]
 fn events_say_what_moved() {
     let scene = Scene::new();
     scene.file("a", content(2 << 20));

@@ -93,11 +93,16 @@ fn a_stdin_that_cannot_be_read_is_told_and_no_end_of_input() {
         command.stdin(File::open("/").unwrap());
         let ran = scene.start(command).finish();
         assert_eq!(ran.code, Some(1), "{hosts}");
-        assert!(
-            ran.stderr.contains("error: failed to read stdin: "),
-            "{}",
-            ran.stderr
-        );
+        let told = "error: failed to read stdin: is a directory";
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        let why = ", as the input could not be read";
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+        let mut command = scene.convoke(["run", "--json", "--stdin", hosts, "cat"]);
+        command.stdin(File::open("/").unwrap());
+        let ran = scene.start(command).finish();
+        let why = r#""outcome":"cancelled","ok":false,"why":"input""#;
+        assert!(ran.text().contains(why), "{}", ran.text());
+        assert_eq!(ran.code, Some(1), "{hosts}");
         scene.end();
     }
 }

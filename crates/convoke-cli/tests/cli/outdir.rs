@@ -93,6 +93,7 @@ fn every_host_has_an_outcome_after_an_interrupt() {
         let outcome = outcome(&scene.path("results"), &format!("local%3A{host}"));
         let facts = (&outcome["outcome"], &outcome["was_running"]);
         assert_eq!(facts, (&"cancelled".into(), &was_running.into()), "{host}");
+        assert_eq!(outcome["why"], "operator", "{host}");
     }
     scene.end();
 }
@@ -106,10 +107,9 @@ fn files_are_written_on_when_nobody_reads_stdout_any_more() {
     let ran = live.finish();
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(141), ""));
     for host in ["local%3Aa1", "local%3Aa2"] {
-        assert_eq!(
-            outcome(&scene.path("results"), host)["outcome"],
-            "cancelled"
-        );
+        let outcome = outcome(&scene.path("results"), host);
+        let facts = (&outcome["outcome"], &outcome["why"]);
+        assert_eq!(facts, (&"cancelled".into(), &"output".into()), "{host}");
     }
     scene.end();
 }
