@@ -541,6 +541,34 @@ fn nobody_who_reads_and_an_interrupt_end_it() {
 }
 
 #[test]
+fn what_came_of_a_file_that_is_cut_meanwhile_is_not_taken_for_the_whole() {
+    let scene = Scene::new();
+    // Far more than is on its way while nobody reads.
+    const LONG: u64 = 1 << 28;
+    for (words, is_cut) in [
+        (&["cat", "local:a", "file"][..], true),
+        (&["get", "local:a:file", "-"], true),
+        (&["cat", "--raw", "local:a[1-2]", "file"], true),
+        (&["cat", "local:a", "file"], false),
+    ] {
+        let file = fs::File::create(scene.path("file")).unwrap();
+        file.set_len(LONG).unwrap();
+        let mut live = scene.start(scene.convoke(words));
+        live.read(100_000);
+        // One that grows, as a log does, comes as it was.
+        file.set_len(if is_cut { 1000 } else { 2 * LONG }).unwrap();
+        let mut bytes = 100_000;
+        live.drain(|piece| bytes += piece.len() as u64);
+        let ran = live.finish();
+        let told = ran.stderr.contains("failed: it is not whole: ");
+        let seen = (ran.code, told, bytes == LONG);
+        let expected = (Some(u8::from(is_cut).into()), is_cut, !is_cut);
+        assert_eq!(seen, expected, "{words:?}: {}", ran.stderr);
+    }
+    scene.end();
+}
+
+#[test]
 fn what_may_not_be_read_fails_for_those_who_are_not_root() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped 1: another user can only be become by root");
