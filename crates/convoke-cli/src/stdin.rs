@@ -121,6 +121,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
 /// What has been read so far of an input that many read.
 #[derive(Debug, Clone)]
 pub(crate) struct Spool {
+    /// Where the file is.
+    directory: Arc<Path>,
     shared: Arc<Shared>,
     errors: Errors,
 }
@@ -150,6 +152,7 @@ impl Spool {
     /// The file cannot be made.
     pub(crate) fn new(directory: &Path, errors: Errors) -> io::Result<Self> {
         Ok(Spool {
+            directory: directory.into(),
             errors,
             shared: Arc::new(Shared {
                 file: tempfile::tempfile_in(directory)?,
@@ -192,10 +195,22 @@ impl Spool {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            self.shared.file.write_all_at(&piece[..read], offset)?;
+            let kept = self.shared.file.write_all_at(&piece[..read], offset);
+            kept.map_err(|error| self.no_room(&error))?;
             offset += read as u64;
             self.shared.change(|state| state.bytes = offset);
         }
+    }
+}
+
+impl Spool {
+    /// It is not the input that failed.
+    fn no_room(&self, error: &io::Error) -> io::Error {
+        let (directory, error) = (&self.directory, in_words(error));
+        let hint = "TMPDIR names another directory";
+        io::Error::other(format!(
+            "it cannot be kept in {directory:?}: {error}; {hint}"
+        ))
     }
 }
 

@@ -14,16 +14,23 @@ fn limited(scene: &Scene, line: &str) -> Ran {
 fn what_grows_beyond_it_is_told() {
     let scene = Scene::new();
     scene.file("large", vec![7; 20 << 20]);
-    for (line, code) in [
-        ("$convoke get local:a:large there", 1),
-        ("$convoke put - 'local:a[1-2]:there' <large", 1),
+    let large = "file too large";
+    let no_room = format!("it cannot be kept in \"/tmp\": {large}; TMPDIR names another directory");
+    for (line, code, words) in [
+        ("$convoke get local:a:large there", 1, large),
+        ("$convoke put - 'local:a[1-2]:there' <large", 1, &no_room),
+        (
+            "$convoke run --stdin 'local:a[1-2]' cat <large",
+            1,
+            &no_room,
+        ),
         // What cannot be gathered is shown as it comes.
-        ("$convoke cat -b 'local:a[1-2]' large", 0),
-        ("$convoke cat local:a large >there", 1),
+        ("$convoke cat -b 'local:a[1-2]' large", 0, large),
+        ("$convoke cat local:a large >there", 1, large),
     ] {
         let ran = limited(&scene, line);
         assert_eq!(ran.code, Some(code), "{line}: {}", ran.stderr);
-        assert!(ran.stderr.contains("file too large"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }
     scene.end();
 }
