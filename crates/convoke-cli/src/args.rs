@@ -4,6 +4,7 @@
 
 mod files;
 mod form;
+mod habit;
 mod hosts;
 mod inquiry;
 mod pace;
@@ -144,7 +145,11 @@ impl Args {
     /// Reads the arguments of a process, the program's name first.
     pub(crate) fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, Refused> {
         let words: Vec<OsString> = words.into_iter().collect();
-        Args::try_parse_from(&words).map_err(|error| Refused::new(error, &words))
+        let parsed = Args::try_parse_from(&words).map_err(|error| Refused::new(error, &words));
+        match parsed {
+            Err(Refused::Asked(text)) => Err(Refused::Asked(text)),
+            parsed => habit::check(&words).map_err(Refused::Wrong).and(parsed),
+        }
     }
 }
 

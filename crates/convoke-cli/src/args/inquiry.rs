@@ -26,7 +26,8 @@ const LS_EXAMPLES: &str = "\
 Shows the names in directories, sorted, one a line; without a PATH those in the
 login home. Names that begin with a dot are left out unless -a is given. Names
 with blanks or control characters are shown as a shell would read them; --json
-has them as they are. As for every verb, -l is whom to log in as.
+has them as they are. As for every verb, -l is whom to log in as; -la and the
+like are refused.
 
 Examples:
   convoke ls 'web[1-9]' /etc/app.d

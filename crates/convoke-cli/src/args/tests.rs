@@ -50,6 +50,42 @@ fn the_hint_names_the_verb_that_was_typed() {
 }
 
 #[test]
+fn letters_of_ls_are_nobody_to_log_in_as() {
+    let hint = "the long form is --long, and -a shows all names; a login is written as `-l USER`";
+    for letters in [
+        "-la", "-lh", "-lt", "-ltr", "-lah", "-al", "-lrt", "-l1", "-Sl",
+    ] {
+        for words in [
+            &["ls", letters, "h", "dir"][..],
+            &["ls", "h", letters, "dir"],
+            &["-q", "ls", "h", letters],
+        ] {
+            let usage = refused(words);
+            let what = format!("-l is whom to log in as, and {letters:?} names nobody");
+            assert_eq!(usage.what, what, "{words:?}");
+            assert_eq!(usage.hint.as_deref(), Some(hint), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn a_login_is_one_wherever_it_cannot_be_letters_of_ls() {
+    for words in [
+        &["ls", "-l", "la", "h"][..],
+        &["ls", "-l", "root", "h", "-a"],
+        &["ls", "-lroot", "h"],
+        &["ls", "--user=la", "h"],
+        &["ls", "-a", "-l", "root", "h", "--", "-la"],
+        &["ls", "--long", "h"],
+        &["stat", "-la", "h", "ls"],
+        &["run", "-la", "h", "ls", "-la"],
+        &["run", "h", "ls", "-la"],
+    ] {
+        assert!(parse(words).is_ok(), "{words:?}");
+    }
+}
+
+#[test]
 fn the_first_word_after_the_hosts_begins_the_command() {
     for (words, command) in [
         (&["run", "h", "ls", "-l"][..], &["ls", "-l"][..]),
