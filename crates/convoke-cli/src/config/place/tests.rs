@@ -1,0 +1,138 @@
+//! Where a word is cut, and what is refused, as tables.
+
+use super::*;
+
+#[test]
+fn hosts_and_path_are_cut_where_they_meet() {
+    for (word, hosts, path) in [
+        ("web1:/etc/motd", "web1", "/etc/motd"),
+        ("web1:notes.txt", "web1", "notes.txt"),
+        ("web1:a:b", "web1:a", "b"),
+        ("web1:./a:b", "web1", "./a:b"),
+        ("web1:../a:b", "web1", "../a:b"),
+        ("web1:/a:/b", "web1", "/a:/b"),
+        ("web1:~", "web1", "~"),
+        ("web1:~www/x:y", "web1", "~www/x:y"),
+        ("web1:.", "web1", "."),
+        ("web1:.profile", "web1", ".profile"),
+        ("web[1-9]:/x", "web[1-9]", "/x"),
+        ("@web[0:2]:/x", "@web[0:2]", "/x"),
+        ("@web[0:2]:x", "@web[0:2]", "x"),
+        ("@source:group:/x", "@source:group", "/x"),
+        ("root@web1:22:/x", "root@web1:22", "/x"),
+        ("root@web1:22:x", "root@web1:22", "x"),
+        ("[::1]:/x", "[::1]", "/x"),
+        ("[::1]:22:/x", "[::1]:22", "/x"),
+        ("[2001:db8::1%eth0]:22:x", "[2001:db8::1%eth0]:22", "x"),
+        ("ssh://u@h:22:/x", "ssh://u@h:22", "/x"),
+        ("ssh://h:/x", "ssh://h", "/x"),
+        ("ssh://h1/docker:web:/x", "ssh://h1/docker:web", "/x"),
+        ("ssh+native://h:/x", "ssh+native://h", "/x"),
+        ("local:demo1:/x", "local:demo1", "/x"),
+        ("local:demo1:x", "local:demo1", "x"),
+        ("local::/x", "local:", "/x"),
+        ("local:[a,b]:/x", "local:[a,b]", "/x"),
+        ("/web.*:x\\/y/:/etc", "/web.*:x\\/y/", "/etc"),
+        ("a!/b:/:/x", "a!/b:/", "/x"),
+        ("a,(b:22,/c:d/)!e:/x", "a,(b:22,/c:d/)!e", "/x"),
+        ("%{role=a:b and x!=y}:/x", "%{role=a:b and x!=y}", "/x"),
+        ("^hosts.txt:/x", "^hosts.txt", "/x"),
+        ("^/etc/hosts.txt:/x", "^/etc/hosts.txt", "/x"),
+        ("a^/b:/:/x", "a^/b:/", "/x"),
+        ("-:/x", "-", "/x"),
+        ("web1,db1:/x", "web1,db1", "/x"),
+        ("web1:/a b", "web1", "/a b"),
+        ("web1:/22", "web1", "/22"),
+        ("web1:./22", "web1", "./22"),
+        ("/a/:/b:/c", "/a/", "/b:/c"),
+        ("h:./22/x", "h", "./22/x"),
+        ("h:123456/x", "h", "123456/x"),
+        ("h:/./a,b:/c", "h", "/./a,b:/c"),
+    ] {
+        let place = Place::parse(OsStr::new(word));
+        let place = place.unwrap_or_else(|error| panic!("{word}: {error:?}"));
+        assert_eq!(
+            (&*place.hosts, place.path.as_bstr()),
+            (hosts, path.into()),
+            "{word}"
+        );
+    }
+}
+
+#[test]
+fn a_path_may_hold_any_byte() {
+    let place = Place::parse(OsStr::from_bytes(b"web1:/\xff\n*")).unwrap();
+    assert_eq!(place.path, b"/\xff\n*".as_bstr());
+}
+
+#[test]
+fn what_may_be_meant_otherwise_is_refused_with_the_right_spelling() {
+    for (word, what, hint) in [
+        (
+            "web1",
+            "\"web1\" names no path on a host",
+            "write HOSTS:PATH, such as \"web1:/PATH\"",
+        ),
+        (
+            "./file",
+            "\"./file\" names no path on a host",
+            "write HOSTS:PATH, such as \"./file:/PATH\"",
+        ),
+        (
+            "web[1:2]",
+            "\"web[1:2]\" names no path on a host",
+            "write HOSTS:PATH, such as \"web[1:2]:/PATH\"",
+        ),
+        (
+            "ssh://web1",
+            "\"ssh://web1\" names no path on a host",
+            "write HOSTS:PATH, such as \"ssh://web1:/PATH\"",
+        ),
+        (
+            "web1:",
+            "\"web1:\" names no path",
+            "the login home is \"web1:~/\"",
+        ),
+        (
+            ":/x",
+            "\":/x\" names no host",
+            "write HOSTS:PATH, such as \"web1:/PATH\"",
+        ),
+        (
+            "root@web1:22",
+            "\"22\" in \"root@web1:22\" may be a port or a file",
+            "write \"root@web1:22:/PATH\" for the port, \"root@web1:./22\" for the file",
+        ),
+        (
+            "ssh://u@h:22/tmp/o",
+            "\"22\" in \"ssh://u@h:22/tmp/o\" may be a port or a directory",
+            "write \"ssh://u@h:22:/tmp/o\" for the port, \"ssh://u@h:./22/tmp/o\" for the directory",
+        ),
+        (
+            "h:2222/etc/motd",
+            "\"2222\" in \"h:2222/etc/motd\" may be a port or a directory",
+            "write \"h:2222:/etc/motd\" for the port, \"h:./2222/etc/motd\" for the directory",
+        ),
+        (
+            "web1:/a,web2:/b",
+            "\"web1:/a,web2:/b\" names a second host behind its path",
+            "write \"HOST,HOST:/a\" for one path on both; a path of that name begins with \"/./\" or \"./\"",
+        ),
+        (
+            "local:demo1",
+            "\"local\" in \"local:demo1\" says how a host is reached, and not which",
+            "write \"local:demo1:/PATH\"",
+        ),
+        (
+            "a,local:/tmp/x",
+            "\"local\" in \"a,local:/tmp/x\" says how a host is reached, and not which",
+            "write \"a,local:NAME:/tmp/x\"",
+        ),
+    ] {
+        let error = Place::parse(OsStr::new(word)).unwrap_err();
+        assert_eq!(error.what, what);
+        assert_eq!(error.hint.as_deref(), Some(hint));
+    }
+    assert!(Place::parse(OsStr::from_bytes(b"\xff:/x")).is_err());
+    assert!(Place::parse(OsStr::from_bytes(b"web1:/a\0b")).is_err());
+}
