@@ -187,13 +187,9 @@ fn check_login(hosts: &[Host], reaching: &Reaching) -> Result<(), Usage> {
     }
 }
 
+/// Refuses hosts that no connector reaches.
 fn check_schemes(hosts: &[Host], registry: &Registry) -> Result<(), Usage> {
-    let is_known = |host: &&Host| {
-        registry
-            .schemes()
-            .any(|known| known == host.endpoint().scheme())
-    };
-    let Some(first) = hosts.iter().find(|host| !is_known(host)) else {
+    let Some(first) = stranger(hosts, registry) else {
         return Ok(());
     };
     let (scheme, rest) = (first.endpoint().scheme(), first.endpoint().rest());
@@ -201,14 +197,29 @@ fn check_schemes(hosts: &[Host], registry: &Registry) -> Result<(), Usage> {
         .iter()
         .filter(|host| host.endpoint().scheme() == scheme);
     let folded = words::fold(same.map(|host| &**host.name()));
-    let what = format!("no connector for {scheme} endpoints in this build: {folded}");
+    let usage = Usage::new(format!(
+        "no connector for {scheme} endpoints in this build: {folded}"
+    ));
     if ["/", "./", "~"].iter().any(|path| rest.starts_with(path)) {
-        return Err(Usage::new(what).hint(format!(
-            "a path is a word of its own: write `{scheme} {rest}`"
-        )));
+        return Err(usage.hint(apart(first)));
     }
     let ours: Vec<String> = registry.schemes().map(|ours| format!("{ours}:")).collect();
-    Err(Usage::new(what).hint(format!("hosts are reached by {}", ours.join(", "))))
+    Err(usage.hint(format!("hosts are reached by {}", ours.join(", "))))
+}
+
+/// What to write when what follows a colon is a path.
+fn apart(host: &Host) -> String {
+    let (word, rest) = (host.endpoint().scheme(), host.endpoint().rest());
+    format!("a path is a word of its own: write `{word} {rest}`")
+}
+
+/// The first host that no connector reaches.
+fn stranger<'a>(hosts: &'a [Host], registry: &Registry) -> Option<&'a Host> {
+    let is_known = |host: &Host| {
+        let mut schemes = registry.schemes();
+        schemes.any(|known| known == host.endpoint().scheme())
+    };
+    hosts.iter().find(|host| !is_known(host))
 }
 
 #[cfg(test)]

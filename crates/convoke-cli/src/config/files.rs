@@ -1,5 +1,7 @@
 //! What `convoke put` and `convoke get` mean.
 
+mod order;
+
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -110,7 +112,8 @@ impl Put {
                     .hint("write `convoke put LOCAL... HOSTS:PATH`"));
             }
         };
-        let Place { hosts, path } = Place::parse(place)?;
+        let Place { hosts, path } =
+            Place::parse(place).map_err(|error| order::of_put(error, sources, place))?;
         let ownership = Ownership {
             owner: put.owner.map(bytes),
             group: put.group.map(bytes),
@@ -257,22 +260,23 @@ impl Get {
     /// # Errors
     /// Whatever is missing, contradictory or malformed.
     pub(crate) fn new(get: args::Get, talk: &Talk, here: &Environment) -> Result<Self, Usage> {
-        let (to, wanted) = match get.words.split_last() {
-            Some((to, wanted)) if !wanted.is_empty() => (to, wanted),
+        let (last, wanted) = match get.words.split_last() {
+            Some((last, wanted)) if !wanted.is_empty() => (last, wanted),
             _ => {
                 return Err(Usage::new("where the files go is not given").hint(
                     "write `convoke get HOSTS:PATH... LOCAL`; `.` is the current directory",
                 ));
             }
         };
-        let to = Target::new(to)?;
+        let to = Target::new(last)?;
         if to == Target::Stdout && get.per_host {
             return Err(Usage::new("stdout has no directories for --per-host"));
         }
-        let wanted = wanted
+        let each = wanted
             .iter()
             .map(|word| Wanted::new(word, &get.moving.pace));
-        let wanted: Vec<Wanted> = wanted.collect::<Result<_, _>>()?;
+        let each: Result<Vec<Wanted>, Usage> = each.collect();
+        let wanted = each.map_err(|error| order::of_get(error, wanted, last))?;
         let form = match to {
             Target::Stdout => OutputForm::Plain,
             _ => OutputForm::Files,

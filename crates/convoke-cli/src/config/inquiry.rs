@@ -207,6 +207,14 @@ impl Asked {
         }
     }
 
+    /// Whether it is about paths, which stand behind the hosts.
+    pub(crate) fn is_of_paths(&self) -> bool {
+        matches!(
+            self,
+            Asked::Stat { .. } | Asked::List { .. } | Asked::Contents { .. }
+        )
+    }
+
     /// What it is about: paths or names.
     pub(crate) fn subjects(&self) -> Vec<BString> {
         match self {

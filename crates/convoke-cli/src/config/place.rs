@@ -24,16 +24,17 @@ impl Place {
     /// regular expression and in `://` do not count.
     ///
     /// # Errors
-    /// There is no colon, no host or no path, or what would be the path looks like a port or a host.
+    /// There is no colon, no host or no path, or what would be the path looks like a port or a host, or what would be
+    /// of the host like the begin of the path.
     pub(crate) fn parse(word: &OsStr) -> Result<Self, Usage> {
         let word = word.as_bytes().as_bstr();
         let colons = colons(word);
-        let is_path = |at: &&usize| begins_a_path(behind(word, **at));
-        let Some(at) = colons.iter().find(is_path).or(colons.last()) else {
+        let is_path = |colon: &&Colon| begins_a_path(behind(word, colon.at));
+        let Some(end) = colons.iter().find(is_path).or(colons.last()) else {
             return Err(doubt::without_path(word));
         };
-        let (hosts, path) = (&word[..*at], behind(word, *at));
-        doubt::check(word, hosts.as_bstr(), path)?;
+        let (hosts, path) = (word[..end.at].as_bstr(), behind(word, end.at));
+        doubt::check(word, hosts, path, &colons)?;
         let hosts = hosts.to_str().map_err(|_| {
             Usage::new(format!("the hosts of {word:?} are not UTF-8"))
                 .hint("a path may hold any byte, a host expression may not")
@@ -43,6 +44,15 @@ impl Place {
             path: path.to_owned(),
         })
     }
+}
+
+/// A colon that may end the hosts.
+#[derive(Debug, Clone, Copy)]
+struct Colon {
+    /// Where it is.
+    at: usize,
+    /// Where the term of the expression begins that holds it.
+    term: usize,
 }
 
 /// What stands behind the colon at `at`.
@@ -59,11 +69,11 @@ fn begins_a_path(text: &BStr) -> bool {
 }
 
 /// Where the colons are that may end the hosts.
-fn colons(word: &BStr) -> Vec<usize> {
+fn colons(word: &BStr) -> Vec<Colon> {
     let mut colons = Vec::new();
     let mut depth = 0_usize;
     let mut is_at_term = true;
-    let mut at = 0;
+    let (mut at, mut term) = (0, 0);
     while let Some(byte) = word.get(at) {
         let begins_term = std::mem::take(&mut is_at_term);
         match byte {
@@ -78,11 +88,16 @@ fn colons(word: &BStr) -> Vec<usize> {
             b']' | b')' | b'}' => depth = depth.saturating_sub(1),
             // At the begin of a term it names a file, and a path is none of its expressions.
             b'^' if begins_term => {}
-            b',' | b'!' | b'&' | b'^' => is_at_term = true,
+            b',' | b'!' | b'&' | b'^' => {
+                is_at_term = true;
+                if depth == 0 {
+                    term = at + 1;
+                }
+            }
             b' ' => is_at_term = begins_term,
             b':' if depth == 0 => match word.get(at + 1..at + 3) {
                 Some(b"//") if is_scheme(word, at) => at += 2,
-                _ => colons.push(at),
+                _ => colons.push(Colon { at, term }),
             },
             _ => {}
         }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::going::{Going, GoingSummary};
 use super::quote::quoted;
 use super::shown::{SCHEMA, Text, lossless};
-use super::{Crowd, hosts};
+use super::{Crowd, apart, hosts, stranger};
 use crate::config::{Asked, Inquiry, Output, Pace, Reaching, Rehearsal, Safety};
 use crate::error::Usage;
 use crate::render::Mode;
@@ -50,7 +50,12 @@ impl Questions {
         room: usize,
         registry: &Registry,
     ) -> Result<Self, Usage> {
-        let hosts = hosts(names, registry, &inquiry.reaching)?;
+        let hosts = hosts(names, registry, &inquiry.reaching).map_err(|error| {
+            match inquiry.asked.is_of_paths() {
+                true => with_path(error, names, registry),
+                false => error,
+            }
+        })?;
         Ok(Questions {
             crowd: Crowd::of(hosts.len(), inquiry.pace.fanout, DEFAULT_FANOUT, room),
             mode: Mode::of(&inquiry.output, hosts.len()),
@@ -133,6 +138,17 @@ impl Questions {
             output: self.mode.as_str(),
             raw: self.output.safety == Safety::Raw,
         }
+    }
+}
+
+/// The error of hosts of which one holds a colon that no connector understands: what follows it may be a path.
+fn with_path(error: Usage, names: &HostList, registry: &Registry) -> Usage {
+    let hosts = names.iter().map(|name| Host::new(name.as_str()));
+    let hosts: Vec<Host> = hosts.filter_map(Result::ok).collect();
+    let apart = stranger(&hosts, registry).map(apart);
+    match (apart, error.hint.clone()) {
+        (Some(apart), Some(hint)) if hint != apart => error.hint(format!("{hint}; {apart}")),
+        _ => error,
     }
 }
 

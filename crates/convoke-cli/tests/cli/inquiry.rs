@@ -477,6 +477,10 @@ fn a_mistake_is_told_before_anything_starts() {
             &["ls", "web1:/etc"],
             "hint: a path is a word of its own: write `web1 /etc`\n",
         ),
+        (
+            &["ls", "web1:app"],
+            "; a path is a word of its own: write `web1 app`\n",
+        ),
         (&["stat"], "hint: `convoke stat --help` shows how"),
         (&["ls", "local:a!local:a"], "error: no host selected"),
         (&["ls", "docker:a"], "no connector for docker endpoints"),

@@ -99,7 +99,7 @@ fn what_cannot_be_sent_is_refused() {
         (&["@/none", "h:/x"], "no such file or directory"),
         (&["h:/y", "g:/x"], "failed to read \"h:/y\""),
         (&["", "h:/x"], "one of the files has no name"),
-        (&["@/a", "@/b"], "names no path on a host"),
+        (&["@/a", "@/b"], "names no host"),
         (&["@/a", "h:"], "names no path"),
         (
             &["@/a", "@/d/a", "h:/x"],
@@ -118,6 +118,40 @@ fn what_cannot_be_sent_is_refused() {
     }
     let swapped = put(&scene, &["h:/y", "g:/x"]).unwrap_err();
     assert!(swapped.hint.unwrap().contains("convoke get"));
+}
+
+#[test]
+fn words_in_another_order_are_refused_with_what_was_meant() {
+    let scene = scene();
+    for (given, hint) in [
+        (
+            &["@/a", "local:h", "/tmp/x"][..],
+            "write \"local:h:/tmp/x\"",
+        ),
+        (&["@/a", "local:h", "x"], "write \"local:h:x\""),
+        (&["@/a", "h[1-3]", "~/x"], "write \"h[1-3]:~/x\""),
+        (
+            &["@/a", "@/b", "/tmp/x"],
+            "write HOSTS:PATH, such as \"web1:/tmp/x\"",
+        ),
+        (
+            &["@/a", "@/none", "h"],
+            "write HOSTS:PATH, such as \"h:/PATH\"",
+        ),
+    ] {
+        let error = put(&scene, given).unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some(hint), "{given:?}");
+    }
+    let swapped = "files go to hosts by `convoke put LOCAL HOSTS:PATH`";
+    for (given, hint) in [
+        (&["@/a", "local:h:a"][..], swapped),
+        (&[".", "local:h:a"], swapped),
+        (&["@/a", "@/b", "h:/x/"], swapped),
+        (&["h", "@/a"], "write HOSTS:PATH, such as \"h:/PATH\""),
+    ] {
+        let error = get(&scene, given).unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some(hint), "{given:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,6 @@ fn hosts_and_path_are_cut_where_they_meet() {
     for (word, hosts, path) in [
         ("web1:/etc/motd", "web1", "/etc/motd"),
         ("web1:notes.txt", "web1", "notes.txt"),
-        ("web1:a:b", "web1:a", "b"),
         ("web1:./a:b", "web1", "./a:b"),
         ("web1:../a:b", "web1", "../a:b"),
         ("web1:/a:/b", "web1", "/a:/b"),
@@ -22,6 +21,12 @@ fn hosts_and_path_are_cut_where_they_meet() {
         ("root@web1:22:/x", "root@web1:22", "/x"),
         ("root@web1:22:x", "root@web1:22", "x"),
         ("[::1]:/x", "[::1]", "/x"),
+        ("2001:db8::1:/x", "2001:db8::1", "/x"),
+        ("a,2001:db8::1:x", "a,2001:db8::1", "x"),
+        ("h1:22,h2:23:x", "h1:22,h2:23", "x"),
+        ("openssh:h:22:x", "openssh:h:22", "x"),
+        ("^a:b:/x", "^a:b", "/x"),
+        ("docker:web:/x", "docker:web", "/x"),
         ("[::1]:22:/x", "[::1]:22", "/x"),
         ("[2001:db8::1%eth0]:22:x", "[2001:db8::1%eth0]:22", "x"),
         ("ssh://u@h:22:/x", "ssh://u@h:22", "/x"),
@@ -74,9 +79,34 @@ fn what_may_be_meant_otherwise_is_refused_with_the_right_spelling() {
             "write HOSTS:PATH, such as \"web1:/PATH\"",
         ),
         (
+            "",
+            "\"\" names no path on a host",
+            "write HOSTS:PATH, such as \"web1:/PATH\"; is a shell variable empty?",
+        ),
+        (
             "./file",
-            "\"./file\" names no path on a host",
-            "write HOSTS:PATH, such as \"./file:/PATH\"",
+            "\"./file\" names no host",
+            "write HOSTS:PATH, such as \"web1:./file\"",
+        ),
+        (
+            "/tmp/x",
+            "\"/tmp/x\" names no host",
+            "write HOSTS:PATH, such as \"web1:/tmp/x\"",
+        ),
+        (
+            "/web.*/",
+            "\"/web.*/\" names no path on a host",
+            "write HOSTS:PATH, such as \"/web.*/:/PATH\"",
+        ),
+        (
+            "web[1-3:/x",
+            "the hosts of \"web[1-3:/x\": bracket opened at byte 3 is never closed",
+            "a \"]\" is missing",
+        ),
+        (
+            "ssh://web1/x",
+            "\"ssh://web1/x\" names no path on a host",
+            "write \"ssh://web1:/x\"",
         ),
         (
             "web[1:2]",
@@ -112,6 +142,36 @@ fn what_may_be_meant_otherwise_is_refused_with_the_right_spelling() {
             "h:2222/etc/motd",
             "\"2222\" in \"h:2222/etc/motd\" may be a port or a directory",
             "write \"h:2222:/etc/motd\" for the port, \"h:./2222/etc/motd\" for the directory",
+        ),
+        (
+            "h1:names/a:b",
+            "\"names/a\" in \"h1:names/a:b\" is no port",
+            "write \"h1:./names/a:b\" when the path begins there",
+        ),
+        (
+            "web1:8o:x",
+            "\"8o\" in \"web1:8o:x\" is no port",
+            "write \"web1:./8o:x\" when the path begins there",
+        ),
+        (
+            "web1:a:22",
+            "\"a\" in \"web1:a:22\" is no port",
+            "write \"web1:./a:22\" when the path begins there",
+        ),
+        (
+            "root@web1:22:a:b",
+            "\"a\" in \"root@web1:22:a:b\" is no port",
+            "write \"root@web1:22:./a:b\" when the path begins there",
+        ),
+        (
+            "local:demo:a:b",
+            "\"a\" in \"local:demo:a:b\" is no port",
+            "write \"local:demo:./a:b\" when the path begins there",
+        ),
+        (
+            "db1,web[1,3]:a,b:c",
+            "\"a\" in \"db1,web[1,3]:a,b:c\" is no port",
+            "write \"db1,web[1,3]:./a,b:c\" when the path begins there",
         ),
         (
             "web1:/a,web2:/b",
