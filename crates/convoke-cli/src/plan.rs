@@ -107,6 +107,7 @@ impl Plan {
     pub(crate) fn facts(&self) -> Facts {
         let program = self.work.command.start.argv.first();
         Facts {
+            verb: "run",
             program: program.cloned().unwrap_or_default(),
             form: self.work.form,
             limits: self.work.command.start.limits,

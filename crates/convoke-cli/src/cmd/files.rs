@@ -67,7 +67,7 @@ pub(super) fn carry_out(
         operator,
         hosts: names,
         is_typed: means.stdin == Stdin::Sent && means.here.is_stdin_terminal,
-        facts: Facts::of_files(plan.crowd.fanout, means.each),
+        facts: Facts::of_files(plan.verb, plan.crowd.fanout, means.each),
         mode: plan.mode,
         output: plan.moving.output,
         outdir: None,

@@ -68,7 +68,7 @@ fn check(config: Check, here: &Environment, floor: Floor) -> Result<u8, Usage> {
     conduct::carry_out(Undertaking {
         is_typed: false,
         hosts: hosts.iter().map(|host| Arc::clone(host.name())).collect(),
-        facts: Facts::of_no_command(crowd.fanout),
+        facts: Facts::of_no_command("hosts", crowd.fanout),
         mode: match config.output.form {
             OutputForm::Json => Mode::Json,
             _ => Mode::Checks,

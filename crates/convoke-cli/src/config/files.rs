@@ -255,6 +255,10 @@ pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Usage {
 }
 
 impl Get {
+    /// How to fetch what is no file.
+    pub(crate) const OF_A_DIRECTORY: &str =
+        "`convoke run HOST -- tar -c -C PATH . > FILE.tar` fetches a directory";
+
     /// What the arguments mean. Sees what the target is.
     ///
     /// # Errors
@@ -299,9 +303,9 @@ impl Wanted {
         let is_home = path.starts_with(b"~") && !path.contains(&b'/');
         if matches!(name, b"" | b"." | b"..") || is_home {
             return Err(Usage::new(format!(
-                "{path:?} on {hosts:?} is a directory, and only files can be fetched"
+                "{path:?} on {hosts:?} names a directory, and only files can be fetched"
             ))
-            .hint("`convoke run HOST -- tar -c -C PATH . > FILE.tar` fetches a directory"));
+            .hint(Get::OF_A_DIRECTORY));
         }
         Ok(Wanted {
             selection: Selection::new(hosts, pace),

@@ -25,7 +25,8 @@ pub(crate) struct Files {
     /// The hosts, in order.
     pub(crate) hosts: Vec<Host>,
     folded: String,
-    verb: &'static str,
+    /// `put` or `get`.
+    pub(crate) verb: &'static str,
     moves: Vec<Move>,
     form: FileForm,
     /// How many bytes each host gets, when that is known.

@@ -6,20 +6,24 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bstr::BString;
-use convoke::outcome::{FailureCause, Outcome, Reason, Stage};
+use convoke::outcome::{Failed, FailureCause, Outcome, Reason, Stage};
 use convoke::proto::command::Limits;
 use convoke::report::{HostResult, Report};
 
 use super::escape::one_line;
 use super::progress::rate;
 use super::words;
-use crate::config::{Asked, Form};
+use crate::config::{Asked, Form, Get};
 use cause::Cause;
 
 /// The errno of a program that is not there, that is no program, and of arguments that are too long.
 const ENOENT: i32 = 2;
 const E2BIG: i32 = 7;
 const ENOEXEC: i32 = 8;
+
+/// The errno of a file where a directory is asked for, and of a directory where a file is.
+const ENOTDIR: i32 = 20;
+const EISDIR: i32 = 21;
 
 /// The errno of a symbolic link where none is followed, and of links that lead round.
 const ELOOP: i32 = 40;
@@ -36,6 +40,8 @@ const HOSTS_CHARS: usize = 300;
 /// What is known of the work, for words and hints about what became of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
+    /// The verb that was typed.
+    pub(crate) verb: &'static str,
     /// The program that was asked for.
     pub(crate) program: BString,
     /// How it was written.
@@ -52,8 +58,9 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Nothing is run on the hosts.
-    pub(crate) fn of_no_command(fanout: usize) -> Self {
+    pub(crate) fn of_no_command(verb: &'static str, fanout: usize) -> Self {
         Facts {
+            verb,
             program: BString::default(),
             form: Form::Words,
             limits: Limits::default(),
@@ -64,18 +71,19 @@ impl Facts {
     }
 
     /// Files move; each host gets so many bytes, when that is known.
-    pub(crate) fn of_files(fanout: usize, each: Option<u64>) -> Self {
+    pub(crate) fn of_files(verb: &'static str, fanout: usize, each: Option<u64>) -> Self {
         Facts {
             each,
-            ..Self::of_no_command(fanout)
+            ..Self::of_no_command(verb, fanout)
         }
     }
 
     /// Hosts are asked something.
     pub(crate) fn of_inquiry(fanout: usize, asked: Asked) -> Self {
+        let verb = asked.verb();
         Facts {
             asked: Some(asked),
-            ..Self::of_no_command(fanout)
+            ..Self::of_no_command(verb, fanout)
         }
     }
 }
@@ -274,18 +282,32 @@ fn hint(outcome: &Outcome, facts: &Facts) -> Option<String> {
             (None, RESOURCES) => "`ulimit -n` and `ulimit -u` show what this shell may have",
             (None, _) => return None,
         },
-        Outcome::Failed(failed) if is_link(&failed.cause) => {
-            "links lead round, or one stands where a file is to be put; `convoke stat -P` shows links"
-        }
+        Outcome::Failed(failed) => return of_failed(failed, facts).map(str::to_owned),
         Outcome::Crashed { .. } => "this is a bug of convoke; -vv shows what led to it",
         _ => return None,
     };
     Some(hint.to_owned())
 }
 
-/// Whether a link is in the way.
-fn is_link(cause: &FailureCause) -> bool {
-    matches!(cause, FailureCause::Host(failure) if failure.reason == Reason::Errno(ELOOP))
+/// What helps where a verb could not be done.
+fn of_failed(failed: &Failed, facts: &Facts) -> Option<&'static str> {
+    let causes = || std::iter::once(&failed.cause).chain(&failed.also);
+    let is_any = |errno| causes().any(|cause| is_errno(cause, errno));
+    match facts.verb {
+        _ if is_errno(&failed.cause, ELOOP) => Some(
+            "links lead round, or one stands where a file is to be put; `convoke stat -P` shows links",
+        ),
+        "get" if is_any(EISDIR) => Some(Get::OF_A_DIRECTORY),
+        "ls" if is_any(ENOTDIR) => {
+            Some("only directories are listed; `convoke stat HOSTS FILE` shows what a file is")
+        }
+        _ => None,
+    }
+}
+
+/// Whether the kernel of a host refused something for this reason.
+fn is_errno(cause: &FailureCause, errno: i32) -> bool {
+    matches!(cause, FailureCause::Host(failure) if failure.reason == Reason::Errno(errno))
 }
 
 /// Whether a program is a path that counts from the working directory.

@@ -88,15 +88,18 @@ fn failed(failed: &Failed) -> String {
     first + &also
 }
 
-/// What failed first, and the lines of all the rest.
+/// What failed first, and the lines of all the rest. What reads the same is told once.
 pub(crate) fn failures(failed: &Failed) -> (String, Vec<String>) {
     let words = |cause: &FailureCause| one_line(cause.to_string().as_bytes());
-    let also = failed.also.iter().map(words);
-    let more = (failed.more > 0).then(|| format!("and {} more", failed.more));
-    (
-        format!("failed: {}", words(&failed.cause)),
-        also.chain(more).collect(),
-    )
+    let mut told = vec![words(&failed.cause)];
+    for text in failed.also.iter().map(words) {
+        if !told.contains(&text) {
+            told.push(text);
+        }
+    }
+    let first = format!("failed: {}", told.remove(0));
+    told.extend((failed.more > 0).then(|| format!("and {} more", failed.more)));
+    (first, told)
 }
 
 fn not_started(start: &NotStarted) -> String {

@@ -140,7 +140,14 @@ fn what_cannot_be_done_is_told_with_path_and_reason() {
             &["get", "local:h:none", "x"],
             "none\": no such file or directory",
         ),
-        (&["get", "local:h:d", "x"], "d\": is a directory"),
+        (
+            &["get", "local:h:d", "x"],
+            "d\": is a directory\nhint: `convoke run HOST -- tar -c",
+        ),
+        (
+            &["get", "local:h:none", "local:h:d", "x"],
+            "d\": is a directory\nhint: `convoke run HOST -- tar -c",
+        ),
         (
             &["get", "local:h:file", "link"],
             "\"link\" here: it is a symbolic link",
@@ -203,7 +210,7 @@ fn what_is_wrong_with_the_words_is_told_before_anything_starts() {
         ),
         (
             &["get", "local:h:/etc/", "."],
-            "is a directory, and only files",
+            "names a directory, and only files",
             "tar -c",
         ),
         (

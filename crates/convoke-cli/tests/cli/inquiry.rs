@@ -125,6 +125,12 @@ fn a_home_is_the_one_that_a_shell_of_the_host_means() {
         scene.path("no")
     );
     assert_eq!(ran.stderr, expected);
+    for verb in ["stat", "cat"] {
+        let ran = scene.ask([verb, "local:a", "~nosuchuser/x", "~nosuchuser/y"]);
+        assert_eq!(ran.code, Some(1));
+        let expected = "local:a: failed: there is no user \"nosuchuser\"\n";
+        assert_eq!(ran.stderr, expected, "{verb}");
+    }
     let ran = scene.ask(["cat", "local:a", "~nosuchuser/x"]);
     let expected = "local:a: failed: there is no user \"nosuchuser\"\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), expected));
@@ -209,6 +215,10 @@ fn ls_lists_the_login_home_and_leaves_out_what_is_hidden() {
         "{}",
         ran.stderr
     );
+    let ran = scene.ask(["ls", "local:x[1-2]", "gone", "a"]);
+    let hint =
+        "hint: only directories are listed; `convoke stat HOSTS FILE` shows what a file is\n";
+    assert!(ran.stderr.ends_with(hint), "{}", ran.stderr);
     scene.end();
 }
 

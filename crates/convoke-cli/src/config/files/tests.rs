@@ -182,7 +182,7 @@ fn what_is_fetched_has_a_name() {
         "h:/", "h:/etc/", "h:..", "h:/a/..", "h:.", "h:~", "h:~www", "h:~/",
     ] {
         let error = get(&scene, &[place, "@/d"]).unwrap_err();
-        assert!(error.what.contains("is a directory"), "{}", error.what);
+        assert!(error.what.contains("names a directory"), "{}", error.what);
     }
     let bytes = OsString::from_vec(b"h:/\xff".to_vec());
     let wanted = Wanted::new(&bytes, &args::Pace::default()).unwrap();

@@ -329,7 +329,7 @@ fn a_failure_has_no_lines() {
         Mode::Raw,
         &output(FILE),
         &hosts(&["h"]),
-        &Facts::of_no_command(1),
+        &Facts::of_no_command("run", 1),
     );
     let view = Answers::new(stat_of(&["/a"]), Mode::Raw, inner);
     let (out, err) = shown(view, [event("h", kind), done("h")]);

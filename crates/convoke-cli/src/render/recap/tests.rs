@@ -26,6 +26,7 @@ fn report(outcomes: Vec<(&str, Outcome)>) -> Report {
 
 fn recap(outcomes: Vec<(&str, Outcome)>, program: &str, form: Form) -> String {
     let facts = Facts {
+        verb: "run",
         program: program.into(),
         form,
         limits: Limits::default(),
@@ -186,6 +187,7 @@ fn a_thousand_causes_are_not_a_thousand_lines() {
 #[test]
 fn that_all_is_well_is_told_only_to_who_looks() {
     let facts = Facts {
+        verb: "run",
         program: "x".into(),
         form: Form::Words,
         limits: Limits::default(),
@@ -302,6 +304,7 @@ fn a_hint_is_one_that_can_be_followed() {
     )]);
     for (fanout, hint) in [(2, "--fanout"), (1, "ulimit")] {
         let facts = Facts {
+            verb: "run",
             program: "x".into(),
             form: Form::Words,
             limits: Limits::default(),
