@@ -47,7 +47,8 @@ Examples:
 
 Exit codes:
   0    every host is ok
-  1    a command failed: non-zero, killed, not started, timed out
+  1    a command failed: non-zero, killed, not started, timed out; a verb could
+       not be done, a file not be moved, or our output not be written
   2    usage, configuration, or no host selected
   3    a host was unreachable or lost
   4    stopped early because hosts failed
@@ -55,12 +56,12 @@ Exit codes:
   129, 130, 143  hung up, interrupted, terminated
   141  stdout was closed";
 
-/// Runs commands on many hosts.
+/// Runs commands on many hosts, asks hosts, and moves files.
 #[derive(Debug, Parser)]
 #[command(
     name = "convoke",
     version,
-    about = "Run commands on many hosts",
+    about = "Run commands on many hosts, ask hosts, and move files",
     after_help = EXAMPLES,
     arg_required_else_help = true,
     disable_help_subcommand = true,

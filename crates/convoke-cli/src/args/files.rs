@@ -28,7 +28,11 @@ Examples:
   convoke put a.conf b.conf ^hosts.txt:/etc/app/
   pg_dump app | convoke put - backup1:/srv/app.sql
   convoke put x 'root@web1:22:./x' '[::1]:22:/x' local:demo1:/tmp/x  # one each
-";
+
+Exit codes:
+  0  every file is in its place    1  one could not be moved
+  2  usage, or a LOCAL cannot be read; nothing was started
+  3  a host was unreachable or lost; `convoke --help` has them all";
 
 const GET_EXAMPLES: &str = "\
 A file of one host becomes LOCAL, or LOCAL/NAME when LOCAL is a directory. Files
@@ -48,7 +52,16 @@ Examples:
   convoke get 'web[1-9]:/var/log/app.log' logs     logs/web1/app.log, …
   convoke get web1:~/a web1:~/b db1:/etc/hosts out
   convoke get db1:/srv/dump.sql - | psql
-";
+
+Exit codes:
+  0  every file is in its place    1  one could not be moved
+  2  usage, or LOCAL cannot be written to; nothing was started
+  3  a host was unreachable or lost; `convoke --help` has them all";
+
+/// How many hosts at once, where files are sent and where they are fetched.
+const PUT_FANOUT: &str =
+    "Work on so many hosts at once [default: 192 for up to 128 KiB each, else 48]";
+const GET_FANOUT: &str = "Work on so many hosts at once [default: 48]";
 
 /// What is typed of every verb that moves files.
 #[derive(Debug, clap::Args)]
@@ -60,7 +73,7 @@ pub(crate) struct Moving {
     #[command(flatten)]
     pub(crate) pace: Pace,
 
-    /// Show equal outcomes once, with the hosts they came from; so it is anyway
+    /// Change nothing: equal outcomes are shown once anyway, with the hosts they came from
     #[arg(short = 'b', long, conflicts_with = "json", help_heading = "Output")]
     pub(crate) gather: bool,
     /// One JSON object a line
@@ -83,6 +96,7 @@ pub(crate) struct Moving {
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "convoke put [OPTIONS] LOCAL... HOSTS:PATH",
+    mut_arg("fanout", |fanout| fanout.help(PUT_FANOUT)),
     after_help = PUT_EXAMPLES
 )]
 pub(crate) struct Put {
@@ -111,6 +125,7 @@ pub(crate) struct Put {
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "convoke get [OPTIONS] HOSTS:PATH... LOCAL",
+    mut_arg("fanout", |fanout| fanout.help(GET_FANOUT)),
     after_help = GET_EXAMPLES
 )]
 pub(crate) struct Get {

@@ -8,7 +8,7 @@ use super::value::{max_fail, number_of_hosts};
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Hosts")]
 pub(crate) struct Pace {
-    /// Work on so many hosts at once [default: up to 512; for files 192, or 48 when they may be large]
+    /// Work on so many hosts at once [default: up to 512]
     #[arg(long, value_name = "N", value_parser = number_of_hosts, allow_negative_numbers = true)]
     pub(crate) fanout: Option<usize>,
     /// Start nothing new once so many hosts have failed: a number, or a percentage of all

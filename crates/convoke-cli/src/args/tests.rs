@@ -246,6 +246,29 @@ fn no_line_behind_a_help_is_too_long_for_a_narrow_terminal() {
 }
 
 #[test]
+fn every_verb_tells_its_exit_codes_and_how_many_hosts_at_once() {
+    let command = <Args as clap::CommandFactory>::command();
+    for verb in command.get_subcommands() {
+        let name = verb.get_name();
+        let has_codes = verb
+            .get_after_help()
+            .is_some_and(|text| text.to_string().contains("Exit codes:"));
+        let prints = ["hosts", "completions", "man"].contains(&name);
+        assert!(has_codes || prints, "{name}");
+        let fanout = verb.get_arguments().find(|arg| arg.get_id() == "fanout");
+        let Some(fanout) = fanout.and_then(clap::Arg::get_help) else {
+            continue;
+        };
+        let default = match name {
+            "put" => "[default: 192 for up to 128 KiB each, else 48]",
+            "get" => "[default: 48]",
+            _ => "[default: up to 512]",
+        };
+        assert!(fanout.to_string().ends_with(default), "{name}: {fanout}");
+    }
+}
+
+#[test]
 fn help_is_coloured_as_asked() {
     let of = |words: &[&str]| color_of(&words.iter().map(OsString::from).collect::<Vec<_>>());
     for (words, color) in [

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use clap::{Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _};
 
 use super::print;
 use crate::args::Args;
@@ -29,6 +29,11 @@ pub(crate) fn run(verb: Option<&str>) -> u8 {
 fn render(command: Command) -> io::Result<Vec<u8>> {
     let more = command.get_after_help().map(ToString::to_string);
     let usage = usage(&mut command.clone());
+    let operands = operands(&command);
+    let command = command.mut_args(|argument| match argument.is_positional() {
+        true => argument.hide(true),
+        false => argument,
+    });
     let has_verbs = command.has_subcommands();
     let name = command.get_display_name().unwrap_or("convoke").to_owned();
     let page = clap_mangen::Man::new(command)
@@ -40,6 +45,7 @@ fn render(command: Command) -> io::Result<Vec<u8>> {
     page.render_name_section(&mut text)?;
     text.extend_from_slice(format!(".SH SYNOPSIS\n{}", verbatim(&usage)).as_bytes());
     page.render_description_section(&mut text)?;
+    text.extend_from_slice(operands.as_bytes());
     page.render_options_section(&mut text)?;
     if has_verbs {
         page.render_subcommands_section(&mut text)?;
@@ -53,6 +59,29 @@ fn usage(command: &mut Command) -> String {
     let usage = command.render_usage().to_string();
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
     usage.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+/// The words that are no options, in their order; the generator has them in another.
+fn operands(command: &Command) -> String {
+    let mut operands: Vec<&Arg> = command.get_positionals().collect();
+    operands.sort_by_key(|operand| operand.get_index());
+    let mut text = String::new();
+    for operand in operands {
+        let help = operand.get_help().map(ToString::to_string);
+        let name = guarded(&operand.to_string());
+        let help = guarded(&help.unwrap_or_default());
+        // Writing to a string cannot fail.
+        let _ = write!(text, ".TP\n{name}\n{help}\n");
+        let values = operand.get_possible_values();
+        let values: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+        if !values.is_empty() {
+            let _ = write!(text, ".br\nPossible values: {}\n", values.join(", "));
+        }
+    }
+    match text.is_empty() {
+        true => text,
+        false => format!(".SH ARGUMENTS\n{text}"),
+    }
 }
 
 /// The text after a help as sections: one begins with each line that ends with a colon and is not indented.
@@ -88,17 +117,20 @@ fn section(heading: Option<String>, text: &str) -> String {
 fn verbatim(text: &str) -> String {
     let mut out = String::from(".nf\n");
     for line in text.lines() {
-        let line = line.replace('\\', "\\e").replace('-', "\\-");
-        // A line that begins like a request would be one.
-        let guard = if line.starts_with(['.', '\'']) {
-            "\\&"
-        } else {
-            ""
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "{guard}{line}");
+        out += &guarded(line);
+        out.push('\n');
     }
     out + ".fi\n"
+}
+
+/// A line in which nothing is a request.
+fn guarded(line: &str) -> String {
+    let line = line.replace('\\', "\\e").replace('-', "\\-");
+    // A line that begins like a request would be one.
+    match line.starts_with(['.', '\'']) {
+        true => format!("\\&{line}"),
+        false => line,
+    }
 }
 
 #[cfg(test)]

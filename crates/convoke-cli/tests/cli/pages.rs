@@ -110,8 +110,11 @@ fn the_manual_pages_are_set_without_a_warning() {
         (&["man", "hosts"], &["EXPRESSIONS", "--fold"]),
         (&["man", "stat"], &["--no-follow", "--digest", "EXIT CODES"]),
         (&["man", "facts"], &["NAME", "jq -r"]),
-        (&["man", "completions"], &["SHELL"]),
-        (&["man", "man"], &["VERB"]),
+        (
+            &["man", "completions"],
+            &["<SHELL>", "Possible values: bash, zsh, fish"],
+        ),
+        (&["man", "man"], &["[VERB]"]),
     ] {
         let file = scene.file("page", printed(&scene, words));
         let set = [
@@ -137,6 +140,31 @@ fn the_manual_pages_are_set_without_a_warning() {
         for text in expected {
             assert!(page.contains(text), "{words:?}: {text}: {page}");
         }
+    }
+    scene.end();
+}
+
+#[test]
+fn a_page_has_the_operands_before_the_options_in_their_order() {
+    let scene = Scene::new();
+    for (verb, operands) in [
+        ("stat", &["<HOSTS>", "[PATH]..."][..]),
+        ("ls", &["<HOSTS>", "[PATH]..."]),
+        ("run", &["<HOSTS>", "[PROGRAM ARG]..."]),
+        ("put", &["<LOCAL HOSTS:PATH>..."]),
+        ("man", &["[VERB]"]),
+    ] {
+        let page = printed(&scene, &["man", verb]);
+        let headings = page
+            .split("\n.SH ")
+            .find(|section| section.starts_with("ARGUMENTS\n"))
+            .unwrap_or_else(|| panic!("{page}"))
+            .split(".TP\n")
+            .skip(1)
+            .filter_map(|operand| operand.lines().next());
+        assert_eq!(headings.collect::<Vec<_>>(), operands, "{verb}");
+        let (before, _) = page.split_once(".SH OPTIONS").unwrap();
+        assert!(before.contains(".SH ARGUMENTS"), "{verb}: {page}");
     }
     scene.end();
 }
