@@ -69,6 +69,18 @@ fn letters_of_ls_are_nobody_to_log_in_as() {
 }
 
 #[test]
+fn an_l_that_takes_nothing_gets_the_hint_of_ls() {
+    for words in [
+        &["ls", "-l", "-a", "h"][..],
+        &["ls", "h", "dir", "-l"],
+        &["ls", "h", "-l", "--", "dir"],
+    ] {
+        let hint = refused(words).hint.unwrap();
+        assert!(hint.starts_with("the long form is --long"), "{words:?}");
+    }
+}
+
+#[test]
 fn a_login_is_one_wherever_it_cannot_be_letters_of_ls() {
     for words in [
         &["ls", "-l", "la", "h"][..],
