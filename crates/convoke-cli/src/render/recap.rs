@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bstr::BString;
-use convoke::outcome::{Failed, FailureCause, Outcome, Reason, Stage};
+use convoke::outcome::{Failed, Failure, FailureCause, Field, Outcome, Reason, Stage};
 use convoke::proto::command::Limits;
 use convoke::report::{HostResult, Report};
 
@@ -15,6 +15,9 @@ use super::progress::rate;
 use super::words;
 use crate::config::{Asked, Form, Get};
 use cause::Cause;
+
+/// The errno of what only root may do.
+const EPERM: i32 = 1;
 
 /// The errno of a program that is not there, that is no program, and of arguments that are too long.
 const ENOENT: i32 = 2;
@@ -298,11 +301,20 @@ fn of_failed(failed: &Failed, facts: &Facts) -> Option<&'static str> {
             "links lead round, or one stands where a file is to be put; `convoke stat -P` shows links",
         ),
         "get" if is_any(EISDIR) => Some(Get::OF_A_DIRECTORY),
+        "put" if is_of_others(&failed.cause) => Some(
+            "only root gives files away, and a file keeps whose it was; `--owner YOU` replaces it by one of yours",
+        ),
         "ls" if is_any(ENOTDIR) => {
             Some("only directories are listed; `convoke stat HOSTS FILE` shows what a file is")
         }
         _ => None,
     }
+}
+
+/// Whether a file would have belonged to somebody else.
+fn is_of_others(cause: &FailureCause) -> bool {
+    let is_owner = |failure: &Failure| failure.field == Field::Owner;
+    is_errno(cause, EPERM) && matches!(cause, FailureCause::Host(failure) if is_owner(failure))
 }
 
 /// Whether the kernel of a host refused something for this reason.

@@ -149,6 +149,32 @@ fn a_link_in_the_way_gets_the_hint_to_look_at_it() {
 }
 
 #[test]
+fn a_file_that_is_not_ours_to_give_gets_the_hint_to_make_it_ours() {
+    let failed = |field, errno| {
+        Outcome::Failed(Failed::new(FailureCause::Host(Failure {
+            field,
+            value: "0".into(),
+            reason: Reason::Errno(errno),
+            path: Some("/etc/motd".into()),
+        })))
+    };
+    let text = |field, errno| {
+        let facts = Facts::of_files("put", 1, None);
+        super::text(
+            &report(vec![("a", failed(field, errno))]),
+            &facts,
+            Count::Always,
+        )
+    };
+    let told = text(Field::Owner, EPERM);
+    assert!(told.contains("hint: only root gives files away"), "{told}");
+    for (field, errno) in [(Field::Path, EPERM), (Field::Owner, ENOENT)] {
+        let told = text(field, errno);
+        assert!(!told.contains("hint: "), "{told}");
+    }
+}
+
+#[test]
 fn what_failed_together_has_a_line_each_and_equal_failures_are_told_once() {
     let cause = |path: &str, errno| {
         FailureCause::Host(Failure {
