@@ -11,7 +11,7 @@ pub(crate) use suspend::tidy_before_suspension;
 /// Lets a write beyond a limit of file sizes (`ulimit -f`) fail like every other that goes wrong, instead of ending us
 /// without a word. Call it before any thread is started.
 pub(crate) fn outlive_file_limits() {
-    // Held back, it ends nobody. Programs that we start get a mask of their own.
+    // Held back, it ends nobody. What commands run in gets a mask of its own.
     let _ = SigSet::from(Number::SIGXFSZ).thread_block();
 }
 

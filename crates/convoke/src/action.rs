@@ -278,8 +278,8 @@ impl Run {
     }
 }
 
-/// Whether an outcome counts for `--max-fail`: every one that is not ok, but for what the operator stopped, or what
-/// went wrong on this machine.
+/// Whether an outcome counts for `--max-fail`: every one that is not ok, but for what was stopped, by the operator or
+/// because our input or output failed.
 fn is_failure(outcome: &Outcome) -> bool {
     let by_us = matches!(
         outcome,

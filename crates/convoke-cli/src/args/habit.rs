@@ -20,7 +20,7 @@ pub(super) fn check(words: &[OsString]) -> Result<(), Usage> {
         let is_alone = word == "-l" && ours.peek().is_none_or(|next| next.starts_with('-'));
         if is_alone || is_of_ls(word) {
             return Err(Usage::new(format!(
-                "-l is whom to log in as, and {word:?} names nobody"
+                "-l is whom to log in as, and {word:?} reads like letters of ls(1)"
             ))
             .hint(
                 "the long form is --long, and -a shows all names; a login is written as `-l USER`",

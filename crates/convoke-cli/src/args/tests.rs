@@ -61,7 +61,8 @@ fn letters_of_ls_are_nobody_to_log_in_as() {
             &["-q", "ls", "h", letters],
         ] {
             let usage = refused(words);
-            let what = format!("-l is whom to log in as, and {letters:?} names nobody");
+            let what =
+                format!("-l is whom to log in as, and {letters:?} reads like letters of ls(1)");
             assert_eq!(usage.what, what, "{words:?}");
             assert_eq!(usage.hint.as_deref(), Some(hint), "{words:?}");
         }

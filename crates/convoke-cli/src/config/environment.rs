@@ -10,7 +10,6 @@ use convoke::connect::terminal::Terminal;
 
 use super::Stdin;
 use crate::args::Color;
-use crate::error::Usage;
 
 /// What we know about the process we run in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,19 +71,6 @@ impl Environment {
             is_dumb: variable("TERM").is_none_or(|value| value == "dumb"),
             temporary: std::env::temp_dir(),
             mask: umask(),
-        }
-    }
-
-    /// Whether our stdin is sent, when that `is_wanted`.
-    ///
-    /// # Errors
-    /// It was closed when we were started: what is missing must not be taken for something empty.
-    pub(super) fn stdin(&self, is_wanted: bool) -> Result<Stdin, Usage> {
-        match (is_wanted, self.is_stdin_closed) {
-            (true, true) => Err(Usage::new("stdin is closed, and was to be sent")
-                .hint("`</dev/null` sends something empty")),
-            (true, false) => Ok(Stdin::Sent),
-            (false, _) => Ok(Stdin::Unread),
         }
     }
 

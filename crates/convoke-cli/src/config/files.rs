@@ -128,13 +128,26 @@ impl Put {
         };
         let selection = Selection::new(hosts, &put.moving.pace);
         let files = files(sources, &form)?;
-        let is_stdin = |(source, _): &(Source, NewFile)| *source == Source::Stdin;
         Ok(Put {
             selection,
-            stdin: here.stdin(files.iter().any(is_stdin))?,
+            stdin: stdin(&files, here)?,
             files,
             moving: Moving::new(put.moving, OutputForm::Files, talk, here)?,
         })
+    }
+}
+
+/// Whether our stdin is one of the files.
+///
+/// # Errors
+/// It was closed when we were started: what is missing would replace a file by an empty one.
+fn stdin(files: &[(Source, NewFile)], here: &Environment) -> Result<Stdin, Usage> {
+    let is_sent = files.iter().any(|(source, _)| source.is_stdin());
+    match (is_sent, here.is_stdin_closed) {
+        (true, true) => Err(Usage::new("stdin is closed, and was to be sent")
+            .hint("`</dev/null` sends something empty")),
+        (true, false) => Ok(Stdin::Sent),
+        (false, _) => Ok(Stdin::Unread),
     }
 }
 
@@ -221,6 +234,17 @@ impl Source {
                 "{path:?} is a socket, and only files can be sent"
             ))),
             () => Ok(Source::Stream(path)),
+        }
+    }
+
+    /// Whether it is our stdin, by whichever name.
+    fn is_stdin(&self) -> bool {
+        let names = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+        match self {
+            Source::Stdin => true,
+            Source::File(path) | Source::Stream(path) => {
+                names.iter().any(|name| path == Path::new(name))
+            }
         }
     }
 

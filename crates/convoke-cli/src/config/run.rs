@@ -41,7 +41,10 @@ impl Run {
         output.outdir = run.outdir.clone().map(PathBuf::from);
         Ok(Run {
             selection: Selection::new(run.hosts.clone(), &run.pace),
-            stdin: here.stdin(run.stdin)?,
+            stdin: match run.stdin {
+                true => Stdin::Sent,
+                false => Stdin::Unread,
+            },
             pace: Pace::new(&run.pace),
             reaching: Reaching::new(run.reaching.clone())?,
             output,

@@ -304,9 +304,9 @@ fn of_failed(failed: &Failed, facts: &Facts) -> Option<&'static str> {
         "put" if is_of_others(&failed.cause) => Some(
             "only root gives files away, and a file keeps whose it was; `--owner YOU` replaces it by one of yours",
         ),
-        "ls" if is_any(ENOTDIR) => {
-            Some("only directories are listed; `convoke stat HOSTS FILE` shows what a file is")
-        }
+        "ls" if is_any(ENOTDIR) => Some(
+            "it, or what stands above it, is no directory; `convoke stat HOSTS FILE` shows what a file is",
+        ),
         _ => None,
     }
 }

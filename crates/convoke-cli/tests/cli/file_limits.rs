@@ -2,8 +2,9 @@
 
 use crate::scene::{Ran, Scene};
 
-/// Runs `convoke` where files end at 8 blocks, which are at most 8 KiB.
+/// Runs `convoke` where files end at 8 blocks, which are at most 8 KiB. The agent, which is larger, is there before.
 fn limited(scene: &Scene, line: &str) -> Ran {
+    assert_eq!(scene.run(["local:a", "true"]).code, Some(0));
     let mut command = scene.command("sh");
     let line = format!("convoke=$0; ulimit -f 8; {line}");
     command.args(["-c", &line, env!("CARGO_BIN_EXE_convoke")]);

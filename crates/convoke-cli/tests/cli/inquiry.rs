@@ -216,8 +216,7 @@ fn ls_lists_the_login_home_and_leaves_out_what_is_hidden() {
         ran.stderr
     );
     let ran = scene.ask(["ls", "local:x[1-2]", "gone", "a"]);
-    let hint =
-        "hint: only directories are listed; `convoke stat HOSTS FILE` shows what a file is\n";
+    let hint = "hint: it, or what stands above it, is no directory; `convoke stat HOSTS FILE` shows what a file is\n";
     assert!(ran.stderr.ends_with(hint), "{}", ran.stderr);
     scene.end();
 }

@@ -41,6 +41,9 @@ pub(super) trait Disk: fmt::Debug + Send + Sync {
 
     /// What tells whether it has changed.
     fn stamp(&self) -> io::Result<Stamp>;
+
+    /// Whether nothing of it is on a disk: then the kernel makes up what is read, and its size may be untrue.
+    fn is_made_up(&self) -> io::Result<bool>;
 }
 
 /// What is different when a file has changed.
@@ -65,6 +68,10 @@ impl Disk for File {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
+    }
+
+    fn is_made_up(&self) -> io::Result<bool> {
+        Ok(self.metadata()?.blocks() == 0)
     }
 }
 
@@ -176,12 +183,13 @@ impl Shared {
         }
     }
 
-    /// Sees whether a host that has read to the end has all of the file that was to be sent: whether it is as it was.
+    /// Sees whether a host that has read so many bytes, to the end, has all of the file that was to be sent.
     ///
-    /// How much there was says nothing. Of files that the kernel makes up when they are read, those in `/proc` have
-    /// no size and those in `/sys` that of a page.
-    fn check(&self) -> io::Result<()> {
-        match self.disk.stamp()? == self.stamp {
+    /// Of files that the kernel makes up when they are read, those in `/proc` have no size and those in `/sys` that of
+    /// a page.
+    fn check(&self, bytes: u64) -> io::Result<()> {
+        let is_all = bytes == self.stamp.size || self.disk.is_made_up()?;
+        match is_all && self.disk.stamp()? == self.stamp {
             true => Ok(()),
             false => Err(io::Error::other("it changed while it was sent")),
         }
@@ -323,8 +331,8 @@ impl Pieces for Place {
         };
         self.offset += piece.len() as u64;
         if piece.is_empty() {
-            let shared = Arc::clone(&self.shared);
-            on_a_thread(move || shared.check()).await?;
+            let (shared, bytes) = (Arc::clone(&self.shared), self.offset);
+            on_a_thread(move || shared.check(bytes)).await?;
             return Ok(None);
         }
         Ok(Some(piece))

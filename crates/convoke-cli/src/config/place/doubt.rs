@@ -14,8 +14,7 @@ pub(super) fn without_path(word: &BStr) -> Usage {
     if let Some(unclosed) = unclosed(word) {
         return unclosed;
     }
-    let is_regex = word.starts_with(b"/") && regex_end(word, 0) == word.len();
-    if begins_a_path(word) && !is_regex {
+    if begins_a_path(word) && !begins_a_regex(word) {
         return Usage::new(format!("{word:?} names no host")).hint(format!(
             "write HOSTS:PATH, such as {:?}",
             with(b"web1:".into(), &word.to_string())
@@ -32,6 +31,16 @@ pub(super) fn without_path(word: &BStr) -> Usage {
             with(word, ":/PATH")
         )),
     }
+}
+
+/// Whether a whole regular expression is the first term of a word.
+fn begins_a_regex(word: &BStr) -> bool {
+    if !word.starts_with(b"/") {
+        return false;
+    }
+    let (regex, rest) = word.split_at(regex_end(word, 0).min(word.len()));
+    let is_closed = regex.len() > 1 && regex.ends_with(b"/");
+    is_closed && rest.first().is_none_or(|byte| b",!&^[ ".contains(byte))
 }
 
 /// The error of a bracket that holds the colons of a word, as it is not closed.
@@ -102,29 +111,55 @@ fn check_colons(word: &BStr, hosts: &BStr, colons: &[Colon]) -> Result<(), Usage
 
 /// Whether a colon is part of how a host is written.
 fn is_of_a_host(hosts: &BStr, colon: &Colon) -> bool {
-    let term = hosts[colon.term..].trim_ascii_start();
+    let term = until(hosts[colon.term..].trim_ascii_start().as_bstr(), b",!&^ ");
     let before = hosts[colon.term..colon.at].trim_ascii_start();
     let names_a_group_or_file = before.starts_with(b"@") || before.starts_with(b"^");
     let goes_through_another = before
         .split_once_str("://")
         .is_some_and(|(_, rest)| rest.contains(&b'/'));
-    let is_address = || {
-        let text = term.to_str().unwrap_or_default();
-        text.parse::<Ipv6Addr>().is_ok()
-    };
     let port = part(behind(hosts, colon.at));
     before.is_empty()
         || names_a_group_or_file
         || goes_through_another
+        || is_port(port)
+        || is_address(term)
         || is_scheme(before)
-        || (!port.is_empty() && port.iter().all(u8::is_ascii_digit))
-        || is_address()
+}
+
+/// Whether a port can be written so: a number, or several.
+fn is_port(text: &BStr) -> bool {
+    let is_number = text.iter().all(u8::is_ascii_digit);
+    !text.is_empty() && (is_number || text.contains(&b'['))
+}
+
+/// Whether a host is an address with colons, whoever logs in there and in whichever way.
+fn is_address(host: &BStr) -> bool {
+    let host = match host.split_once_str(":") {
+        Some((scheme, rest)) if is_scheme(scheme) => rest,
+        _ => host,
+    };
+    let address = host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    let address = until(address.as_bstr(), b"%").to_str().unwrap_or_default();
+    address.parse::<Ipv6Addr>().is_ok()
 }
 
 /// What there is up to the next colon or term.
 fn part(text: &BStr) -> &BStr {
-    let end = text.find_byteset(b":,!&^ ").unwrap_or(text.len());
-    text[..end].as_bstr()
+    until(text, b":,!&^ ")
+}
+
+/// What there is up to one of these bytes outside of brackets.
+fn until<'a>(text: &'a BStr, ends: &[u8]) -> &'a BStr {
+    let mut depth = 0_usize;
+    let end = text.iter().position(|byte| {
+        match byte {
+            b'[' | b'(' | b'{' => depth += 1,
+            b']' | b')' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && ends.contains(byte)
+    });
+    text[..end.unwrap_or(text.len())].as_bstr()
 }
 
 /// Refuses a path that may be a port, or begins with what may be one.

@@ -15,6 +15,7 @@ struct Made {
     size: AtomicU64,
     /// How many bytes more it is said to have.
     lacks: u64,
+    is_on_disk: bool,
     modified: AtomicU64,
     changed: AtomicU64,
     reads: AtomicUsize,
@@ -62,6 +63,10 @@ impl Disk for Handle {
             modified: (self.0.modified.load(Ordering::Relaxed) as i64, 0),
             changed: (self.0.changed.load(Ordering::Relaxed) as i64, 0),
         })
+    }
+
+    fn is_made_up(&self) -> io::Result<bool> {
+        Ok(!self.0.is_on_disk)
     }
 }
 
@@ -239,6 +244,17 @@ async fn what_is_shorter_than_announced_is_whole_when_it_did_not_change() {
         made.changed.store(1, Ordering::Relaxed);
         assert!(drain(Place::first(&shared), PIECE).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn what_is_shorter_than_announced_is_not_whole_on_a_disk() {
+    // As where a server has cut it and we were not told yet.
+    let (shared, _) = shared(Made {
+        lacks: 1,
+        is_on_disk: true,
+        ..of_size(23)
+    });
+    assert!(drain(Place::first(&shared), PIECE).await.is_err());
 }
 
 /// Reads to the end with a pause after each piece.
